@@ -1,0 +1,237 @@
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::state::StateView;
+use crate::{Direction, OnExpiry, Status, Timeout, Timestamp};
+
+/// What a key must be: hashable, comparable, and its own owner. Implemented for every such type.
+///
+/// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract V4).
+pub trait Key: std::hash::Hash + Eq + Send + Sync + 'static {}
+impl<K: std::hash::Hash + Eq + Send + Sync + 'static> Key for K {}
+
+/// What a value must be. Implemented for every such type.
+pub trait Value: Send + Sync + 'static {}
+impl<V: Send + Sync + 'static> Value for V {}
+
+/// A flow: what a handle or a [`Borrowed`] dereferences to.
+///
+/// Interior mutability of the value is the user's choice: atomics, a lock, or nothing.
+pub trait Flow<K, V> {
+    /// The forward key: the one the flow was made with.
+    fn key(&self) -> &K;
+
+    /// The reply key, if the flow has one (contract I4).
+    fn reply_key(&self) -> Option<&K>;
+
+    /// The user's value.
+    fn value(&self) -> &V;
+
+    /// Status, deadline, timeout: what the methods below are written over.
+    fn state(&self) -> StateView<'_>;
+
+    /// The key for `direction`.
+    fn key_for(&self, direction: Direction) -> Option<&K> {
+        match direction {
+            Direction::Forward => Some(self.key()),
+            Direction::Reply => self.reply_key(),
+        }
+    }
+
+    /// Where the flow stands. `Active` may be stale the moment it is read; every other status is final unless
+    /// somebody reinserts.
+    #[inline]
+    fn status(&self) -> Status {
+        self.state().load().status
+    }
+
+    /// When the flow expires unless refreshed; of an ended flow, its last deadline.
+    #[inline]
+    fn deadline(&self) -> Timestamp {
+        self.state().load().deadline
+    }
+
+    /// The idle time after which the flow expires.
+    #[inline]
+    fn timeout(&self) -> Duration {
+        self.state().timeout()
+    }
+
+    /// What look-ups do with the flow once it has expired (contract L3).
+    fn on_expiry(&self) -> OnExpiry {
+        self.state().on_expiry()
+    }
+
+    /// `Active`, and `now` is before the deadline (contract T3).
+    #[inline]
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.state().load().is_live(now)
+    }
+
+    /// Moves the deadline to `max(deadline, now + timeout)`; whether it was granted (contract D1).
+    ///
+    /// Granted exactly if the flow is live at `now`; a refused refresh changes nothing. A granted one is honoured: the
+    /// flow does not expire before that deadline, whatever reaping raced with it (contract D2). Many refreshes at one
+    /// `now` leave `now + timeout` (contract D3).
+    ///
+    /// # Blocking
+    ///
+    /// None: no lock, no queue, no hash. One atomic operation on the flow, and only a load if the deadline is as late
+    /// already.
+    #[inline]
+    fn refresh(&self, now: Timestamp) -> bool {
+        self.state().refresh(now)
+    }
+}
+
+/// A flow found within a [`Burst`](crate::Burst), borrowed for as long as the burst is open (contract U1).
+pub struct Borrowed<'b, F> {
+    flow: &'b F,
+    direction: Direction,
+}
+
+impl<'b, F> Borrowed<'b, F> {
+    /// For backends: `flow` was found under its key for `direction`.
+    #[inline]
+    pub const fn new(flow: &'b F, direction: Direction) -> Self {
+        Self { flow, direction }
+    }
+
+    /// Which of the flow's keys matched.
+    #[inline]
+    pub const fn direction(self) -> Direction {
+        self.direction
+    }
+
+    /// The flow, for as long as the burst is open.
+    #[inline]
+    pub const fn flow(self) -> &'b F {
+        self.flow
+    }
+}
+
+impl<F> Clone for Borrowed<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Borrowed<'_, F> {}
+
+impl<F> Deref for Borrowed<'_, F> {
+    type Target = F;
+
+    #[inline]
+    fn deref(&self) -> &F {
+        self.flow
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for Borrowed<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Borrowed").field("flow", &self.flow).field("direction", &self.direction).finish()
+    }
+}
+
+/// A flow to insert. It brings its own keys: inserting it under another cannot be written (contract I6).
+///
+/// ```
+/// # use flow_table_api::{NewFlow, OnExpiry};
+/// # use std::time::Duration;
+/// let nat = NewFlow::new("inside", 0u64)
+///     .reply("outside")
+///     .timeout(Duration::from_secs(120))
+///     .on_expiry(OnExpiry::Remove);
+/// assert_eq!(nat.reply_key(), Some(&"outside"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewFlow<K, V> {
+    key: K,
+    reply: Option<K>,
+    value: V,
+    timeout: Timeout,
+    on_expiry: OnExpiry,
+}
+
+/// The parts of a [`NewFlow`], for backends and for those who get one back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFlowParts<K, V> {
+    /// The forward key.
+    pub key: K,
+    /// The reply key, if any.
+    pub reply: Option<K>,
+    /// The value.
+    pub value: V,
+    /// The idle time after which the flow expires.
+    pub timeout: Timeout,
+    /// What look-ups do with the flow once it has expired.
+    pub on_expiry: OnExpiry,
+}
+
+impl<K, V> NewFlow<K, V> {
+    /// The timeout of a flow for which none is given.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
+    pub fn new(key: K, value: V) -> Self {
+        Self { key, reply: None, value, timeout: Self::DEFAULT_TIMEOUT.into(), on_expiry: OnExpiry::default() }
+    }
+
+    /// Gives the flow a second key, unrelated to the first (contract I4).
+    pub fn reply(mut self, key: K) -> Self {
+        self.reply = Some(key);
+        self
+    }
+
+    /// Sets the idle time after which the flow expires; see [`Timeout`] for its precision.
+    pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets what look-ups do with the flow once it has expired (contract L3).
+    pub fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
+        self.on_expiry = on_expiry;
+        self
+    }
+
+    /// The forward key.
+    pub const fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// The reply key, if any.
+    pub const fn reply_key(&self) -> Option<&K> {
+        self.reply.as_ref()
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// Takes the flow apart.
+    pub fn into_parts(self) -> NewFlowParts<K, V> {
+        let Self { key, reply, value, timeout, on_expiry } = self;
+        NewFlowParts { key, reply, value, timeout, on_expiry }
+    }
+}
+
+impl<K, V> From<NewFlowParts<K, V>> for NewFlow<K, V> {
+    fn from(parts: NewFlowParts<K, V>) -> Self {
+        let NewFlowParts { key, reply, value, timeout, on_expiry } = parts;
+        Self { key, reply, value, timeout, on_expiry }
+    }
+}
+
+impl<K, V> fmt::Debug for NewFlow<K, V> {
+    /// Asks nothing of keys and values, so that results which hold a refused flow can always be unwrapped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewFlow")
+            .field("two_keys", &self.reply.is_some())
+            .field("timeout", &self.timeout)
+            .field("on_expiry", &self.on_expiry)
+            .finish_non_exhaustive()
+    }
+}

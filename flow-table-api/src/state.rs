@@ -1,0 +1,451 @@
+//! The status and deadline of a flow, one atomic word: shared by every backend, so that S1 and D1–D4 are argued once.
+//!
+//! ```text
+//!  63                                             2 1      0
+//! +------------------------------------------------+--------+
+//! |                 deadline, ns                   | status |    FlowState
+//! +------------------------------------------------+--------+
+//!  31   30     29   28                                     0
+//! +-----+-----+----+-----------------------------------------+
+//! | own | own | forget |           timeout                   |    FlowOptions (two bits are the backend's own)
+//! +-----+-----+----+-----------------------------------------+
+//! ```
+//!
+//! Every change of either half of the word is one compare-and-swap, so an expiry that saw an old deadline fails when a
+//! refresh came between: a granted refresh is never lost (contract D2).
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::{OnExpiry, Status, Timeout, Timestamp};
+
+/// Both halves of a [`FlowState`], read at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateWord {
+    /// The status.
+    pub status: Status,
+    /// The deadline; of an ended flow, the last one it had.
+    pub deadline: Timestamp,
+}
+
+impl StateWord {
+    const STATUS_BITS: u32 = 2;
+
+    #[inline]
+    const fn pack(self) -> u64 {
+        self.deadline.as_nanos() << Self::STATUS_BITS | self.status as u64
+    }
+
+    #[inline]
+    const fn unpack(word: u64) -> Self {
+        let status = match word & 3 {
+            0 => Status::Detached,
+            1 => Status::Active,
+            2 => Status::Expired,
+            _ => Status::Cancelled,
+        };
+        Self { status, deadline: Timestamp::from_nanos(word >> Self::STATUS_BITS) }
+    }
+
+    /// Active, and `now` is before the deadline (contract T3).
+    #[inline]
+    pub fn is_live(self, now: Timestamp) -> bool {
+        self.status == Status::Active && now < self.deadline
+    }
+}
+
+/// What [`FlowState::expire`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// This call ended the flow: the caller counts it.
+    Expired,
+    /// The flow is active until this deadline.
+    NotDue(Timestamp),
+    /// The flow had ended before, or was never active.
+    NotActive(Status),
+}
+
+/// A flow's status and deadline in one atomic word. For backends; users see it through [`StateView`].
+///
+/// All-zero memory is a detached flow. Success orderings are `AcqRel`: whoever ends or revives a flow sees what
+/// those before it wrote to the flow, and is seen by those after (each pairs with the others' compare-and-swap and
+/// with the `Acquire` of [`load`](Self::load)).
+pub struct FlowState(AtomicU64);
+
+impl FlowState {
+    /// A detached flow with deadline zero.
+    #[cfg(not(flow_table_loom))]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// A detached flow with deadline zero.
+    #[cfg(flow_table_loom)]
+    pub fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Back to a detached flow with deadline zero, for a backend that reuses the memory and owns it now.
+    pub fn reset(&self) {
+        // Relaxed: whatever publishes the new flow releases this too.
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Status and deadline at one moment.
+    #[inline]
+    pub fn load(&self) -> StateWord {
+        // Pairs with the release half of `transition`.
+        StateWord::unpack(self.0.load(Ordering::Acquire))
+    }
+
+    /// Compare-and-swap until `next` refuses or the swap succeeds. `Ok` holds the word that was replaced.
+    #[inline]
+    fn transition<E>(&self, mut next: impl FnMut(StateWord) -> Result<StateWord, E>) -> Result<StateWord, E> {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            let old = StateWord::unpack(word);
+            let new = next(old)?.pack();
+            if new == word {
+                return Ok(old);
+            }
+            // AcqRel pairs with every other `transition` of this word; Acquire on failure, as `next` reads again.
+            match self.0.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(old),
+                Err(current) => word = current,
+            }
+        }
+    }
+
+    /// Moves the deadline of a live flow to `max(deadline, now + timeout)` (contract D1, D3).
+    ///
+    /// Refused, and nothing changed, if the flow is not live at `now`: a flow whose deadline has passed does not come
+    /// back because reaping was late.
+    #[inline]
+    pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
+        self.transition(|old| {
+            if !old.is_live(now) {
+                return Err(());
+            }
+            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale timeout
+            // here makes the compare-and-swap fail.
+            Ok(StateWord { deadline: old.deadline.max(now + options.timeout()), ..old })
+        })
+        .is_ok()
+    }
+
+    /// `Detached` or `Expired` → `Active` with `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// The status, if it is another.
+    pub fn activate(&self, deadline: Timestamp) -> Result<(), Status> {
+        self.transition(|old| match old.status {
+            Status::Detached | Status::Expired => Ok(StateWord { status: Status::Active, deadline }),
+            Status::Active | Status::Cancelled => Err(old.status),
+        })
+        .map(drop)
+    }
+
+    /// `Active` → `Expired` if the deadline is not after `now`.
+    #[inline]
+    pub fn expire(&self, now: Timestamp) -> Expiry {
+        let swapped = self.transition(|old| {
+            if old.status != Status::Active {
+                Err(Expiry::NotActive(old.status))
+            } else if now < old.deadline {
+                Err(Expiry::NotDue(old.deadline))
+            } else {
+                Ok(StateWord { status: Status::Expired, ..old })
+            }
+        });
+        match swapped {
+            Ok(_) => Expiry::Expired,
+            Err(kept) => kept,
+        }
+    }
+
+    fn end(&self, status: Status) -> bool {
+        self.transition(|old| match old.status {
+            Status::Active => Ok(StateWord { status, ..old }),
+            _ => Err(()),
+        })
+        .is_ok()
+    }
+
+    /// `Active` → `Cancelled`; whether this call did it.
+    pub fn cancel(&self) -> bool {
+        self.end(Status::Cancelled)
+    }
+
+    /// `Active` → `Detached`; whether this call did it.
+    pub fn detach(&self) -> bool {
+        self.end(Status::Detached)
+    }
+
+    /// Moves the deadline of an active flow, also to an earlier time (contract D4); returns the old one.
+    ///
+    /// # Errors
+    ///
+    /// The status, if it is not active.
+    pub fn set_deadline(&self, deadline: Timestamp) -> Result<Timestamp, Status> {
+        self.transition(|old| match old.status {
+            Status::Active => Ok(StateWord { deadline, ..old }),
+            ended => Err(ended),
+        })
+        .map(|old| old.deadline)
+    }
+
+    /// Stores the timeout, then moves the deadline of a flow live at `now` to `now + timeout`, also to an earlier
+    /// time (contract D4); returns the old deadline.
+    ///
+    /// # Errors
+    ///
+    /// What the flow's state is, if it is not live: only the timeout was changed then, for a later `reinsert`.
+    pub fn set_timeout(
+        &self,
+        timeout: Timeout,
+        now: Timestamp,
+        options: &FlowOptions,
+    ) -> Result<Timestamp, StateWord> {
+        options.set_timeout(timeout);
+        self.transition(
+            |old| {
+                if old.is_live(now) { Ok(StateWord { deadline: now + timeout, ..old }) } else { Err(old) }
+            },
+        )
+        .map(|old| old.deadline)
+    }
+}
+
+impl Default for FlowState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for FlowState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.load().fmt(f)
+    }
+}
+
+/// A flow's timeout, what happens at it, and two bits that belong to the backend.
+///
+/// All-zero memory is a timeout of zero and [`OnExpiry::KeepWhileReferenced`].
+pub struct FlowOptions(AtomicU32);
+
+impl FlowOptions {
+    const FORGET: u32 = 1 << Timeout::BITS;
+    /// The first bit that backends may use for themselves.
+    pub const OWN_0: u32 = 1 << 30;
+    /// The second bit that backends may use for themselves.
+    pub const OWN_1: u32 = 1 << 31;
+
+    /// Options with both own bits clear.
+    pub fn new(timeout: Timeout, on_expiry: OnExpiry) -> Self {
+        Self(AtomicU32::new(Self::pack(timeout, on_expiry)))
+    }
+
+    const fn pack(timeout: Timeout, on_expiry: OnExpiry) -> u32 {
+        match on_expiry {
+            OnExpiry::KeepWhileReferenced => timeout.to_bits(),
+            OnExpiry::Remove => timeout.to_bits() | Self::FORGET,
+        }
+    }
+
+    /// New options with both own bits clear, for a backend that reuses the memory and owns it now.
+    pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry) {
+        // Relaxed: whatever publishes the new flow releases this too.
+        self.0.store(Self::pack(timeout, on_expiry), Ordering::Relaxed);
+    }
+
+    /// The timeout.
+    #[inline]
+    pub fn timeout(&self) -> Timeout {
+        // Acquire: pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it.
+        Timeout::from_bits(self.0.load(Ordering::Acquire))
+    }
+
+    fn set_timeout(&self, timeout: Timeout) {
+        let replaced = |bits| Some(bits & !Timeout::NEVER.to_bits() | timeout.to_bits());
+        // Release: pairs with `timeout`. The closure never returns `None`.
+        let _ = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, replaced);
+    }
+
+    /// What look-ups do with the flow once it has expired.
+    #[inline]
+    pub fn on_expiry(&self) -> OnExpiry {
+        // Pairs with `forget`.
+        if self.0.load(Ordering::Acquire) & Self::FORGET == 0 {
+            OnExpiry::KeepWhileReferenced
+        } else {
+            OnExpiry::Remove
+        }
+    }
+
+    /// From now on [`OnExpiry::Remove`]: a `cancel` that comes after expiry hides the flow this way, since no edge leads
+    /// from `Expired` to `Cancelled` (contract E1, S1).
+    pub fn forget(&self) {
+        // Pairs with the Acquire of `on_expiry`.
+        self.0.fetch_or(Self::FORGET, Ordering::Release);
+    }
+
+    /// Whether any of the backend's `bits` is set.
+    #[inline]
+    pub fn own(&self, bits: u32) -> bool {
+        debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
+        // Pairs with `set_own` and `clear_own`.
+        self.0.load(Ordering::Acquire) & bits != 0
+    }
+
+    /// Sets the backend's `bits`; whether any was set before.
+    pub fn set_own(&self, bits: u32) -> bool {
+        debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
+        // Pairs with `own` and `clear_own`.
+        self.0.fetch_or(bits, Ordering::AcqRel) & bits != 0
+    }
+
+    /// Clears the backend's `bits`; whether any was set before.
+    pub fn clear_own(&self, bits: u32) -> bool {
+        debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
+        // Pairs with `own` and `set_own`.
+        self.0.fetch_and(!bits, Ordering::AcqRel) & bits != 0
+    }
+}
+
+impl fmt::Debug for FlowOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowOptions")
+            .field("timeout", &self.timeout())
+            .field("on_expiry", &self.on_expiry())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every holder of a flow may see and do of its state: read it, and refresh it.
+#[derive(Clone, Copy, Debug)]
+pub struct StateView<'f> {
+    state: &'f FlowState,
+    options: &'f FlowOptions,
+}
+
+impl<'f> StateView<'f> {
+    /// The view of a flow with this state and these options.
+    #[inline]
+    pub const fn new(state: &'f FlowState, options: &'f FlowOptions) -> Self {
+        Self { state, options }
+    }
+
+    /// Status and deadline at one moment.
+    #[inline]
+    pub fn load(self) -> StateWord {
+        self.state.load()
+    }
+
+    /// The idle time after which the flow expires.
+    #[inline]
+    pub fn timeout(self) -> Duration {
+        self.options.timeout().as_duration()
+    }
+
+    /// What look-ups do with the flow once it has expired.
+    pub fn on_expiry(self) -> OnExpiry {
+        self.options.on_expiry()
+    }
+
+    /// See [`Flow::refresh`](crate::Flow::refresh).
+    #[inline]
+    pub fn refresh(self, now: Timestamp) -> bool {
+        self.state.refresh(now, self.options)
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+
+    const fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    fn active(deadline: u64) -> FlowState {
+        let state = FlowState::new();
+        state.activate(at(deadline)).unwrap();
+        state
+    }
+
+    fn keep(timeout: u64) -> FlowOptions {
+        FlowOptions::new(Duration::from_nanos(timeout).into(), OnExpiry::KeepWhileReferenced)
+    }
+
+    #[test]
+    fn only_the_documented_edges_exist() {
+        let reach: [(Status, fn() -> FlowState); 4] = [
+            (Status::Detached, FlowState::new),
+            (Status::Active, || active(5)),
+            (Status::Expired, || {
+                let state = active(5);
+                state.expire(at(5));
+                state
+            }),
+            (Status::Cancelled, || {
+                let state = active(5);
+                state.cancel();
+                state
+            }),
+        ];
+        type Move = fn(&FlowState) -> bool;
+        let moves: [(Status, Move); 4] = [
+            (Status::Active, |state| state.activate(at(9)).is_ok()),
+            (Status::Expired, |state| state.expire(at(5)) == Expiry::Expired),
+            (Status::Cancelled, FlowState::cancel),
+            (Status::Detached, FlowState::detach),
+        ];
+        for (from, make) in reach {
+            for (to, attempt) in moves {
+                let state = make();
+                assert_eq!(state.load().status, from);
+                let allowed = match (from, to) {
+                    (Status::Detached | Status::Expired, Status::Active) => true,
+                    (Status::Active, ended) => ended != Status::Active,
+                    _ => false,
+                };
+                assert_eq!(attempt(&state), allowed, "{from:?} -> {to:?}");
+                assert_eq!(state.load().status, if allowed { to } else { from });
+            }
+        }
+    }
+
+    #[test]
+    fn refresh_takes_the_later_deadline_and_only_of_live_flows() {
+        let (state, options) = (active(100), keep(50));
+        assert!(state.refresh(at(10), &options));
+        assert_eq!(state.load().deadline, at(100));
+        assert!(state.refresh(at(99), &options));
+        assert_eq!(state.load().deadline, at(149));
+        assert!(!state.refresh(at(149), &options), "due, though nobody has reaped it");
+        assert_eq!(state.load(), StateWord { status: Status::Active, deadline: at(149) });
+    }
+
+    #[test]
+    fn time_saturates() {
+        let (state, options) = (active(u64::MAX), FlowOptions::new(Timeout::NEVER, OnExpiry::Remove));
+        assert!(state.refresh(at(7), &options));
+        assert_eq!(state.load().deadline, Timestamp::MAX);
+        assert_eq!(state.expire(at(u64::MAX - 1)), Expiry::Expired);
+    }
+
+    #[test]
+    fn options_keep_their_fields_apart() {
+        let options = keep(77);
+        assert!(!options.set_own(FlowOptions::OWN_1));
+        options.set_timeout(Timeout::NEVER);
+        options.forget();
+        assert_eq!(options.timeout(), Timeout::NEVER);
+        assert_eq!(options.on_expiry(), OnExpiry::Remove);
+        assert!(options.own(FlowOptions::OWN_1) && !options.own(FlowOptions::OWN_0));
+        assert!(options.clear_own(FlowOptions::OWN_1));
+        assert_eq!(options.timeout(), Timeout::NEVER);
+    }
+}
