@@ -1,0 +1,151 @@
+//! Arrays of cache lines, split from pages and merged again by the buddy method.
+//!
+//! # Ground rules
+//!
+//! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it so. An array
+//!    is therefore all zeros when it is handed out, and nobody has to clear it.
+//! 2. The allocator itself never writes to lines; what is free stands in sets beside them.
+//! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its next users.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ptr::NonNull;
+
+use super::chunk::MAX_RUN_LOG2;
+use super::{AllocError, PAGE_BYTES, PageId, PagePool};
+
+/// A cache line's worth of memory and alignment, to be cast to what it holds.
+#[repr(C, align(64))]
+pub(crate) struct Line {
+    _words: [u64; 8],
+}
+
+/// log2 of the lines in a page; arrays below it share a page.
+const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+
+/// log2 of the lines in the longest array, 2 MiB.
+pub(crate) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
+
+/// A shard's arrays of lines, 2^k lines each and aligned to their size. It is used under the shard's lock.
+///
+/// Dropped, it leaves what it holds to the pool, to go with it.
+pub(crate) struct LineAllocator {
+    /// Free blocks by log2 of their lines: the page, and the first line in it. Two buddies are never both free.
+    free: [BTreeSet<(PageId, usize)>; PAGE_CLASS as usize],
+    /// The pages and runs taken from the pool, by address.
+    pages: BTreeMap<usize, PageId>,
+}
+
+impl LineAllocator {
+    /// An allocator that holds nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self { free: [const { BTreeSet::new() }; PAGE_CLASS as usize], pages: BTreeMap::new() }
+    }
+
+    /// Allocates an array of `1 << log2` lines, all zeros; `log2` is at most [`MAX_LINES_LOG2`].
+    ///
+    /// # Errors
+    ///
+    /// The pool has no page or run for it.
+    ///
+    /// # Safety
+    ///
+    /// 1. All calls to this allocator are given the same pool.
+    /// 2. The pool serves line allocators only (else its free memory is not zeros).
+    pub(crate) unsafe fn alloc(&mut self, pool: &PagePool, log2: u32) -> Result<NonNull<Line>, AllocError> {
+        debug_assert!(log2 <= MAX_LINES_LOG2);
+        let (page, line) = match self.take_free(log2) {
+            Some(block) => block,
+            None => {
+                let page = pool.alloc(log2.saturating_sub(PAGE_CLASS))?.id;
+                // SAFETY: the pool has just returned the page.
+                self.pages.insert(unsafe { pool.address(page) }.addr().get(), page);
+                self.split((page, 0), PAGE_CLASS, log2);
+                (page, 0)
+            }
+        };
+        // SAFETY: by the caller's 1, this pool has returned the page, to this allocator; the line lies in it.
+        let array = unsafe { pool.address(page).cast::<Line>().add(line) };
+        // SAFETY: the array is allocated, and nobody else has it now.
+        debug_assert!(unsafe { is_zero(array, log2) }, "written after it was freed");
+        Ok(array)
+    }
+
+    /// Takes a block of the smallest class that has one large enough, the lowest of them.
+    fn take_free(&mut self, log2: u32) -> Option<(PageId, usize)> {
+        let class = (log2..PAGE_CLASS).find(|&class| !self.free[class as usize].is_empty())?;
+        let block = self.free[class as usize].pop_first()?;
+        self.split(block, class, log2);
+        Some(block)
+    }
+
+    /// Halves a block of `class` down to `log2`, and frees the upper halves.
+    fn split(&mut self, (page, line): (PageId, usize), class: u32, log2: u32) {
+        for half in log2..class {
+            self.free[half as usize].insert((page, line + (1 << half)));
+        }
+    }
+
+    /// Frees an array, merges it with its free buddies, and returns what becomes a whole page, or is a run, to the pool.
+    ///
+    /// # Safety
+    ///
+    /// 1. [`alloc`](Self::alloc) of this allocator returned the array for this `log2` and this pool, and it was not freed since.
+    /// 2. All its lines are zero, and nobody writes to them any more.
+    /// 3. The zeroing, and other threads' last writes, happen before this call.
+    pub(crate) unsafe fn free(&mut self, pool: &PagePool, array: NonNull<Line>, log2: u32) {
+        // SAFETY: the array is allocated (caller's 1) and nobody writes to it (2).
+        debug_assert!(unsafe { is_zero(array, log2) }, "freed with contents");
+        let address = array.addr().get();
+        let base = address - address % PAGE_BYTES;
+        let page = self.pages[&base];
+        let mut line = address % PAGE_BYTES / size_of::<Line>();
+        let mut class = log2;
+        while class < PAGE_CLASS && self.free[class as usize].remove(&(page, line ^ 1 << class)) {
+            line &= !(1 << class);
+            class += 1;
+        }
+        match class.checked_sub(PAGE_CLASS) {
+            None => {
+                self.free[class as usize].insert((page, line));
+            }
+            Some(run_log2) => {
+                self.pages.remove(&base);
+                // SAFETY: (1) all parts of the page or run are free now, and this allocator forgets it; (2) by the caller's 2.
+                unsafe { pool.free(page, run_log2, 0) };
+            }
+        }
+    }
+}
+
+/// Whether all lines of an array are zero.
+///
+/// # Safety
+///
+/// The array lies in a live pool, and nobody writes to it.
+unsafe fn is_zero(array: NonNull<Line>, log2: u32) -> bool {
+    let (words, len) = (array.cast::<u64>(), (size_of::<Line>() / 8) << log2);
+    // SAFETY: the caller vouches for the array; all its bytes have values, as they were zeroed at first.
+    (0..len).all(|word| unsafe { words.add(word).read() } == 0)
+}
+
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_arrays_share_a_page_and_leave_nothing_behind() {
+        let pool = PagePool::new(2);
+        let mut lines = LineAllocator::new();
+        // SAFETY: it is always this pool, and the pool serves nobody else.
+        let arrays = [0, 3, 0, 9, 0].map(|log2| (unsafe { lines.alloc(&pool, log2) }.unwrap(), log2));
+        let page = arrays[0].0;
+        // SAFETY: only distances are computed, within the page.
+        let at = arrays.map(|(array, _)| unsafe { array.offset_from(page) });
+        assert_eq!(at, [0, 8, 1, 512, 2]);
+        for (array, log2) in arrays {
+            // SAFETY: it was allocated with this size, and never written.
+            unsafe { lines.free(&pool, array, log2) };
+        }
+        assert!(lines.pages.is_empty() && lines.free.iter().all(BTreeSet::is_empty));
+    }
+}

@@ -1,0 +1,35 @@
+//! Type-stable memory: pages and arrays of lines that readers without locks may look at whenever they like.
+//!
+//! ```text
+//!  LineAllocator   arrays of 2^k lines of 64 bytes      per shard, under its lock
+//!  PagePool        runs of 2^k pages of 64 KiB          one per purpose, thread-safe
+//!  os::Chunk       2 MiB, 2 MiB-aligned                 mapped until the pool is dropped
+//! ```
+//!
+//! # Ground rules
+//!
+//! 1. A pool serves one purpose: what its pages once held, they hold ever after, or they read as zeros.
+//! 2. No address is unmapped before the pool is dropped. Whoever reads without a lock keeps the pool alive.
+//! 3. Freed memory keeps its last contents until it is given back to the system, and reads as zeros from then on; this may
+//!    happen at any time, under the eyes of a reader. All accesses to memory that others may read are therefore atomic,
+//!    and all zeros must mean "nobody here" to the reader.
+//! 4. What must survive giving back (a generation count, say) is handed in as `keep` and comes back as `kept`.
+
+mod chunk;
+mod inventory;
+mod lines;
+mod max_tree;
+mod os;
+mod pool;
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+mod tests;
+
+pub(crate) use lines::{Line, LineAllocator};
+pub(crate) use pool::{Page, PageId, PagePool};
+
+/// Bytes of a page.
+pub(crate) const PAGE_BYTES: usize = os::CHUNK_BYTES / chunk::PAGES as usize;
+
+/// There is no memory: the pool's limit is reached, or the system refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AllocError;

@@ -1,0 +1,166 @@
+//! Chunks of zeroed memory from the system.
+//!
+//! # Ground rules
+//!
+//! 1. A [`Chunk`] alone owns its range, from [`Chunk::new`] until it is dropped.
+//! 2. Its address is exposed: pointers may be rebuilt from addresses with `with_exposed_provenance`.
+//! 3. [`Chunk::give_back`] changes contents behind the compiler's back, to zeros; only atomic accesses may meet it.
+
+use std::ops::Range;
+use std::ptr::NonNull;
+
+use super::AllocError;
+
+/// Bytes of a chunk, and its alignment: the huge page of x86-64 and of AArch64 with small pages of 4 KiB.
+pub(super) const CHUNK_BYTES: usize = 2 << 20;
+
+/// Whether [`Chunk::give_back`] can do anything on this system.
+pub(super) const GIVES_BACK: bool = system::GIVES_BACK;
+
+/// 2 MiB of memory, zeroed at first.
+pub(super) struct Chunk {
+    base: NonNull<u8>,
+}
+
+// SAFETY: the chunk owns its memory (rule 1), and nothing about it belongs to a thread.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    /// Maps a chunk; with `huge`, asks for it to be backed by a huge page.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory or no addresses left.
+    pub(super) fn new(huge: bool) -> Result<Self, AllocError> {
+        let base = system::map().ok_or(AllocError)?;
+        debug_assert!(base.addr().get().is_multiple_of(CHUNK_BYTES));
+        base.as_ptr().expose_provenance();
+        if huge {
+            system::advise_huge(base);
+        }
+        Ok(Self { base })
+    }
+
+    /// The first byte.
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Gives the memory behind `bytes` back to the system; the range stays mapped and reads as zeros. Returns false,
+    /// and leaves everything as it is, if the system cannot or will not (memory locked by `mlockall`, for one).
+    ///
+    /// # Safety
+    ///
+    /// 1. `bytes` lies in the chunk, at multiples of the page pool's page size.
+    /// 2. Nobody relies on what the range holds, and whoever accesses it meanwhile does so atomically.
+    pub(super) unsafe fn give_back(&self, bytes: Range<usize>) -> bool {
+        debug_assert!(bytes.start <= bytes.end && bytes.end <= CHUNK_BYTES);
+        debug_assert!(
+            bytes.start.is_multiple_of(super::PAGE_BYTES) && bytes.end.is_multiple_of(super::PAGE_BYTES)
+        );
+        // SAFETY: the range is ours (caller's 1) and its contents are not needed (caller's 2).
+        unsafe { system::give_back(self.base.add(bytes.start), bytes.len()) }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: `base` came from `map`, and by rule 1 this is the only time that it is unmapped.
+        unsafe { system::unmap(self.base) }
+    }
+}
+
+/// Linux: anonymous mappings.
+#[cfg(all(target_os = "linux", not(miri), not(flow_table_loom)))]
+mod system {
+    use super::CHUNK_BYTES;
+    use std::ptr::{NonNull, null_mut};
+
+    pub(super) const GIVES_BACK: bool = true;
+
+    /// Maps twice the size and keeps the highest aligned chunk in it. The kernel maps downwards, so the next chunk ends
+    /// where this one starts, and neighbours share one entry of the kernel's list of mappings.
+    pub(super) fn map() -> Option<NonNull<u8>> {
+        const MAPPED: usize = 2 * CHUNK_BYTES;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
+        let start = unsafe { libc::mmap(null_mut(), MAPPED, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        let start = start.cast::<u8>();
+        let head = CHUNK_BYTES - start.addr() % CHUNK_BYTES;
+        let tail = CHUNK_BYTES - head;
+        // SAFETY: head, chunk and tail make up the new mapping, which nobody else knows. Should the kernel refuse to unmap,
+        // untouched addresses stay reserved, and that is all.
+        unsafe {
+            let base = start.add(head);
+            libc::munmap(start.cast(), head);
+            if tail != 0 {
+                libc::munmap(base.add(CHUNK_BYTES).cast(), tail);
+            }
+            NonNull::new(base)
+        }
+    }
+
+    pub(super) fn advise_huge(base: NonNull<u8>) {
+        // SAFETY: this advice changes no contents. A kernel without huge pages refuses it, which does no harm.
+        unsafe { libc::madvise(base.as_ptr().cast(), CHUNK_BYTES, libc::MADV_HUGEPAGE) };
+    }
+
+    /// # Safety
+    ///
+    /// 1. The range is part of one chunk.
+    /// 2. Its contents are not needed, and only atomic accesses meet the change.
+    pub(super) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
+        // SAFETY: the caller's 1 and 2.
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) == 0 }
+    }
+
+    /// # Safety
+    ///
+    /// `base` came from `map`, and nobody accesses the chunk from now on.
+    pub(super) unsafe fn unmap(base: NonNull<u8>) {
+        // SAFETY: the whole chunk is ours to unmap.
+        let unmapped = unsafe { libc::munmap(base.as_ptr().cast(), CHUNK_BYTES) };
+        debug_assert_eq!(unmapped, 0, "munmap of a chunk");
+    }
+}
+
+/// Elsewhere: the global allocator, which keeps the memory until the chunk goes.
+#[cfg(not(all(target_os = "linux", not(miri), not(flow_table_loom))))]
+mod system {
+    use super::CHUNK_BYTES;
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+    use std::ptr::NonNull;
+
+    pub(super) const GIVES_BACK: bool = false;
+
+    const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    };
+
+    pub(super) fn map() -> Option<NonNull<u8>> {
+        // SAFETY: the size is not zero.
+        NonNull::new(unsafe { alloc_zeroed(LAYOUT) })
+    }
+
+    pub(super) fn advise_huge(_base: NonNull<u8>) {}
+
+    /// # Safety
+    ///
+    /// None needed here: the memory stays as it is.
+    pub(super) unsafe fn give_back(_start: NonNull<u8>, _bytes: usize) -> bool {
+        false
+    }
+
+    /// # Safety
+    ///
+    /// `base` came from `map`, and nobody accesses the chunk from now on.
+    pub(super) unsafe fn unmap(base: NonNull<u8>) {
+        // SAFETY: `map` allocated it with this layout.
+        unsafe { dealloc(base.as_ptr(), LAYOUT) }
+    }
+}

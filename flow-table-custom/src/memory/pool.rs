@@ -1,0 +1,169 @@
+//! Pages for one purpose, the lowest free ones first.
+//!
+//! # Ground rules
+//!
+//! 1. The directory holds each chunk's base from the moment the chunk exists until the pool is dropped; it is written under
+//!    the pool's lock, read without it.
+//! 2. Everything else about pages is in the [`Inventory`], under the lock. The lock is innermost: nothing is locked under it,
+//!    and no code of the user runs under it.
+//! 3. The pool never touches what pages hold, except by giving free ones back to the system.
+
+use std::ptr::NonNull;
+
+use super::chunk::{MAX_RUN_LOG2, PAGES};
+use super::inventory::Inventory;
+use super::{AllocError, PAGE_BYTES};
+use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
+
+/// The number of a page in its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PageId(u32);
+
+impl PageId {
+    #[inline]
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    #[inline]
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    const fn chunk(self) -> usize {
+        (self.0 / PAGES) as usize
+    }
+
+    #[inline]
+    const fn place(self) -> u32 {
+        self.0 % PAGES
+    }
+}
+
+/// What [`PagePool::alloc`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The first page of the run.
+    pub(crate) id: PageId,
+    /// The largest `keep` that pages of the run were last freed with; zero for new ones.
+    pub(crate) kept: u32,
+}
+
+/// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks and high
+/// ones become free.
+///
+/// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once, except for
+/// one to be used again; other free pages when they exceed half of those in use (and 2 MiB).
+pub(crate) struct PagePool {
+    directory: Box<[AtomicPtr<u8>]>,
+    resident: AtomicUsize,
+    inventory: Mutex<Inventory>,
+}
+
+impl PagePool {
+    /// A pool of at most `max_pages` pages. It maps nothing yet.
+    pub(crate) fn new(max_pages: u32) -> Self {
+        let chunks = max_pages.div_ceil(PAGES) as usize;
+        Self {
+            directory: directory(chunks),
+            resident: AtomicUsize::new(0),
+            inventory: Mutex::new(Inventory::new(max_pages)),
+        }
+    }
+
+    /// Where a page lies. It lies there until the pool is dropped, in use or not.
+    ///
+    /// # Safety
+    ///
+    /// 1. [`alloc`](Self::alloc) of this pool has returned the page, alone or in a run; it may have been freed since.
+    /// 2. That return happens before this call: the page number was handed on with `Release` and `Acquire`, or under a lock.
+    #[inline]
+    pub(crate) unsafe fn address(&self, page: PageId) -> NonNull<u8> {
+        debug_assert!(page.chunk() < self.directory.len());
+        // SAFETY: pages that exist (caller's 1) are within the directory.
+        let chunk = unsafe { self.directory.get_unchecked(page.chunk()) };
+        // Relaxed: the other side is the store in `add_chunk`. It happens before the return of every `alloc` from that
+        // chunk, by the lock, and so before this load (caller's 2); no later store follows it.
+        let base = chunk.load(Ordering::Relaxed);
+        debug_assert!(!base.is_null(), "a page of this pool that was never allocated");
+        // SAFETY: the base is there, as just shown, and the page lies in the chunk's mapping.
+        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES)) }
+    }
+
+    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length; at most a whole chunk.
+    ///
+    /// # Errors
+    ///
+    /// The limit is reached, counting free pages that make up no such run, or the system has no memory.
+    pub(crate) fn alloc(&self, run_log2: u32) -> Result<Page, AllocError> {
+        debug_assert!(run_log2 <= MAX_RUN_LOG2);
+        let mut inventory = self.inventory.lock();
+        let (chunk, place, kept) = loop {
+            match inventory.take(run_log2) {
+                Some(taken) => break taken,
+                None => self.add_chunk(&mut inventory)?,
+            }
+        };
+        self.publish_resident(&inventory);
+        Ok(Page { id: PageId(chunk as u32 * PAGES + place), kept })
+    }
+
+    #[cold]
+    fn add_chunk(&self, inventory: &mut Inventory) -> Result<(), AllocError> {
+        let slot = self.directory.get(inventory.chunks()).ok_or(AllocError)?;
+        let base = inventory.add_chunk()?;
+        // Relaxed: pairs with `address`, see there.
+        slot.store(base.as_ptr(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Frees a run, or an aligned part of one. When its pages are allocated again, `keep` comes back as `kept`.
+    ///
+    /// # Safety
+    ///
+    /// 1. The pages are allocated from this pool, and this call is the one that frees them.
+    /// 2. From now on the caller only reads them, atomically, and expects zeros or what others who allocate them write.
+    pub(crate) unsafe fn free(&self, page: PageId, run_log2: u32, keep: u32) {
+        debug_assert!(run_log2 <= MAX_RUN_LOG2 && page.0.is_multiple_of(1 << run_log2));
+        let mut inventory = self.inventory.lock();
+        // SAFETY: the caller's 1 and 2.
+        unsafe { inventory.put(page.chunk(), page.place(), run_log2, keep) };
+        self.publish_resident(&inventory);
+    }
+
+    /// Gives all free memory back to the system, without keeping the lock for long.
+    pub(crate) fn purge(&self) {
+        loop {
+            let mut inventory = self.inventory.lock();
+            let more = inventory.give_back_dirtiest();
+            self.publish_resident(&inventory);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Bytes of pages that are in use or dirty: what the system may have given to the pool.
+    pub(crate) fn resident(&self) -> usize {
+        // Relaxed: a statistic; pairs with `publish_resident`.
+        self.resident.load(Ordering::Relaxed)
+    }
+
+    fn publish_resident(&self, inventory: &Inventory) {
+        // Relaxed: a statistic; pairs with `resident`.
+        self.resident.store(inventory.resident() * PAGE_BYTES, Ordering::Relaxed);
+    }
+}
+
+#[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
+fn directory(chunks: usize) -> Box<[AtomicPtr<u8>]> {
+    // SAFETY: `AtomicPtr` has the representation of a pointer, and zeros are the null pointer. Parts that are never touched
+    // never become resident.
+    unsafe { Box::new_zeroed_slice(chunks).assume_init() }
+}
+
+#[cfg(any(flow_table_loom, flow_table_shuttle))]
+fn directory(chunks: usize) -> Box<[AtomicPtr<u8>]> {
+    (0..chunks).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect()
+}

@@ -1,0 +1,93 @@
+//! Limits, threads, and what the system gets back.
+
+use super::*;
+
+#[test]
+fn a_pool_without_pages_refuses() {
+    assert_eq!(PagePool::new(0).alloc(0), Err(AllocError));
+    let pool = PagePool::new(33);
+    assert!(pool.alloc(5).is_ok());
+    assert_eq!(pool.alloc(1), Err(AllocError), "one page is left, in a chunk of its own");
+    assert!(pool.alloc(0).is_ok());
+    assert_eq!(pool.alloc(0), Err(AllocError));
+}
+
+/// One wholly free chunk is kept, the lower one; given back, pages read as zeros, and what was kept of them remains.
+#[test]
+#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+fn what_is_given_back_reads_as_zeros() {
+    let pool = PagePool::new(128);
+    let chunks = [0, 32, 64].map(|first| {
+        assert_eq!(pool.alloc(5), Ok(Page { id: PageId::new(first), kept: 0 }));
+        store(page_ends(&pool, first), 7);
+        first
+    });
+    for (keep, chunk) in (10..).zip(chunks.into_iter().rev()) {
+        // SAFETY: the run is in use, and never written again.
+        unsafe { pool.free(PageId::new(chunk), 5, keep) };
+        assert_eq!(load(page_ends(&pool, chunk))[0], 7, "the lowest free chunk keeps its memory");
+    }
+    assert_eq!(chunks.map(|chunk| load(page_ends(&pool, chunk))[0]), [7, 0, 0]);
+    assert_eq!(pool.resident(), 32 * PAGE_BYTES);
+    pool.purge();
+    assert_eq!(load(page_ends(&pool, 0))[0], 0);
+    assert_eq!(pool.resident(), 0);
+    assert_eq!([12, 11, 10].map(|kept| pool.alloc(5).map(|page| page.kept) == Ok(kept)), [true; 3]);
+}
+
+/// Threads that take pages, hand their numbers on, and read pages of others through them.
+#[test]
+fn threads_share_a_pool() {
+    let rounds = if cfg!(miri) { 8 } else { 2_000 };
+    let pool = PagePool::new(64);
+    let board = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 1..=3_u64 {
+            let (pool, board) = (&pool, &board);
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    let log2 = (thread + round) as u32 % 3;
+                    let Ok(page) = pool.alloc(log2) else { panic!("21 pages for each") };
+                    store(page_ends(pool, page.id.get()), thread);
+                    let seen = board.swap(u64::from(page.id.get()) + 1, Ordering::AcqRel);
+                    if seen != 0 {
+                        let values = load(page_ends(pool, seen as u32 - 1));
+                        assert!(values.iter().all(|&value| value <= 3), "{values:?}");
+                    }
+                    assert_eq!(load(page_ends(pool, page.id.get())), [thread; 2], "somebody else has the page");
+                    // SAFETY: the run is in use by this thread, which only reads it from here on.
+                    unsafe { pool.free(page.id, log2, 0) };
+                }
+            });
+        }
+    });
+    pool.purge();
+    assert!(!os::GIVES_BACK || pool.resident() == 0);
+}
+
+/// Far more than other tests of the process use meanwhile, so that their changes do not matter.
+#[test]
+#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+fn resident_size_of_the_process_shrinks() {
+    const MIB: usize = 1 << 20;
+    let process = || -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")).unwrap();
+        kib.trim().parse::<usize>().unwrap() * 1024
+    };
+    let pool = PagePool::new(4096);
+    let before = process();
+    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap().id).collect();
+    for &page in &pages {
+        // SAFETY: the page was just allocated, and nobody else has it.
+        unsafe { pool.address(page).write_bytes(1, PAGE_BYTES) };
+    }
+    assert_eq!(pool.resident(), 256 * MIB);
+    assert!(process() > before + 192 * MIB);
+    for &page in &pages[8..] {
+        // SAFETY: the page is in use, and never written again.
+        unsafe { pool.free(page, 0, 0) };
+    }
+    assert!(pool.resident() <= 40 * PAGE_BYTES);
+    assert!(process() < before + 64 * MIB);
+}
