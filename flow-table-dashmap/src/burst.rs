@@ -1,0 +1,49 @@
+use std::fmt;
+
+use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
+use typed_arena::Arena;
+
+use crate::flow::FlowRecord;
+use crate::handle::FlowHandle;
+use crate::shared::Shared;
+
+/// An open burst: keeps a reference to each flow that it hands out until it closes.
+///
+/// Contract U1 asks that nothing be counted; with weak references in the map this design cannot find a flow without. The
+/// counting is hidden, its cost is not: a look-up in a burst costs what any other costs, less the handle.
+pub struct FlowBurst<'t, K, V> {
+    shared: &'t Shared<K, V>,
+    now: Timestamp,
+    kept: Arena<FlowRecord<K, V>>,
+}
+
+impl<'t, K, V> FlowBurst<'t, K, V> {
+    pub(crate) fn new(shared: &'t Shared<K, V>, now: Timestamp) -> Self {
+        Self { shared, now, kept: Arena::new() }
+    }
+}
+
+impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
+    type Flow = FlowRecord<K, V>;
+    type Ref = FlowHandle<K, V>;
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn get(&self, key: &K) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
+        let (flow, direction) = self.shared.find(key, self.now)?;
+        Some(Borrowed::new(self.kept.alloc(FlowRecord(flow)), direction))
+    }
+
+    /// Never `None` with this backend: the burst holds what it handed out.
+    fn handle(&self, flow: Borrowed<'_, FlowRecord<K, V>>) -> Option<FlowHandle<K, V>> {
+        Some(FlowHandle::new(flow.flow().0.clone(), flow.direction()))
+    }
+}
+
+impl<K, V> fmt::Debug for FlowBurst<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowBurst").field("now", &self.now).field("kept", &self.kept.len()).finish_non_exhaustive()
+    }
+}

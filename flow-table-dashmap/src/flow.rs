@@ -1,0 +1,215 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flow_table_api::state::{Expiry, FlowOptions, FlowState, StateView};
+use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, OnExpiry, Status, Timestamp};
+
+use crate::id::FlowId;
+use crate::queue::Queue;
+
+/// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
+pub struct FlowRecord<K, V>(pub(crate) Arc<Record<K, V>>);
+
+/// The memory of a flow.
+///
+/// Strong references are held by the queue (one, while the table holds the flow), by handles, and by bursts; the slots
+/// of the map hold weak ones.
+pub(crate) struct Record<K, V> {
+    pub(crate) state: FlowState,
+    pub(crate) options: FlowOptions,
+    /// The bits of the latest [`FlowId`]; zero once its slots have been removed and the table has let go of it. Only who
+    /// holds the stripes of the flow's keys gives a new one.
+    id: AtomicU64,
+    pub(crate) hash: u64,
+    reply_hash: u64,
+    /// The queue of the thread that inserted the flow first.
+    pub(crate) home: Arc<Queue<K, V>>,
+    pub(crate) key: K,
+    pub(crate) reply: Option<K>,
+    value: V,
+}
+
+/// What a look-up makes of a flow that stands under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    /// It is found.
+    Visible,
+    /// It has ended.
+    Hidden,
+    /// A writer may be putting it in or taking it out this moment.
+    Unsettled,
+}
+
+impl<K, V> Record<K, V> {
+    /// Own bit of the options: a queue holds the flow. Set and cleared under the lock of that queue.
+    pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
+    /// Own bit of the options: a reinsertion is giving the flow new slots.
+    pub(crate) const RETURNING: u32 = FlowOptions::OWN_1;
+
+    pub(crate) fn new(
+        flow: NewFlow<K, V>,
+        hashes: (u64, Option<u64>),
+        id: FlowId,
+        home: Arc<Queue<K, V>>,
+    ) -> Self {
+        let NewFlowParts { key, reply, value, timeout, on_expiry } = flow.into_parts();
+        Self {
+            state: FlowState::new(),
+            options: FlowOptions::new(timeout, on_expiry),
+            id: AtomicU64::new(id.to_bits()),
+            hash: hashes.0,
+            reply_hash: hashes.1.unwrap_or_default(),
+            home,
+            key,
+            reply,
+            value,
+        }
+    }
+
+    pub(crate) fn reply_hash(&self) -> Option<u64> {
+        self.reply.is_some().then_some(self.reply_hash)
+    }
+
+    pub(crate) fn id(&self) -> Option<FlowId> {
+        // Pairs with the Release of `set_id` and `clear_id`.
+        FlowId::from_bits(self.id.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_id(&self, id: FlowId) {
+        // Pairs with the Acquire of `id`.
+        self.id.store(id.to_bits(), Ordering::Release);
+    }
+
+    /// Forgets `id` unless the flow has been reinserted since.
+    pub(crate) fn clear_id(&self, id: FlowId) {
+        // Release pairs with the Acquire of `id`; failure means that another id stands there, which stays.
+        let _ = self.id.compare_exchange(id.to_bits(), 0, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Expires the flow if it is due, and counts that. The caller sees to it that the queue hears of it.
+    pub(crate) fn expire(&self, now: Timestamp) -> Expiry {
+        let expiry = self.state.expire(now);
+        if expiry == Expiry::Expired {
+            self.home.counts.expired.add();
+        }
+        expiry
+    }
+
+    /// Whether the flow is live at `now`. One that is due is expired on the spot and left for the next reap (contract
+    /// L2).
+    pub(crate) fn is_live_or_expires(&self, now: Timestamp) -> bool {
+        match self.expire(now) {
+            Expiry::NotDue(_) => true,
+            Expiry::NotActive(_) => false,
+            Expiry::Expired => {
+                self.note_end();
+                false
+            }
+        }
+    }
+
+    /// Tells the queue that holds the flow that it has ended.
+    pub(crate) fn note_end(&self) {
+        if let Some(id) = self.id() {
+            self.home.shared.with_queue(id.queue(), |queue| queue.note_end(id));
+        }
+    }
+
+    /// `Active` → `Detached`, and out of its queue; the id that it had if this call did it. The caller holds the stripe
+    /// of one of the flow's keys, so that nobody reinserts it meanwhile, and counts the end.
+    pub(crate) fn detach(&self) -> Option<FlowId> {
+        let id = self.id()?;
+        self.home.shared.with_queue(id.queue(), |queue| queue.lock().detach(id, self))?.then_some(id)
+    }
+
+    /// Ends the flow because a new one takes its key; whether this call did it. The caller holds the key's stripe and
+    /// removes the slots.
+    pub(crate) fn replace(&self) -> bool {
+        let Some(id) = self.detach() else { return false };
+        self.home.counts.replaced.add();
+        self.clear_id(id);
+        true
+    }
+
+    /// Takes an ended flow out of the queue in which it waits for a reap; whether it did wait. The caller holds the
+    /// stripes of the flow's keys, and a handle.
+    pub(crate) fn take_ended(&self) -> bool {
+        let take = |id: FlowId| self.home.shared.with_queue(id.queue(), |queue| queue.lock().take(id));
+        self.id().and_then(take).flatten().is_some()
+    }
+
+    /// The rules of look-up for a flow that stands under the key looked up (contract L1–L3).
+    #[inline]
+    pub(crate) fn visibility(self: &Arc<Self>, now: Timestamp) -> Visibility {
+        if self.state.load().is_live(now) { Visibility::Visible } else { self.visibility_of_ended(now) }
+    }
+
+    #[cold]
+    fn visibility_of_ended(self: &Arc<Self>, now: Timestamp) -> Visibility {
+        if self.is_live_or_expires(now) {
+            return Visibility::Visible;
+        }
+        match self.state.load().status {
+            // Reinserted this moment.
+            Status::Active => self.visibility(now),
+            Status::Detached => Visibility::Unsettled,
+            Status::Expired if self.options.own(Self::RETURNING) => Visibility::Unsettled,
+            Status::Expired if self.options.on_expiry() == OnExpiry::KeepWhileReferenced && self.is_shared() => {
+                Visibility::Visible
+            }
+            Status::Expired | Status::Cancelled => Visibility::Hidden,
+        }
+    }
+
+    /// Whether anyone but the caller and the table holds the flow. A call in progress on another thread counts.
+    fn is_shared(self: &Arc<Self>) -> bool {
+        // In this order: a reap that lets go meanwhile hands the table's reference to a holder.
+        let own = 1 + usize::from(self.options.own(Self::QUEUED));
+        Arc::strong_count(self) > own
+    }
+
+    /// Removes the slots called `id`, if they are there, and gives the keys, to be dropped under no lock.
+    pub(crate) fn remove_slots(&self, id: FlowId) -> (Option<K>, Option<K>) {
+        let slots = &self.home.shared.slots;
+        let forward = slots.remove(self.hash, id.slot(Direction::Forward));
+        let reply = self.reply_hash().and_then(|hash| slots.remove(hash, id.slot(Direction::Reply)));
+        (forward, reply)
+    }
+}
+
+impl<K, V> Drop for Record<K, V> {
+    /// The last holder removes the dead slots itself, so none ever waits to be found. Before the value is dropped:
+    /// its `Drop` may call the table.
+    fn drop(&mut self) {
+        if let Some(id) = self.id() {
+            drop(self.remove_slots(id));
+        }
+    }
+}
+
+impl<K, V> Flow<K, V> for FlowRecord<K, V> {
+    fn key(&self) -> &K {
+        &self.0.key
+    }
+
+    fn reply_key(&self) -> Option<&K> {
+        self.0.reply.as_ref()
+    }
+
+    fn value(&self) -> &V {
+        &self.0.value
+    }
+
+    #[inline]
+    fn state(&self) -> StateView<'_> {
+        StateView::new(&self.0.state, &self.0.options)
+    }
+}
+
+impl<K, V> fmt::Debug for FlowRecord<K, V> {
+    /// Asks nothing of keys and values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowRecord").field("state", &self.0.state).field("options", &self.0.options).finish()
+    }
+}

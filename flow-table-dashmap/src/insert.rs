@@ -1,0 +1,153 @@
+use std::sync::Arc;
+
+use flow_table_api::{
+    Admission, AdmissionOf, Direction, Flow, InsertError, InsertErrorOf, Inserted, Key, NewFlow, ReinsertError,
+    Status, Timestamp, Value,
+};
+
+use crate::flow::Record;
+use crate::handle::FlowHandle;
+use crate::keys::Keys;
+use crate::queue::Taken;
+use crate::shared::Shared;
+use crate::table::FlowTable;
+
+/// What an insertion does about a live flow under its forward key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// It gives way.
+    Replace,
+    /// The insertion does.
+    Keep,
+}
+
+/// What the first, fallible half of an insertion found.
+enum Finding<K, V> {
+    /// The way is free, and the new flow counted.
+    Free { replaced: Option<FlowHandle<K, V>>, made_room: Vec<Taken<K, V>> },
+    /// A live flow has a key.
+    Held { holder: FlowHandle<K, V>, key: Direction },
+    /// There is no room.
+    Full,
+}
+
+type Insertion<K, V> = Result<AdmissionOf<K, V, FlowTable<K, V>>, InsertErrorOf<K, V, FlowTable<K, V>>>;
+type Reinsertion<K, V> = Result<Inserted<FlowHandle<K, V>>, ReinsertError<FlowHandle<K, V>>>;
+
+// Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it may
+// panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots and makes the
+// flow active, which is the moment of the insertion: it calls nothing of the user's and cannot fail. Until then a
+// look-up that comes upon the flow waits for the stripe, so it sees what was before or what is after.
+//
+// What may run user code when it is dropped is declared before the stripes are locked, or moved out.
+impl<K: Key + Clone, V: Value> Shared<K, V> {
+    pub(crate) fn insert(
+        self: &Arc<Self>,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Insertion<K, V> {
+        if flow.reply_key() == Some(flow.key()) {
+            return Err(InsertError::IdenticalKeys { flow });
+        }
+        let home = self.registry.mine_or_claim(self);
+        let mut keys = Keys::new(self, flow.key(), flow.reply_key());
+        let held = keys.hold(self);
+        let (replaced, made_room) = match self.find_room(&flow, &mut keys, now, policy) {
+            Finding::Free { replaced, made_room } => (replaced, made_room),
+            Finding::Held { holder, key } => {
+                return match policy {
+                    Policy::Keep => Ok(Admission::Existing { holder, key, rejected: Some(flow) }),
+                    Policy::Replace => Err(InsertError::Conflict { flow, holder, key }),
+                };
+            }
+            Finding::Full => {
+                self.refusals.add();
+                return Err(InsertError::Full { flow, capacity: self.room.capacity() });
+            }
+        };
+        let id = home.next_id();
+        let record = Arc::new(Record::new(flow, keys.hashes(), id, Arc::clone(&home)));
+        keys.fill(id, &record, self);
+        home.lock().activate(id, &record, now + record.options.timeout());
+        drop(held);
+        let mut inserted = inserted(record, made_room);
+        inserted.replaced = replaced;
+        Ok(Admission::Inserted(inserted))
+    }
+
+    /// Looks whether the keys are free or may be taken, and for room.
+    fn find_room(
+        &self,
+        flow: &NewFlow<K, V>,
+        keys: &mut Keys<K, V>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Finding<K, V> {
+        let old = match (keys.look(Direction::Forward, flow.key(), self, now), policy) {
+            (Some(holder), Policy::Keep) => return Finding::Held { holder, key: Direction::Forward },
+            (old, _) => old,
+        };
+        let other = flow.reply_key().and_then(|key| keys.look(Direction::Reply, key, self, now));
+        match (other, old) {
+            (Some(holder), old) if old.as_ref() != Some(&holder) => {
+                Finding::Held { holder, key: Direction::Reply }
+            }
+            // The old flow's place in the count passes on. If it ends otherwise this moment, it is not replaced.
+            (_, Some(old)) if old.record().replace() => {
+                Finding::Free { replaced: Some(old), made_room: Vec::new() }
+            }
+            _ => match self.make_room(now) {
+                Some(made_room) => Finding::Free { replaced: None, made_room },
+                None => Finding::Full,
+            },
+        }
+    }
+
+    pub(crate) fn reinsert(self: &Arc<Self>, flow: &FlowHandle<K, V>, now: Timestamp) -> Reinsertion<K, V> {
+        let record = self.own(flow)?;
+        let home = self.registry.mine_or_claim(self);
+        let mut keys = Keys::new(self, &record.key, record.reply.as_ref());
+        let held = keys.hold(self);
+        if record.is_live_or_expires(now) {
+            return Err(ReinsertError::Active);
+        }
+        if record.state.load().status == Status::Cancelled {
+            return Err(ReinsertError::Cancelled);
+        }
+        for key in [Direction::Forward, Direction::Reply] {
+            if let Some(holder) = flow.key_for(key).and_then(|own| keys.look(key, own, self, now)) {
+                return Err(ReinsertError::Conflict { holder, key });
+            }
+        }
+        // While the flow waits for a reap it is still counted.
+        let waiting = record.take_ended().then(Vec::new);
+        let Some(made_room) = waiting.or_else(|| self.make_room(now)) else {
+            self.refusals.add();
+            return Err(ReinsertError::Full { capacity: self.room.capacity() });
+        };
+        let id = home.next_id();
+        record.options.set_own(Record::<K, V>::RETURNING);
+        record.set_id(id);
+        keys.fill(id, record, self);
+        home.lock().activate(id, record, now + record.options.timeout());
+        record.options.clear_own(Record::<K, V>::RETURNING);
+        drop(held);
+        Ok(inserted(Arc::clone(record), made_room))
+    }
+
+    /// Counts one flow more, and gives those that were let go for it.
+    fn make_room(&self, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
+        if self.room.reserve() {
+            return Some(Vec::new());
+        }
+        self.registry.read(|queues| self.room.reserve_or_make(now, queues))
+    }
+}
+
+/// What an insertion returns. Runs under no lock.
+fn inserted<K, V>(flow: Arc<Record<K, V>>, made_room: Vec<Taken<K, V>>) -> Inserted<FlowHandle<K, V>> {
+    let mut inserted = Inserted::new(FlowHandle::new(flow, Direction::Forward));
+    inserted.made_room = made_room.into_iter().map(Taken::let_go).collect();
+    inserted
+}

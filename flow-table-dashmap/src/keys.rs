@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use flow_table_api::{Direction, Key, Timestamp, Value};
+
+use crate::flow::Record;
+use crate::handle::FlowHandle;
+use crate::id::FlowId;
+use crate::shared::Shared;
+use crate::slots::Occupant;
+use crate::stripes::Held;
+
+/// The keys of a flow that goes in. Made before the stripes are locked and dropped after: copying and dropping keys and
+/// occupants may run user code.
+pub(crate) struct Keys<K, V> {
+    forward: Place<K, V>,
+    reply: Option<Place<K, V>>,
+    /// Keys of slots that were removed.
+    removed: Vec<K>,
+}
+
+/// One key: its hash, a copy for the map if it needs one, and what stands under it.
+struct Place<K, V> {
+    hash: u64,
+    spare: Option<K>,
+    occupant: Option<Occupant<K, V>>,
+}
+
+impl<K: Key + Clone, V: Value> Keys<K, V> {
+    /// Hashes and copies the keys.
+    pub(crate) fn new(shared: &Shared<K, V>, key: &K, reply: Option<&K>) -> Self {
+        let place = |key: &K| Place { hash: shared.hash(key), spare: Some(key.clone()), occupant: None };
+        Self { forward: place(key), reply: reply.map(place), removed: Vec::new() }
+    }
+
+    /// The hash of each key.
+    pub(crate) fn hashes(&self) -> (u64, Option<u64>) {
+        (self.forward.hash, self.reply.as_ref().map(|place| place.hash))
+    }
+
+    /// Locks the stripes of the keys. From then on nobody else fills their slots.
+    pub(crate) fn hold<'s>(&self, shared: &'s Shared<K, V>) -> Held<'s> {
+        let (forward, reply) = self.hashes();
+        shared.stripes.hold(forward, reply)
+    }
+
+    /// A handle to the live flow under the key for `direction`, which is `key`; one that is due is expired on the spot.
+    ///
+    /// Runs `Eq` of keys, which may panic. The answer holds until the stripes are unlocked, but for the end of the flow.
+    pub(crate) fn look(
+        &mut self,
+        direction: Direction,
+        key: &K,
+        shared: &Shared<K, V>,
+        now: Timestamp,
+    ) -> Option<FlowHandle<K, V>> {
+        let place = match direction {
+            Direction::Forward => &mut self.forward,
+            Direction::Reply => self.reply.as_mut()?,
+        };
+        place.occupant = shared.slots.get(place.hash, key);
+        let occupant = place.occupant.as_ref()?;
+        let flow = occupant.flow.as_ref().filter(|flow| flow.is_live_or_expires(now))?;
+        Some(FlowHandle::new(Arc::clone(flow), occupant.slot.direction()))
+    }
+
+    /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended, from
+    /// them: a flow that has lost one key is not found by the other.
+    ///
+    /// Calls nothing of the user's. First all slots are filled: a key that changes hands is never without one.
+    pub(crate) fn fill(&mut self, id: FlowId, flow: &Arc<Record<K, V>>, shared: &Shared<K, V>) {
+        self.forward.fill(id, Direction::Forward, flow, shared);
+        if let Some(reply) = &mut self.reply {
+            reply.fill(id, Direction::Reply, flow, shared);
+        }
+        for place in [Some(&self.forward), self.reply.as_ref()].into_iter().flatten() {
+            if let Some(Occupant { slot, flow: Some(ended) }) = &place.occupant {
+                let (forward, reply) = ended.remove_slots(slot.flow());
+                self.removed.extend(forward.into_iter().chain(reply));
+            }
+        }
+    }
+}
+
+impl<K, V> Place<K, V> {
+    fn fill(&mut self, id: FlowId, direction: Direction, flow: &Arc<Record<K, V>>, shared: &Shared<K, V>) {
+        let over = self.occupant.as_ref().map(|occupant| occupant.slot);
+        shared.slots.fill((self.hash, &mut self.spare), id.slot(direction), over, flow);
+    }
+}

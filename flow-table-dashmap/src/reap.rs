@@ -1,0 +1,104 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flow_table_api::{Budget, EndReason, Ended, OnExpiry, ReapReport, Timestamp};
+
+use crate::handle::FlowHandle;
+use crate::queue::{Queue, Taken, Visit};
+use crate::shared::Shared;
+use flow_table_api::Direction;
+
+impl<K, V> Shared<K, V> {
+    /// Reaps all queues, beginning with another one each time, so that a small budget starves none.
+    pub(crate) fn reap(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
+    ) -> ReapReport {
+        let mut report = ReapReport::default();
+        if self.registry.read(|queues| queues.iter().any(|queue| queue.has_due(now))) {
+            let queues = self.registry.len();
+            // Relaxed: any start will do.
+            let first = self.next_reaped.fetch_add(1, Ordering::Relaxed);
+            for queue in (0..queues).filter_map(|turn| self.registry.get(first.wrapping_add(turn) % queues)) {
+                self.reap_queue(&queue, now, budget, &mut report, &mut ended);
+            }
+        }
+        self.give_back_memory();
+        report
+    }
+
+    /// Reaps the calling thread's queue.
+    pub(crate) fn reap_local(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
+    ) -> ReapReport {
+        let mut report = ReapReport::default();
+        if let Some(queue) = self.registry.mine() {
+            self.reap_queue(&queue, now, budget, &mut report, &mut ended);
+        }
+        self.give_back_memory();
+        report
+    }
+
+    fn reap_queue(
+        &self,
+        queue: &Arc<Queue<K, V>>,
+        now: Timestamp,
+        budget: Budget,
+        report: &mut ReapReport,
+        ended: &mut impl FnMut(Ended<FlowHandle<K, V>>),
+    ) {
+        while queue.has_due(now) {
+            if report.visited() >= budget.get() {
+                report.more = true;
+                return;
+            }
+            match self.visit(queue, now) {
+                Visit::Nothing => return,
+                Visit::Rescheduled => report.rescheduled += 1,
+                Visit::Ended(taken) => {
+                    match taken.reason {
+                        EndReason::Cancelled => report.cancelled += 1,
+                        _ => report.expired += 1,
+                    }
+                    ended(taken.let_go());
+                }
+            }
+        }
+    }
+
+    fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<K, V> {
+        let mut locked = queue.lock();
+        let visit = locked.visit(now);
+        if let Visit::Ended(_) = visit {
+            // Under the lock: whoever looks for room finds the flow or its place.
+            self.room.give_back(1);
+        }
+        visit
+    }
+
+    fn give_back_memory(&self) {
+        if self.room.has_emptied() {
+            self.shrink_to_fit();
+        }
+    }
+}
+
+impl<K, V> Taken<K, V> {
+    /// Hands the flow over, under no lock.
+    ///
+    /// One that look-ups still find while it is held keeps its slots until its last holder goes; others lose them now.
+    pub(crate) fn let_go(self) -> Ended<FlowHandle<K, V>> {
+        let Self { id, flow, reason } = self;
+        if reason != EndReason::Expired || flow.options.on_expiry() == OnExpiry::Remove {
+            let keys = flow.remove_slots(id);
+            flow.clear_id(id);
+            drop(keys);
+        }
+        Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }
+    }
+}

@@ -1,0 +1,109 @@
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam::sync::ShardedLock;
+
+use crate::id::FlowId;
+use crate::queue::Queue;
+use crate::shared::Shared;
+use crate::sync;
+
+/// The queues of a table. It owns them; threads only remember which one is theirs, so the flows of a thread that
+/// has ended are still found, and the next new thread goes on with its queue.
+pub(crate) struct Registry<K, V> {
+    table: u64,
+    queues: ShardedLock<Vec<Arc<Queue<K, V>>>>,
+}
+
+/// A thread's queue in one table. Gives it up when the thread ends.
+struct Seat {
+    table: u64,
+    index: usize,
+    taken: Arc<AtomicBool>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Pairs with the Acquire of `Registry::claim`: the next thread sees the queue as this one left it.
+        self.taken.store(false, Ordering::Release);
+    }
+}
+
+thread_local! {
+    static SEATS: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The queue that this thread has in `table`. None also while the thread's last locals are dropped.
+fn seat_in(table: u64) -> Option<usize> {
+    let find =
+        |seats: &RefCell<Vec<Seat>>| seats.borrow().iter().find(|seat| seat.table == table).map(|seat| seat.index);
+    SEATS.try_with(find).ok().flatten()
+}
+
+/// Remembers `seat`, and forgets those in tables that are gone.
+fn take_seat(seat: Seat) {
+    let remember = |seats: &RefCell<Vec<Seat>>| {
+        let mut seats = seats.borrow_mut();
+        seats.retain(|seat| Arc::strong_count(&seat.taken) > 1);
+        seats.push(seat);
+    };
+    // While the thread's last locals are dropped the seat is given up at once, and the queue used all the same.
+    let _ = SEATS.try_with(remember);
+}
+
+impl<K, V> Registry<K, V> {
+    pub(crate) fn new() -> Self {
+        static TABLES: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: the number only has to be unique.
+        Self { table: TABLES.fetch_add(1, Ordering::Relaxed), queues: ShardedLock::new(Vec::new()) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        sync::read_sharded(&self.queues).len()
+    }
+
+    /// Calls `look` with the queues, which cannot change meanwhile: it must not insert.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&[Arc<Queue<K, V>>]) -> R) -> R {
+        look(&sync::read_sharded(&self.queues))
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<Arc<Queue<K, V>>> {
+        self.read(|queues| queues.get(index).cloned())
+    }
+
+    /// The calling thread's queue, if it has one.
+    pub(crate) fn mine(&self) -> Option<Arc<Queue<K, V>>> {
+        self.get(seat_in(self.table)?)
+    }
+
+    /// The calling thread's queue: the one it has, or one that a thread has left, or a new one.
+    pub(crate) fn mine_or_claim(&self, shared: &Arc<Shared<K, V>>) -> Arc<Queue<K, V>> {
+        self.mine().unwrap_or_else(|| self.claim(shared))
+    }
+
+    #[cold]
+    fn claim(&self, shared: &Arc<Shared<K, V>>) -> Arc<Queue<K, V>> {
+        let queue = {
+            let mut queues = sync::write_sharded(&self.queues);
+            // Acquire: pairs with the Release of `Seat::drop`.
+            match queues.iter().find(|queue| !queue.taken.swap(true, Ordering::Acquire)) {
+                Some(left) => Arc::clone(left),
+                // More threads at once than ids can tell apart: they share the first queue.
+                None if queues.len() == FlowId::QUEUES => return Arc::clone(&queues[0]),
+                None => {
+                    let queue = Arc::new(Queue::new(queues.len(), Arc::clone(shared)));
+                    queues.push(Arc::clone(&queue));
+                    queue
+                }
+            }
+        };
+        take_seat(Seat { table: self.table, index: queue.index, taken: Arc::clone(&queue.taken) });
+        queue
+    }
+
+    /// Takes all queues out, which ends the circle of references between them and the table.
+    pub(crate) fn close(&self) -> Vec<Arc<Queue<K, V>>> {
+        std::mem::take(&mut *sync::write_sharded(&self.queues))
+    }
+}

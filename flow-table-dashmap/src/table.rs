@@ -1,0 +1,161 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow_table_api::{
+    Admission, AdmissionOf, Budget, Direction, Ended, ForeignFlow, InsertErrorOf, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+};
+
+use crate::burst::FlowBurst;
+use crate::flow::FlowRecord;
+use crate::handle::FlowHandle;
+use crate::insert::Policy;
+use crate::shared::Shared;
+
+/// A flow table over a `DashMap` of weak references and per-thread priority queues.
+pub struct FlowTable<K, V> {
+    shared: Arc<Shared<K, V>>,
+}
+
+impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
+    type Flow = FlowRecord<K, V>;
+    type Ref = FlowHandle<K, V>;
+    type Burst<'t> = FlowBurst<'t, K, V>;
+
+    fn with_config(config: TableConfig) -> Self {
+        Self { shared: Arc::new(Shared::new(&config)) }
+    }
+
+    #[inline]
+    fn lookup(&self, key: &K, now: Timestamp) -> Option<FlowHandle<K, V>> {
+        self.shared.find(key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
+    }
+
+    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {
+        FlowBurst::new(&self.shared, now)
+    }
+
+    fn insert(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<FlowHandle<K, V>>, InsertErrorOf<K, V, Self>> {
+        match self.shared.insert(flow, now, Policy::Replace)? {
+            Admission::Inserted(inserted) => Ok(inserted),
+            Admission::Existing { .. } => unreachable!("a replacing insertion reports a conflict"),
+        }
+    }
+
+    fn insert_if_absent(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
+        self.shared.insert(flow, now, Policy::Keep)
+    }
+
+    fn reinsert(
+        &self,
+        flow: &FlowHandle<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<FlowHandle<K, V>>, ReinsertError<FlowHandle<K, V>>> {
+        self.shared.reinsert(flow, now)
+    }
+
+    fn set_deadline(&self, flow: &FlowHandle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
+        self.shared.set_deadline(flow, deadline)
+    }
+
+    fn set_timeout(
+        &self,
+        flow: &FlowHandle<K, V>,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> Result<(), SetDeadlineError> {
+        self.shared.set_timeout(flow, timeout, now)
+    }
+
+    fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
+        self.shared.remove(key)
+    }
+
+    fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
+        self.shared.remove_flow(flow)
+    }
+
+    /// Copies the handles of one queue at a time under its lock, and visits them under none.
+    fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
+        let queues = self.shared.registry.len();
+        for queue in (0..queues).filter_map(|index| self.shared.registry.get(index)) {
+            for flow in queue.active() {
+                visit(&FlowHandle::new(flow, Direction::Forward));
+            }
+        }
+    }
+
+    fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<FlowHandle<K, V>>)) -> ReapReport {
+        self.shared.reap(now, budget, ended)
+    }
+
+    fn reap_local_with(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ended: impl FnMut(Ended<FlowHandle<K, V>>),
+    ) -> ReapReport {
+        self.shared.reap_local(now, budget, ended)
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        if self.is_empty() {
+            return None;
+        }
+        self.shared.registry.read(|queues| queues.iter().filter_map(|queue| queue.next_deadline()).min())
+    }
+
+    fn len(&self) -> usize {
+        self.shared.room.held()
+    }
+
+    fn capacity(&self) -> usize {
+        self.shared.room.capacity()
+    }
+
+    fn set_capacity(&self, flows: usize) {
+        self.shared.room.set_capacity(flows);
+    }
+
+    fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    fn memory(&self) -> usize {
+        self.shared.memory()
+    }
+
+    fn shrink_to_fit(&self) {
+        self.shared.shrink_to_fit();
+    }
+}
+
+impl<K, V> Drop for FlowTable<K, V> {
+    /// Detaches what is active. Values go with the last handle, as ever.
+    fn drop(&mut self) {
+        let queues = self.shared.registry.close();
+        let flows: Vec<_> = queues.iter().flat_map(|queue| queue.lock().drain()).collect();
+        for (_, flow) in &flows {
+            flow.state.detach();
+        }
+        for (id, flow) in flows {
+            drop(flow.remove_slots(id));
+        }
+        self.shared.slots.shrink_to_fit();
+    }
+}
+
+impl<K, V> fmt::Debug for FlowTable<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowTable").field("room", &self.shared.room).finish_non_exhaustive()
+    }
+}
