@@ -1,0 +1,18 @@
+use flow_table_api::{Key, Table, Value};
+
+use crate::fixture::{TestKey, TestValue};
+
+/// A backend under test: a family of tables, one for each key and value type.
+///
+/// [`conformance_tests!`](crate::conformance_tests) writes the implementation. A program that runs
+/// [cases](crate::registry) by itself writes it: `type Table<K: Key + Clone, V: Value> = MyTable<K, V>;`.
+pub trait Backend: 'static {
+    /// The table type. Keys may be cloned: the suite's can.
+    type Table<K: Key + Clone, V: Value>: Table<K, V> + 'static;
+}
+
+/// The table that most cases use.
+pub type TestTable<B> = <B as Backend>::Table<TestKey, TestValue>;
+
+/// A handle of [`TestTable`].
+pub type TestRef<B> = <TestTable<B> as Table<TestKey, TestValue>>::Ref;

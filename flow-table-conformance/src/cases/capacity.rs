@@ -1,0 +1,201 @@
+use flow_table_api::{Admission, EndReason, Flow, FlowRef, InsertError, Inserted, ReinsertError, Status, Table};
+
+use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
+use crate::{Backend, Setup, TestRef};
+
+/// A full table refuses a further flow with an error that holds it and the limit; nothing live is evicted.
+pub fn a_full_table_refuses<B: Backend>(setup: Setup) {
+    for capacity in [0, 1, 2, 17] {
+        let table = Fixture::<B>::exactly(setup, capacity);
+        assert_eq!(table.capacity(), capacity);
+        let flows: Vec<_> = (0..capacity as u64).map(|key| table.put_pair(key, 100 + key, at(0))).collect();
+        let results = [
+            table.insert(table.flow(50), at(59)).map(drop),
+            table.insert_if_absent(table.flow(50), at(59)).map(drop),
+            table.get_or_insert_with(&50.into(), at(59), || table.pair(50, 51)).map(drop),
+        ];
+        for (index, result) in results.into_iter().enumerate() {
+            match result {
+                Err(InsertError::Full { flow, capacity: limit }) => {
+                    assert_eq!((flow.value().serial(), limit), (capacity + index, capacity));
+                }
+                other => panic!("{other:?} in a table of {capacity}"),
+            }
+        }
+        assert!(flows.iter().all(|flow| flow.status() == Status::Active), "a live flow was evicted");
+        assert!(table.find(50, at(59)).is_none());
+        assert_eq!((table.len(), table.stats().refusals), (capacity, 3));
+    }
+}
+
+/// Replacing is allowed in a full table, and so is finding what is there.
+pub fn a_full_table_still_replaces<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 2);
+    drop((table.put(1, at(0)), table.put_pair(2, 3, at(0))));
+    for key in [1, 2, 1] {
+        let inserted = table.insert(table.flow(key), at(1)).expect("replacing needs no room");
+        assert!(inserted.replaced.is_some() && inserted.made_room.is_empty());
+    }
+    let existing = table.insert_if_absent(table.flow(1), at(1)).expect("nothing to insert");
+    assert!(matches!(existing, Admission::Existing { .. }));
+    assert_eq!((table.len(), table.stats().refusals), (2, 0));
+}
+
+type Wait<B> = fn(&Fixture<B>, &TestRef<B>);
+
+/// Ways for a flow, inserted at 0 s, to be something that may go at 60 s.
+fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
+    [
+        ("due", EndReason::Expired, |_, _| {}),
+        ("expired by a look-up", EndReason::Expired, |table, flow| drop(table.find(*flow.key(), at(60)))),
+        ("cancelled", EndReason::Cancelled, |_, flow| assert!(flow.cancel())),
+        ("shortened", EndReason::Expired, |table, flow| {
+            assert!(flow.refresh(at(59)));
+            table.set_deadline(flow, at(60)).expect("live");
+        }),
+    ]
+}
+
+/// At capacity an insertion first lets go of what has ended or is due, wherever it is, and hands it over.
+pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
+    type Insertion<B> = fn(&Fixture<B>) -> Inserted<TestRef<B>>;
+    let insertions: [Insertion<B>; 3] = [
+        |table| table.insert(table.flow(99), at(60)).expect("something may go"),
+        |table| match table.insert_if_absent(table.pair(99, 98), at(60)).expect("something may go") {
+            Admission::Inserted(inserted) => inserted,
+            Admission::Existing { .. } => panic!("nothing is there"),
+        },
+        |table| match table.get_or_insert_with(&99.into(), at(60), || table.flow(99)).expect("something may go") {
+            Admission::Inserted(inserted) => inserted,
+            Admission::Existing { .. } => panic!("nothing is there"),
+        },
+    ];
+    for (name, reason, wait) in ways_to_wait::<B>() {
+        for insertion in insertions {
+            let table = Fixture::<B>::exactly(setup, 10);
+            let flows: Vec<_> = (0..10).map(|key| table.put_pair(key, 100 + key, at(0))).collect();
+            for flow in &flows {
+                assert!(*flow.key() == 3.into() || flow.refresh(at(50)));
+            }
+            wait(&table, &flows[3]);
+            let inserted = insertion(&table);
+            assert_eq!(inserted.made_room.len(), 1, "{name}");
+            assert_eq!((&inserted.made_room[0].flow, inserted.made_room[0].reason), (&flows[3], reason), "{name}");
+            assert_eq!((table.len(), table.find(99, at(60))), (10, Some(inserted.flow)), "{name}");
+            let report = table.reap_all(at(60));
+            assert_eq!((report.expired, report.cancelled), (0, 0), "{name}: handed over already");
+            assert_eq!(table.stats().refusals, 0, "{name}");
+        }
+    }
+}
+
+/// A full table finds what is due among flows of any thread, one after the other, until nothing is left.
+pub fn room_is_made_until_nothing_is_due<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 20);
+    race(4, |thread| {
+        for key in 0..5 {
+            let timeout = if key == 0 { secs(500) } else { secs(10) };
+            drop(table.put_flow(table.flow(10 * thread as u64 + key).timeout(timeout), at(0)));
+        }
+    });
+    let mut handed_over = 0;
+    for key in 0..16 {
+        let inserted = table.insert(table.flow(1_000 + key), at(20)).expect("something is due");
+        handed_over += inserted.made_room.len();
+        assert!(inserted.made_room.iter().all(|ended| ended.reason == EndReason::Expired));
+        assert!(table.len() <= 20);
+    }
+    assert_eq!((handed_over, table.len()), (16, 20));
+    assert!(matches!(table.insert(table.flow(2_000), at(20)), Err(InsertError::Full { .. })));
+    assert!((0..4).all(|thread| table.is_live(10 * thread, at(20))), "what was not due was evicted");
+}
+
+/// A failed or refused insertion takes no place away for good.
+pub fn refusals_cost_no_place<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 3);
+    let holder = table.put_pair(1, 2, at(0));
+    for _ in 0..10 {
+        assert!(matches!(table.insert(table.pair(9, 2), at(0)), Err(InsertError::Conflict { .. })));
+        assert!(matches!(table.insert(table.pair(9, 9), at(0)), Err(InsertError::IdenticalKeys { .. })));
+        assert!(matches!(table.insert_if_absent(table.pair(9, 1), at(0)), Ok(Admission::Existing { .. })));
+        assert_eq!(table.reinsert(&holder, at(0)), Err(ReinsertError::Active));
+        drop(table.get_or_insert_with(&8.into(), at(0), || table.flow(9)).map(drop));
+    }
+    assert_eq!((table.len(), table.stats().refusals), (1, 0));
+    drop((table.put(3, at(0)), table.put(4, at(0))));
+    assert!(matches!(table.insert(table.flow(5), at(0)), Err(InsertError::Full { .. })));
+}
+
+/// The limit can be moved while the table is in use. Lowered below what is there, it evicts nothing.
+pub fn the_limit_can_be_moved<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 1);
+    drop(table.put(0, at(0)));
+    table.set_capacity(4);
+    for key in 1..4 {
+        drop(table.put(key, at(0)));
+    }
+    table.set_capacity(2);
+    assert_eq!((table.capacity(), table.len()), (2, 4));
+    assert!((0..4).all(|key| table.is_live(key, at(0))), "lowering the limit evicts nothing");
+    let mut left = 4;
+    while left >= 2 {
+        let refused = table.insert(table.flow(9), at(0));
+        assert!(matches!(refused, Err(InsertError::Full { capacity: 2, .. })), "{left} flows are left");
+        drop(table.insert(table.flow(left - 1), at(0)).expect("replacing is always allowed"));
+        left -= 1;
+        assert!(table.remove(&left.into()).is_some());
+    }
+    drop(table.put(9, at(0)));
+    assert_eq!(table.len(), 2);
+    table.set_capacity(usize::MAX);
+    drop(table.put(10, at(0)));
+}
+
+/// `reinsert` respects the limit as any insertion does; a flow that still waits for a reap has its place.
+pub fn reinsert_needs_room_too<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 1);
+    let flow = table.put(1, at(0));
+    assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
+    let back = table.reinsert(&flow, at(60)).expect("it waits in the table: it needs no room");
+    assert!(back.made_room.is_empty());
+    drop(back);
+    assert_eq!(table.remove_flow(&flow), Ok(true));
+    let other = table.put(2, at(60));
+    assert_eq!(table.reinsert(&flow, at(60)), Err(ReinsertError::Full { capacity: 1 }));
+    assert_eq!((flow.status(), table.len(), table.stats().refusals), (Status::Detached, 1, 1));
+    let back = table.reinsert(&flow, at(120)).expect("the other flow is due");
+    assert_eq!(back.made_room.iter().map(|ended| &ended.flow).collect::<Vec<_>>(), [&other]);
+}
+
+/// Whatever threads insert, remove and reap at the same time, the table never holds more than its limit, and ends up
+/// with every place usable.
+pub fn never_exceeded_under_a_race<B: Backend>(setup: Setup) {
+    const CAPACITY: usize = 3;
+    let table = Fixture::<B>::exactly(setup, CAPACITY);
+    for round in 0..rounds(100) {
+        let full = race(4, |thread| {
+            let mut full = 0;
+            for step in 0..4 {
+                let key = TestKey::new((10 * thread + step) as u64);
+                match table.insert(table.flow(key), at(0)) {
+                    Ok(inserted) => assert!(inserted.made_room.is_empty()),
+                    Err(InsertError::Full { .. }) => full += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+                let len = table.len();
+                assert!(len <= CAPACITY, "round {round}: {len} flows in a table for {CAPACITY}");
+                if (round + step) % 3 == 0 {
+                    drop(table.remove(&key));
+                }
+            }
+            full
+        });
+        assert!(table.snapshot().len() <= CAPACITY, "round {round}");
+        assert!(full.iter().sum::<usize>() > 0, "round {round}: sixteen flows in three places");
+        let active = table.len();
+        assert_eq!(table.retain(|_| false), active, "round {round}");
+        let flows = [100, 101, 102].map(|key| table.put(key, at(0)));
+        assert!(flows.iter().all(FlowRef::cancel));
+        assert_eq!(table.reap_all(at(0)).cancelled, CAPACITY, "round {round}: places are lost");
+    }
+}

@@ -1,0 +1,131 @@
+use flow_table_api::{Flow, FlowRef, SetDeadlineError, Status, Table};
+
+use crate::fixture::{Fixture, TIMEOUT, at, race, rounds, secs};
+use crate::{Backend, Setup};
+
+/// A refresh moves the deadline to `now + timeout`, but never back.
+pub fn refresh_moves_to_now_plus_timeout<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(100));
+    for (now, deadline) in [(100, 160), (120, 180), (110, 180), (0, 180), (179, 239), (180, 240)] {
+        assert!(flow.refresh(at(now)), "live at {now}");
+        assert_eq!(flow.deadline(), at(deadline), "refreshed at {now}");
+    }
+    assert_eq!(table.reap_all(at(239)).expired, 0);
+    assert_eq!(table.reap_all(at(240)).expired, 1);
+}
+
+/// A refresh of a flow that is not live is refused and changes nothing, even before anybody noticed its end.
+pub fn a_refused_refresh_changes_nothing<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    assert!(!flow.refresh(at(60)), "its deadline has passed");
+    assert_eq!((flow.status(), flow.deadline()), (Status::Active, at(60)));
+    assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
+    assert!(!flow.refresh(at(0)) && !flow.refresh(at(60)));
+    assert_eq!((flow.status(), flow.deadline()), (Status::Expired, at(60)));
+}
+
+/// A thousand refreshes at one `now` leave `now + timeout`.
+pub fn busy_flows_accumulate_no_time<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    for _ in 0..1_000 {
+        assert!(flow.refresh(at(10)));
+    }
+    assert_eq!(flow.deadline(), at(70));
+    assert_eq!(table.reap_all(at(70)).expired, 1);
+}
+
+/// A reap at the old deadline leaves a refreshed flow alone, and one at the new deadline finds it.
+pub fn a_refreshed_flow_expires_at_its_new_deadline<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 3);
+    let flow = table.put(1, at(0));
+    for now in [30, 60, 100, 150, 209] {
+        assert!(flow.refresh(at(now)));
+        let report = table.reap_all(at(now + 59));
+        assert_eq!((report.expired, report.more), (0, false), "refreshed at {now}");
+    }
+    drop(flow);
+    assert!(table.is_live(1, at(268)), "the table still holds it");
+    assert_eq!(table.reap_all(at(269)).expired, 1);
+    assert_eq!(table.len(), 0);
+}
+
+/// A granted refresh is honoured whatever reap or look-up ran at the same moment.
+pub fn a_granted_refresh_outruns_expiry<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    for round in 0..rounds(500) {
+        let flow = table.put(1, at(0));
+        let granted = race(3, |thread| match thread {
+            0 => flow.refresh(at(59)),
+            1 => table.reap_all(at(60)).expired > 0,
+            _ => table.find(1, at(60)).is_some_and(|flow| flow.status() == Status::Active),
+        });
+        if granted[0] {
+            assert_eq!((flow.status(), flow.deadline()), (Status::Active, at(119)), "round {round}");
+            assert!(!granted[1], "round {round}: reaped in spite of its refresh");
+            assert!(table.is_live(1, at(118)), "round {round}");
+            assert_eq!(table.remove_flow(&flow), Ok(true));
+        } else {
+            assert_eq!(flow.status(), Status::Expired, "round {round}");
+            table.reap_all(at(60));
+        }
+        assert_eq!(table.len(), 0, "round {round}");
+    }
+}
+
+/// `set_timeout` may shorten: the table expires the flow at the earlier time, and refreshes use the new timeout.
+pub fn a_shorter_timeout_takes_effect_at_once<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let flow = table.put(1, at(0));
+    drop(table.put(2, at(0)));
+    table.set_timeout(&flow, secs(5), at(10)).expect("live");
+    assert_eq!((flow.deadline(), flow.timeout()), (at(15), secs(5)));
+    assert!(table.next_deadline() <= Some(at(15)), "the table knows");
+    assert!(flow.refresh(at(12)));
+    assert_eq!(table.reap_all(at(16)).expired, 0);
+    drop(flow);
+    assert_eq!(table.reap_all(at(17)).expired, 1, "without waiting for the old deadline");
+    assert_eq!(table.len(), 1);
+}
+
+/// `set_deadline` moves the deadline either way, and the table follows; later refreshes work as before.
+pub fn a_deadline_can_be_moved_either_way<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    table.set_deadline(&flow, at(500)).expect("live");
+    assert_eq!(table.reap_all(at(499)).expired, 0);
+    table.set_deadline(&flow, at(20)).expect("live");
+    assert_eq!((flow.deadline(), flow.timeout()), (at(20), TIMEOUT));
+    assert!(flow.refresh(at(19)));
+    assert_eq!(flow.deadline(), at(79));
+    for earlier in [70, 50, 30] {
+        table.set_deadline(&flow, at(earlier)).expect("live");
+    }
+    assert_eq!(table.reap_all(at(29)).expired, 0);
+    assert_eq!(table.reap_all(at(30)).expired, 1);
+}
+
+/// Neither setter revives what is not live. Of an ended flow only the timeout changes, for a later `reinsert`.
+pub fn setters_revive_nothing<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    assert_eq!(
+        table.set_timeout(&flow, secs(100), at(60)),
+        Err(SetDeadlineError::NotLive(Status::Active)),
+        "due, though nobody has noticed"
+    );
+    assert_eq!((flow.deadline(), flow.timeout()), (at(60), secs(100)));
+    assert_eq!(table.reap_all(at(60)).expired, 1);
+    for now in [at(0), at(60)] {
+        assert_eq!(table.set_timeout(&flow, secs(9), now), Err(SetDeadlineError::NotLive(Status::Expired)));
+        assert_eq!(table.set_deadline(&flow, at(900)), Err(SetDeadlineError::NotLive(Status::Expired)));
+    }
+    assert_eq!((flow.status(), flow.deadline()), (Status::Expired, at(60)));
+    drop(table.reinsert(&flow, at(100)).expect("there is room"));
+    assert_eq!(flow.deadline(), at(109));
+    assert!(flow.cancel());
+    assert_eq!(table.set_deadline(&flow, at(900)), Err(SetDeadlineError::NotLive(Status::Cancelled)));
+    assert_eq!(flow.deadline(), at(109), "of an ended flow, its last deadline");
+}

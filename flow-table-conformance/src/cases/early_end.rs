@@ -1,0 +1,228 @@
+use std::collections::HashMap;
+
+use flow_table_api::{Budget, Direction, EndReason, Flow, FlowRef, Status, Table, Timestamp};
+
+use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
+use crate::{Backend, Setup};
+
+/// After `cancel`, look-ups find the flow no more, under neither key, and the next reap releases it long before its
+/// deadline.
+pub fn cancel_takes_effect_at_once<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let flow = table.put_flow(table.pair(1, 2).timeout(secs(1_000_000)), at(10));
+    drop(table.put(3, at(10)));
+    assert!(table.find(2, at(10)).expect("live").cancel(), "through any handle");
+    assert!(table.find(1, at(10)).is_none() && table.find(2, at(10)).is_none());
+    assert_eq!((flow.status(), flow.refresh(at(10)), table.len()), (Status::Cancelled, false, 2));
+    let mut ended = Vec::new();
+    // Even an older `now` will do.
+    let report = table.reap_with(Timestamp::ZERO, Budget::UNLIMITED, |end| ended.push((end.flow, end.reason)));
+    assert_eq!((report.cancelled, report.expired), (1, 0));
+    assert_eq!(ended, [(flow, EndReason::Cancelled)]);
+    assert_eq!(table.len(), 1);
+    drop(ended);
+    assert!(table.ledger().is_dropped(0));
+}
+
+/// Only the first `cancel` of a flow does anything.
+pub fn cancel_is_idempotent<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    let cancelled = race(4, |_| flow.cancel());
+    assert_eq!(cancelled.iter().filter(|&&done| done).count(), 1);
+    assert!(!flow.cancel());
+    assert_eq!((table.stats().ended.cancelled, table.reap_all(at(0)).cancelled), (1, 1));
+    assert!(!flow.cancel());
+    assert_eq!(table.reap_all(at(0)).cancelled, 0);
+}
+
+/// Cancelling an expired flow keeps its status and its one count, but look-ups stop finding it.
+pub fn cancel_hides_an_expired_flow<B: Backend>(setup: Setup) {
+    for reap_first in [false, true] {
+        let table = Fixture::<B>::new(setup, 1);
+        let flow = table.put_pair(1, 2, at(0));
+        assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
+        let before = if reap_first { table.reap_all(at(60)).expired } else { 0 };
+        assert!(!flow.cancel(), "it had ended");
+        assert_eq!(flow.status(), Status::Expired);
+        assert!(table.find(1, at(60)).is_none() && table.find(2, at(60)).is_none());
+        let report = table.reap_all(at(60));
+        assert_eq!((before + report.expired, report.cancelled), (1, 0));
+        assert_eq!((table.stats().ended.expired, table.stats().ended.cancelled), (1, 0));
+    }
+}
+
+/// A cancellation that comes as soon as another thread finds the flow is not lost to the insertion under way.
+pub fn cancel_is_not_lost_to_the_insertion<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    for round in 0..rounds(300) {
+        let outcome = race(2, |thread| {
+            if thread == 0 {
+                return Some(table.insert(table.flow(1), at(0)).expect("there is room").flow);
+            }
+            // Bounded: the insertion may take its time.
+            let found = (0..100_000).find_map(|_| table.find(1, at(0)));
+            found.filter(|flow| flow.cancel())
+        });
+        let flow = outcome[0].as_ref().expect("inserted");
+        if let Some(cancelled) = &outcome[1] {
+            assert_eq!((cancelled, flow.status()), (flow, Status::Cancelled), "round {round}");
+            assert!(table.find(1, at(0)).is_none(), "round {round}");
+        } else {
+            assert!(flow.cancel(), "round {round}");
+        }
+        assert_eq!(table.reap_all(at(0)).cancelled, 1, "round {round}");
+    }
+}
+
+/// `remove` works by either key, at any deadline, and releases the table's reference at once.
+pub fn remove_releases_at_once<B: Backend>(setup: Setup) {
+    for (key, direction) in [(1, Direction::Forward), (2, Direction::Reply)] {
+        let table = Fixture::<B>::new(setup, 1);
+        let flow = table.put_flow(table.pair(1, 2).timeout(secs(1_000_000)), at(0));
+        let removed = table.remove(&TestKey::new(key)).expect("active");
+        assert_eq!((&removed, removed.direction(), flow.status()), (&flow, direction, Status::Detached));
+        assert_eq!((table.len(), table.stats().ended.removed), (0, 1));
+        assert!(table.find(1, at(0)).is_none() && table.find(2, at(0)).is_none());
+        drop(flow);
+        assert_eq!(table.ledger().dropped(), 0, "the returned handle holds it");
+        drop(removed);
+        assert_eq!(table.ledger().dropped(), 1, "the table has let go");
+        assert_eq!(table.remove(&TestKey::new(key)), None);
+    }
+}
+
+/// What other threads inserted is released as promptly.
+pub fn remove_reaches_other_threads_flows<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 4);
+    race(4, |thread| drop(table.put(thread as u64, at(0))));
+    for key in 0..2 {
+        drop(table.remove(&TestKey::new(key)).expect("active"));
+    }
+    race(2, |thread| {
+        let flow = table.find(2 + thread as u64, at(0)).expect("live");
+        assert_eq!(table.remove_flow(&flow), Ok(true));
+    });
+    assert_eq!((table.len(), table.ledger().dropped()), (0, 4));
+    let report = table.reap_all(at(60));
+    assert_eq!((report.expired, report.cancelled), (0, 0));
+}
+
+/// A removed flow's handle does not remove the flow that took its key.
+pub fn remove_flow_goes_by_identity<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let old = table.put(1, at(0));
+    let new = table.insert(table.flow(1), at(0)).expect("replaces").flow;
+    assert_eq!(table.remove_flow(&old), Ok(false));
+    assert_eq!(table.find(1, at(0)), Some(new.clone()));
+    assert_eq!(table.remove_flow(&new), Ok(true));
+    assert_eq!(table.remove_flow(&new), Ok(false), "only once");
+    let ended = table.put(1, at(0));
+    assert!(ended.cancel());
+    assert_eq!(table.remove_flow(&ended), Ok(false));
+    assert_eq!((table.stats().ended.removed, ended.status()), (1, Status::Cancelled));
+}
+
+/// `remove` of a flow that is due removes it; of one that has ended, it gives nothing, hides it and leaves its end to be
+/// handed over.
+pub fn remove_looks_at_no_deadline<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let due = table.put(1, at(0));
+    assert_eq!(table.remove(&1.into()), Some(due.clone()));
+    let expired = table.put(1, at(0));
+    assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
+    assert_eq!(table.remove(&1.into()), None);
+    assert_eq!(table.find(1, at(60)), None, "not found any more, though somebody holds it");
+    assert_eq!(expired.status(), Status::Expired);
+    assert_eq!(table.reap_all(at(60)).expired, 1);
+    assert_eq!(table.stats().ended.removed, 1);
+}
+
+/// Iteration visits each active flow exactly once, those with two keys too, and no ended one.
+pub fn iteration_visits_each_flow_once<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 90);
+    let flows: Vec<_> = (0..90)
+        .map(|id| if id % 2 == 0 { table.put(id, at(0)) } else { table.put_pair(id, 1_000 + id, at(0)) })
+        .collect();
+    for (index, flow) in flows.iter().enumerate() {
+        match index % 9 {
+            0 => assert!(flow.cancel()),
+            1 => assert_eq!(table.remove_flow(flow), Ok(true)),
+            2 => {
+                table.set_deadline(flow, at(10)).expect("live");
+                assert_eq!(table.find(*flow.key(), at(10)).map(|flow| flow.status()), Some(Status::Expired));
+            }
+            _ => {}
+        }
+    }
+    let mut visits = HashMap::new();
+    table.for_each(|flow| *visits.entry(flow.clone()).or_insert(0) += 1);
+    for flow in &flows {
+        assert_eq!(visits.remove(flow), (flow.status() == Status::Active).then_some(1), "{:?}", flow.key());
+    }
+    assert!(visits.is_empty());
+    assert_eq!(table.snapshot().len(), 60);
+}
+
+/// `retain` removes what it is told to, and gives the number.
+pub fn retain_removes_the_rest<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 50);
+    for id in 0..50 {
+        drop(table.put_pair(id, 1_000 + id, at(0)));
+    }
+    let keep = |key: &TestKey| (0..50).step_by(3).any(|id| *key == TestKey::new(id));
+    assert_eq!(table.retain(|flow| keep(flow.key())), 33);
+    assert_eq!((table.len(), table.stats().ended.removed, table.ledger().dropped()), (17, 33, 33));
+    assert!((0..50).all(|id| table.is_live(id, at(0)) == (id % 3 == 0)));
+    assert!((0..50).all(|id| table.is_live(1_000 + id, at(0)) == (id % 3 == 0)));
+}
+
+/// While a callback runs, it may use the table in every way, also end flows that are still to be visited.
+pub fn iteration_callbacks_may_use_the_table<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 60);
+    let mut held: Vec<_> = (0..20).map(|id| table.put(id, at(0))).collect();
+    let mut visited = 0;
+    table.for_each(|flow| {
+        visited += 1;
+        assert_eq!(flow.status(), Status::Active, "a flow that has ended was visited");
+        let key = *flow.key();
+        // New flows may be visited as well; only so many are made.
+        if visited <= 20 {
+            drop(table.put(1_000 + visited, at(0)));
+        }
+        match visited % 4 {
+            0 => assert!(flow.cancel()),
+            1 => assert!(table.remove(&key).is_some()),
+            2 if visited <= 20 => drop(table.insert(table.flow(key), at(0)).expect("there is room")),
+            _ => drop(held.pop().map(|other| table.remove_flow(&other))),
+        }
+        drop((table.find(key, at(0)), table.snapshot(), table.stats()));
+    });
+    assert!(visited >= 10, "flows that were there throughout were left out");
+    drop(held);
+    let active = table.snapshot().len();
+    assert_eq!(table.retain(|_| false), active);
+}
+
+/// Flows that are there throughout are visited exactly once while other threads insert and remove others.
+pub fn iteration_is_exact_for_what_stays<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 300);
+    let stay: Vec<_> = (0..50).map(|id| table.put_pair(id, 5_000 + id, at(0))).collect();
+    race(3, |thread| {
+        for round in 0..rounds(30) {
+            if thread > 0 {
+                let keys = (0..100).map(|id| 10_000 * thread as u64 + id);
+                let flows: Vec<_> = keys.map(|key| table.put(key, at(0))).collect();
+                for (index, flow) in flows.iter().enumerate() {
+                    assert!(if index % 2 == 0 { flow.cancel() } else { table.remove_flow(flow) == Ok(true) });
+                }
+                table.reap_all(at(0));
+                continue;
+            }
+            let mut visits = HashMap::new();
+            table.for_each(|flow| *visits.entry(flow.clone()).or_insert(0) += 1);
+            assert!(stay.iter().all(|flow| visits.get(flow) == Some(&1)), "round {round}");
+            assert!(visits.values().all(|&count| count == 1), "round {round}: something was visited twice");
+        }
+    });
+}

@@ -1,0 +1,169 @@
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use flow_table_api::{
+    Direction, Flow, FlowRef, ForeignFlow, ReinsertError, SetDeadlineError, Status, Table, WeakFlowRef,
+};
+
+use crate::fixture::{Fixture, TestKey, TestValue, at, race, secs};
+use crate::{Backend, Setup, TestRef, TestTable};
+
+/// Handles compare by identity, whatever key found them, and hash alike; clones keep the direction.
+pub fn compare_by_identity<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let inserted = table.put_pair(1, 2, at(0));
+    let (forward, reply) = (table.find(1, at(0)).expect("live"), table.find(2, at(0)).expect("live"));
+    assert_eq!((&forward, &reply), (&inserted, &inserted));
+    assert_eq!(HashSet::from([inserted.clone(), forward, reply.clone()]).len(), 1);
+    assert_eq!(reply.clone().direction(), Direction::Reply);
+    let replaced = table.insert(table.flow(1), at(0)).expect("replaces");
+    assert_ne!(replaced.flow, inserted, "equal keys do not make equal flows");
+    assert!(format!("{inserted:?}").len() > 1);
+}
+
+/// A weak reference does not keep the value alive, gives a handle while something else does, and keeps the direction.
+pub fn weak_ones_keep_nothing_alive<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put_pair(1, 2, at(0));
+    let weak = table.find(2, at(0)).expect("live").downgrade();
+    drop(flow);
+    let strong = weak.clone().upgrade().expect("the table holds it");
+    assert_eq!((strong.direction(), strong.status()), (Direction::Reply, Status::Active));
+    drop(table.remove(&1.into()));
+    assert_eq!(weak.upgrade(), Some(strong.clone()), "a handle holds it");
+    drop(strong);
+    assert!(weak.upgrade().is_none() && table.ledger().is_dropped(0));
+    drop(table.put(1, at(0)));
+    assert!(weak.upgrade().is_none(), "a new flow is another one, wherever it lies");
+}
+
+/// Table, handles and weak references may be sent to and used by any thread, at once.
+pub fn go_to_any_thread<B: Backend>(setup: Setup) {
+    fn for_threads<T: Send + Sync>() {}
+    for_threads::<TestTable<B>>();
+    for_threads::<TestRef<B>>();
+    for_threads::<<TestRef<B> as FlowRef<TestKey, TestValue>>::Weak>();
+
+    let table = Fixture::<B>::new(setup, 4);
+    let flows = race(4, |thread| table.put(thread as u64, at(0)));
+    let flows = &flows;
+    race(4, |thread| {
+        for flow in flows {
+            let copy = flow.clone();
+            assert!(copy.refresh(at(thread as u64)));
+            assert_eq!(copy.downgrade().upgrade().as_ref(), Some(flow));
+        }
+    });
+    race(4, |thread| assert!(flows[thread].cancel()));
+    assert_eq!(race(1, |_| table.reap_all(at(0)))[0].cancelled, 4);
+}
+
+/// Whatever number of handles and snapshots is held, here or by other threads, nothing has to wait for them.
+pub fn held_ones_block_nothing<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 100);
+    for key in 0..50 {
+        drop(table.put(key, at(0)));
+    }
+    let held: Vec<_> = (0..200).map(|index| table.find(index % 50, at(0))).collect();
+    let snapshot = table.snapshot();
+    let others = race(2, |_| {
+        let snapshot = table.snapshot();
+        for key in 0..25 {
+            drop(table.insert(table.flow(key), at(0)).expect("there is room"));
+            drop(table.remove(&(key + 25).into()));
+            drop(table.find(key, at(60)));
+        }
+        table.shrink_to_fit();
+        snapshot
+    });
+    assert_eq!(table.retain(|_| true), 0);
+    table.reap_all(at(60));
+    assert_eq!(table.len(), 0);
+    assert!(held.iter().flatten().chain(&snapshot).all(|flow| flow.status() != Status::Active));
+    drop((held, snapshot, others));
+    assert_eq!(table.ledger().dropped(), table.ledger().made());
+}
+
+/// A table refuses the handles of another one, and does nothing to their flows.
+pub fn of_other_tables_are_refused<B: Backend>(setup: Setup) {
+    let (table, other) = (Fixture::<B>::new(setup, 2), Fixture::<B>::new(setup, 2));
+    let active = other.put(1, at(0));
+    let detached = other.put(2, at(0));
+    assert_eq!(other.remove_flow(&detached), Ok(true));
+    drop(table.put(1, at(0)));
+    for flow in [&active, &detached] {
+        let before = (flow.status(), flow.deadline(), flow.timeout());
+        assert_eq!(table.remove_flow(flow), Err(ForeignFlow));
+        assert_eq!(table.reinsert(flow, at(1)), Err(ReinsertError::Foreign(ForeignFlow)));
+        assert_eq!(table.set_deadline(flow, at(1)), Err(SetDeadlineError::Foreign(ForeignFlow)));
+        assert_eq!(table.set_timeout(flow, secs(1), at(1)), Err(SetDeadlineError::Foreign(ForeignFlow)));
+        assert_eq!((flow.status(), flow.deadline(), flow.timeout()), before);
+    }
+    assert!(other.is_live(1, at(0)) && table.is_live(1, at(0)));
+    assert_eq!((table.stats().ended.total(), other.stats().ended.removed), (0, 1));
+}
+
+/// When the table goes, active flows become detached; their handles can be read, cancelled and dropped.
+pub fn outlive_the_table<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 4);
+    let flows: Vec<_> = (0..4).map(|key| table.put_pair(key, 100 + key, at(0))).collect();
+    let weak: Vec<_> = flows.iter().map(FlowRef::downgrade).collect();
+    let unheld = weak[3].clone();
+    assert!(flows[1].cancel());
+    assert_eq!(table.status_of(2, at(60)), Some(Status::Expired));
+    let ledger = table.close();
+
+    let statuses = flows.iter().map(|flow| flow.status());
+    assert!(statuses.eq([Status::Detached, Status::Cancelled, Status::Expired, Status::Detached]));
+    for (serial, flow) in flows.iter().enumerate() {
+        assert!(!flow.cancel() && !flow.refresh(at(0)));
+        assert_eq!(
+            (flow.value().serial(), flow.deadline(), *flow.key()),
+            (serial, at(60), (serial as u64).into())
+        );
+        assert_eq!(weak[serial].upgrade().as_ref(), Some(flow));
+    }
+    let status = flows[0].status();
+    assert_eq!(status, Status::Detached, "cancelling it did nothing");
+    drop(flows);
+    assert!(unheld.upgrade().is_none());
+    assert_eq!((ledger.dropped(), ledger.faults().len()), (4, 0));
+}
+
+/// A handle of a table that is gone is foreign to every other one, wherever that one lies in memory.
+pub fn of_tables_gone_are_refused<B: Backend>(setup: Setup) {
+    for _ in 0..10 {
+        let table = Fixture::<B>::new(setup, 1);
+        let flow = table.put(1, at(0));
+        drop(table.close());
+        let next = Fixture::<B>::new(setup, 1);
+        assert_eq!(next.remove_flow(&flow), Err(ForeignFlow));
+        assert_eq!(next.reinsert(&flow, at(0)), Err(ReinsertError::Foreign(ForeignFlow)));
+    }
+}
+
+/// Handles are dropped and cancelled on other threads while the table goes.
+pub fn may_go_while_the_table_goes<B: Backend>(setup: Setup) {
+    fn hash_of(flow: &impl Hash) -> u64 {
+        use std::hash::{BuildHasher, RandomState};
+        RandomState::new().hash_one(flow)
+    }
+    for _ in 0..crate::fixture::rounds(50) {
+        let table = Fixture::<B>::new(setup, 20);
+        let flows: Vec<_> = (0..20).map(|key| table.put(key, at(0))).collect();
+        let slots = [std::sync::Mutex::new(Some(flows.clone())), std::sync::Mutex::new(Some(flows))];
+        let table = std::sync::Mutex::new(Some(table));
+        let ledgers = race(3, |thread| {
+            if let Some(slot) = slots.get(thread) {
+                for flow in slot.lock().expect("no panic").take().into_iter().flatten() {
+                    let _ = (flow.cancel(), flow.status(), hash_of(&flow));
+                }
+                return None;
+            }
+            table.lock().expect("no panic").take().map(Fixture::abandon)
+        });
+        for ledger in ledgers.into_iter().flatten() {
+            assert_eq!(ledger.faults(), [""; 0]);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+use std::cell::Cell;
+
+use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, InsertError, ReinsertError, Status, Table};
+
+use crate::fixture::{Fixture, TIMEOUT, TestKey, at, race, rounds};
+use crate::{Backend, Setup, TestRef};
+
+/// `insert` replaces the live flow under its key: the new one is found, the old one is detached and returned.
+pub fn replaces_the_live_flow<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let old = table.put(1, at(0));
+    let inserted = table.insert(table.flow(1), at(1)).expect("replaces");
+    assert_eq!(inserted.replaced, Some(old.clone()));
+    assert_eq!(table.find(1, at(1)), Some(inserted.flow.clone()));
+    assert_ne!(inserted.flow, old);
+    assert_eq!((inserted.flow.status(), inserted.flow.deadline()), (Status::Active, at(61)));
+    assert_eq!((old.status(), old.refresh(at(1))), (Status::Detached, false));
+    assert!(inserted.made_room.is_empty());
+    assert_eq!((table.len(), table.stats().inserts, table.stats().ended.replaced), (1, 2, 1));
+}
+
+/// A replacement lives on its own: after the old flow's deadline and after its own last handle has gone.
+pub fn the_replacement_is_kept<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    drop(table.put(1, at(0)));
+    let new = table.insert(table.flow(1), at(30)).expect("replaces").flow;
+    let serial = new.value().serial();
+    drop(new);
+    assert_eq!(table.reap_all(at(60)).expired, 0, "the old flow's deadline is not the new one's");
+    assert_eq!(table.find(1, at(89)).expect("live").value().serial(), serial);
+    assert_eq!(table.reap_all(at(90)).expired, 1);
+    assert_eq!(table.ledger().dropped(), 2);
+}
+
+/// The replaced flow's value is dropped with the returned handle, or before `insert` returns if it was not live.
+pub fn the_replaced_value_is_dropped_at_once<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    drop(table.put(1, at(0)));
+    let inserted = table.insert(table.flow(1), at(1)).expect("replaces");
+    assert_eq!(table.ledger().dropped(), 0, "the returned handle holds it");
+    drop(inserted);
+    assert!(table.ledger().is_dropped(0));
+    // An expired flow that only a holder keeps is not returned, and goes when the holder lets go.
+    let held = table.find(1, at(1)).expect("live");
+    assert_eq!(table.reap_all(at(61)).expired, 1);
+    let inserted = table.insert(table.flow(1), at(61)).expect("there is room");
+    assert_eq!(inserted.replaced, None, "it was not live");
+    drop(held);
+    assert!(table.ledger().is_dropped(1) && !table.ledger().is_dropped(2));
+}
+
+/// A flow that is no longer live is not returned as replaced; the next reap hands it over if nobody did yet.
+pub fn replacing_an_ended_flow_loses_nothing<B: Backend>(setup: Setup) {
+    type End<B> = fn(&Fixture<B>, &TestRef<B>);
+    let ends: [(&str, End<B>); 3] = [
+        ("due", |_, _| {}),
+        ("expired by a look-up", |table, _| drop(table.find(1, at(60)))),
+        ("cancelled", |_, flow| assert!(flow.cancel())),
+    ];
+    for (name, end) in ends {
+        let table = Fixture::<B>::new(setup, 2);
+        let old = table.put(1, at(0));
+        end(&table, &old);
+        let inserted = table.insert(table.flow(1), at(60)).expect("there is room");
+        assert_eq!(inserted.replaced, None, "{name}: it was not live");
+        assert_eq!((table.stats().ended.replaced, table.len()), (0, 2), "{name}");
+        let mut ended = Vec::new();
+        let report = table.reap_with(at(60), Budget::UNLIMITED, |flow| ended.push(flow.flow));
+        assert_eq!((report.expired + report.cancelled, ended), (1, vec![old]), "{name}");
+        assert_eq!(table.find(1, at(60)), Some(inserted.flow), "{name}");
+    }
+}
+
+/// `insert_if_absent` leaves a live flow alone, returns a handle to it and gives the rejected flow back.
+pub fn if_absent_displaces_nothing_live<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let old = table.put(1, at(0));
+    match table.insert_if_absent(table.flow(1), at(59)).expect("no error") {
+        Admission::Existing { holder, key, rejected } => {
+            assert_eq!((&holder, holder.direction(), key), (&old, Direction::Forward, Direction::Forward));
+            assert_eq!(rejected.expect("given back").value().serial(), 1);
+        }
+        Admission::Inserted(_) => panic!("a live flow was displaced"),
+    }
+    assert_eq!((table.find(1, at(59)), old.deadline()), (Some(old), at(60)));
+    assert_eq!((table.len(), table.stats().inserts, table.stats().ended.total()), (1, 1, 0));
+}
+
+/// No flow that is not live blocks an insertion, even while somebody holds it.
+pub fn what_is_not_live_blocks_nothing<B: Backend>(setup: Setup) {
+    type End<B> = fn(&Fixture<B>, &TestRef<B>);
+    let ends: [(&str, End<B>); 5] = [
+        ("due", |_, _| {}),
+        ("expired by a look-up", |table, _| drop(table.find(1, at(60)))),
+        ("reaped", |table, _| {
+            table.reap_all(at(60));
+        }),
+        ("cancelled", |_, flow| assert!(flow.cancel())),
+        ("removed", |table, flow| assert_eq!(table.remove_flow(flow), Ok(true))),
+    ];
+    for (name, end) in ends {
+        let table = Fixture::<B>::new(setup, 2);
+        let old = table.put(1, at(0));
+        end(&table, &old);
+        let admission = table.insert_if_absent(table.flow(1), at(60)).expect("there is room");
+        assert!(admission.is_inserted(), "{name}: blocked by a flow that is not live");
+        assert_eq!(table.find(1, at(60)).as_ref(), Some(admission.flow()), "{name}");
+        assert_ne!(old.status(), Status::Active, "{name}");
+    }
+}
+
+/// Of threads that race for one key, exactly one installs, and the others get that very flow.
+pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    for round in 0..rounds(200) {
+        let now = at(round as u64 * 100);
+        // Every other round starts on a flow that is due.
+        let expired =
+            (round % 2 == 1).then(|| table.put_flow(table.flow(1).timeout(crate::fixture::secs(1)), at(0)));
+        let admissions = race(4, |thread| {
+            if thread % 2 == 0 {
+                table.insert_if_absent(table.flow(1), now)
+            } else {
+                table.get_or_insert_with(&1.into(), now, || table.flow(1))
+            }
+        });
+        let admissions: Vec<_> = admissions.into_iter().map(|one| one.expect("there is room")).collect();
+        let installed: Vec<_> = admissions.iter().filter(|one| one.is_inserted()).collect();
+        assert_eq!(installed.len(), 1, "round {round}");
+        assert!(admissions.iter().all(|one| one.flow() == installed[0].flow()), "round {round}");
+        assert_eq!(table.find(1, now).as_ref(), Some(installed[0].flow()));
+        drop((expired, table.remove(&1.into())));
+        table.reap_all(at(0));
+    }
+}
+
+/// `get_or_insert_with` finds what is live without making anything, and makes exactly one flow on a miss.
+pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let made = Cell::new(0);
+    let get = |key: u64, now| {
+        let make = || {
+            made.set(made.get() + 1);
+            table.pair(1, 2)
+        };
+        table.get_or_insert_with(&key.into(), now, make).expect("there is room")
+    };
+    let first = get(1, at(0));
+    assert!(first.is_inserted() && made.get() == 1);
+    for (key, direction) in [(1, Direction::Forward), (2, Direction::Reply)] {
+        let Admission::Existing { holder, key: matched, rejected } = get(key, at(59)) else {
+            panic!("it is there")
+        };
+        assert_eq!((&holder, holder.direction(), matched), (first.flow(), direction, direction));
+        assert!(rejected.is_none());
+    }
+    assert_eq!(made.get(), 1, "nothing is made on a hit");
+    let second = get(2, at(60));
+    assert!(second.is_inserted() && second.flow() != first.flow(), "the first flow is held, but not live");
+    assert_eq!((made.get(), second.flow().deadline()), (2, at(120)));
+}
+
+/// `make` may use the table, even insert the very key: then that flow is found, and the one made given back.
+pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 40);
+    let keys = (1..=33).map(TestKey::new);
+    let mut inner = None;
+    let make = || {
+        for key in keys.clone() {
+            let flow = table.put(key, at(0));
+            inner.get_or_insert(flow);
+        }
+        assert_eq!(table.retain(|flow| *flow.key() != 33.into()), 1);
+        table.flow(1)
+    };
+    let admission = table.get_or_insert_with(&1.into(), at(0), make).expect("there is room");
+    let Admission::Existing { holder, rejected, .. } = admission else { panic!("`make` inserted the key") };
+    assert_eq!(Some(holder), inner);
+    assert!(rejected.is_some());
+}
+
+/// A made flow without the key that was looked up is refused: every flow stands under its own keys.
+pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    match table.get_or_insert_with(&1.into(), at(0), || table.pair(2, 3)) {
+        Err(InsertError::KeyMismatch { flow }) => assert_eq!(*flow.key(), 2.into()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((table.len(), table.stats().inserts), (0, 0));
+    assert!(table.find(1, at(0)).is_none() && table.find(2, at(0)).is_none());
+    let admission = table.get_or_insert_with(&3.into(), at(0), || table.pair(2, 3)).expect("it has the key");
+    assert_eq!((admission.flow().key(), admission.flow().reply_key()), (&2.into(), Some(&3.into())));
+    assert_eq!(table.find(3, at(0)).map(|flow| flow.direction()), Some(Direction::Reply));
+}
+
+/// `reinsert` puts expired and detached flows back, the same flow with a fresh deadline.
+pub fn reinsert_puts_ended_flows_back<B: Backend>(setup: Setup) {
+    type End<B> = fn(&Fixture<B>, &TestRef<B>);
+    let ends: [(&str, End<B>); 5] = [
+        ("expired by a look-up", |table, _| drop(table.find(1, at(60)))),
+        ("expired by a reap", |table, _| {
+            table.reap_all(at(60));
+        }),
+        ("removed", |table, _| drop(table.remove(&2.into()))),
+        ("removed by identity", |table, flow| assert_eq!(table.remove_flow(flow), Ok(true))),
+        ("replaced", |table, _| {
+            drop(table.insert(table.flow(1), at(1)));
+            assert!(table.remove(&1.into()).is_some());
+        }),
+    ];
+    for (name, end) in ends {
+        let table = Fixture::<B>::new(setup, 1);
+        let flow = table.put_pair(1, 2, at(0));
+        end(&table, &flow);
+        let back = table.reinsert(&flow, at(100)).expect(name);
+        assert_eq!(back.flow, flow, "{name}");
+        assert!(back.replaced.is_none() && back.made_room.is_empty(), "{name}");
+        assert_eq!((flow.status(), flow.deadline()), (Status::Active, at(100) + TIMEOUT), "{name}");
+        assert_eq!(table.find(1, at(159)), Some(flow.clone()), "{name}");
+        assert_eq!(table.find(2, at(159)).map(|flow| flow.direction()), Some(Direction::Reply), "{name}");
+        assert_eq!(table.reap_all(at(159)).expired, 0, "{name}: it is not handed over for its old end");
+        assert_eq!(table.len(), 1, "{name}");
+        drop((flow, back));
+        assert_eq!(table.reap_all(at(160)).expired, 1, "{name}: the table holds it again");
+        assert_eq!(table.ledger().dropped(), table.ledger().made(), "{name}");
+    }
+}
+
+/// A flow whose key a live one has meanwhile is not put back, and neither is one that is active.
+pub fn reinsert_displaces_nothing_live<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let flow = table.put_pair(1, 2, at(0));
+    assert_eq!(table.reinsert(&flow, at(1)), Err(ReinsertError::Active));
+    assert_eq!(flow.deadline(), at(60), "a refused insertion changes nothing");
+    assert_eq!(table.remove_flow(&flow), Ok(true));
+    for (key, matched) in [(1, Direction::Forward), (2, Direction::Reply)] {
+        let other = table.put_pair(9, key, at(1));
+        match table.reinsert(&flow, at(1)) {
+            Err(ReinsertError::Conflict { holder, key }) => assert_eq!((&holder, key), (&other, matched)),
+            result => panic!("{result:?}"),
+        }
+        assert_eq!((flow.status(), other.status()), (Status::Detached, Status::Active));
+        assert_eq!(table.status_of(3 - key, at(1)), None, "neither key is installed");
+        assert_eq!(table.remove_flow(&other), Ok(true));
+    }
+    drop(table.put_flow(table.flow(1).timeout(crate::fixture::secs(1)), at(1)));
+    assert!(table.reinsert(&flow, at(2)).is_ok(), "what is not live blocks nothing");
+}

@@ -1,0 +1,155 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use flow_table_api::{Budget, Flow, FlowRef, NewFlow, OnExpiry, Table, TableConfig};
+
+use crate::fixture::{Call, Fixture, TestKey, at, during, secs};
+use crate::{Backend, Setup, TestTable};
+
+const YEAR: Duration = secs(365 * 86_400);
+const LONG_LIVED: u64 = 1_000;
+const FLOOD: u64 = 20_000;
+
+/// Once a flood on top of long-lived flows has expired, one reap brings memory back to what it was, within a factor of 2.
+pub fn memory_goes_back_after_a_flood<B: Backend>(setup: Setup) {
+    let table = B::Table::<u64, [u64; 8]>::with_config(setup.config((LONG_LIVED + FLOOD) as usize));
+    let put = |key: u64, timeout| drop(table.insert(NewFlow::new(key, [key; 8]).timeout(timeout), at(0)));
+    (0..LONG_LIVED).for_each(|key| put(key, YEAR));
+    let before = table.memory();
+    for wave in 1..=2 {
+        (0..FLOOD).for_each(|key| put(LONG_LIVED + wave * FLOOD + key, secs(10)));
+        let full = table.memory();
+        assert!(full > 4 * before, "wave {wave}: {full} bytes with {} flows, {before} before", table.len());
+        let report = table.reap(at(10), Budget::UNLIMITED);
+        assert_eq!(report.expired, FLOOD as usize);
+        let after = table.memory();
+        assert!(after <= 2 * before, "wave {wave}: {before} bytes before the flood, {after} after it");
+    }
+    assert!((0..LONG_LIVED).all(|key| table.lookup(&key, at(10)).is_some()));
+    assert_eq!(table.len(), LONG_LIVED as usize);
+}
+
+/// Slots whose flows were held beyond their end, and died later, do not keep the table large.
+pub fn dead_slots_do_not_prevent_shrinking<B: Backend>(setup: Setup) {
+    let table = B::Table::<u64, u64>::with_config(setup.config((LONG_LIVED + FLOOD) as usize));
+    for key in 0..LONG_LIVED {
+        drop(table.insert(NewFlow::new(key, 0).timeout(YEAR), at(0)));
+    }
+    let before = table.memory();
+    let flood = (0..FLOOD).map(|key| {
+        let on_expiry = if key % 2 == 0 { OnExpiry::Remove } else { OnExpiry::KeepWhileReferenced };
+        let flow = NewFlow::new(LONG_LIVED + key, 0).timeout(secs(10)).on_expiry(on_expiry);
+        table.insert(flow, at(0)).expect("there is room").flow
+    });
+    let held: Vec<_> = flood.collect();
+    assert_eq!(table.reap(at(10), Budget::UNLIMITED).expired, FLOOD as usize);
+    assert_eq!(table.len(), LONG_LIVED as usize);
+    drop(held);
+    // The reap that finds them dead removes their slots, and may leave shrinking to the next one.
+    table.reap(at(10), Budget::UNLIMITED);
+    table.reap(at(10), Budget::UNLIMITED);
+    assert_eq!(table.stats().dead_slots, 0);
+    assert!(table.memory() <= 2 * before, "{before} bytes before the flood, {} after it", table.memory());
+}
+
+/// Flows of one packet each, never looked up again, are gone with their memory after one late reap.
+pub fn one_packet_flows_leave_nothing<B: Backend>(setup: Setup) {
+    let table = B::Table::<u64, u64>::with_config(setup.config(FLOOD as usize));
+    let empty = table.memory();
+    for key in 0..FLOOD {
+        drop(table.insert(NewFlow::new(key, key).reply(FLOOD + key), at(0)));
+    }
+    let report = table.reap(at(1_000_000), Budget::UNLIMITED);
+    assert_eq!((report.expired, report.more, table.len()), (FLOOD as usize, false, 0));
+    assert_eq!(table.stats().dead_slots, 0);
+    let bound = 2 * empty + 64 * 1024;
+    assert!(table.memory() <= bound, "{empty} bytes when empty, {} after {FLOOD} flows", table.memory());
+}
+
+/// A table under a flood of one-packet flows stays within its limit, and within the memory of a full table.
+pub fn a_flood_stays_within_bounds<B: Backend>(setup: Setup) {
+    const CAPACITY: u64 = 500;
+    let table = B::Table::<u64, u64>::with_config(setup.exactly(CAPACITY as usize));
+    let put = |key: u64, now| table.insert(NewFlow::new(key, key).timeout(secs(5)), at(now));
+    for key in 0..CAPACITY {
+        drop(put(key, 0).expect("there is room"));
+    }
+    let full = table.memory();
+    let mut refused = 0;
+    for key in CAPACITY..FLOOD {
+        // 200 flows a second, of which half find room; nobody reaps.
+        refused += u64::from(put(key, key / 200).is_err());
+        assert!(table.len() <= CAPACITY as usize);
+        let bytes = if key % 500 == 0 { table.memory() } else { 0 };
+        assert!(bytes <= 2 * full, "{bytes} bytes after {key} flows, {full} when full");
+    }
+    assert!(refused > 0 && table.stats().refusals == refused);
+    assert!(table.stats().inserts > 3 * CAPACITY, "the flood found room where flows were due");
+}
+
+/// What the hasher of a table shows for one key.
+fn digest<B: Backend>(config: TableConfig) -> u64 {
+    let table = TestTable::<B>::with_config(config);
+    let seen = Rc::new(RefCell::new(None));
+    let first = Rc::clone(&seen);
+    let probe = move |call| {
+        if let Call::Hash { digest } = call {
+            first.borrow_mut().get_or_insert(digest);
+        }
+    };
+    drop(during(probe, || table.lookup(&TestKey::new(7), at(0))));
+    let digest = *seen.borrow();
+    digest.expect("a look-up hashes its key")
+}
+
+/// Each table hashes with a seed of its own; an injected seed is used.
+pub fn hash_seeds_are_random<B: Backend>(setup: Setup) {
+    let digests = [(); 4].map(|()| digest::<B>(setup.config(1)));
+    assert!((1..4).all(|index| digests[index] != digests[0]), "two tables hash alike: {digests:x?}");
+    let injected = [7, 7, 8].map(|seed| digest::<B>(setup.config(1).hash_seed(seed)));
+    assert_eq!(injected[0], injected[1], "an injected seed makes hashes repeatable");
+    assert_ne!(injected[0], injected[2]);
+}
+
+/// The counters say what happened.
+pub fn counters_tell_what_happened<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 4);
+    let empty = table.stats();
+    assert_eq!((empty.flows, empty.inserts, empty.refusals, empty.ended.total()), (0, 0, 0, 0));
+    assert!(empty.shards >= 1);
+    let flows: Vec<_> = (0..4).map(|key| table.put(key, at(0))).collect();
+    assert!(table.insert(table.flow(9), at(0)).is_err());
+    drop(table.insert(table.flow(0), at(0)).expect("replaces"));
+    assert_eq!(table.remove_flow(&flows[1]), Ok(true));
+    drop(table.reinsert(&flows[1], at(0)).expect("there is room"));
+    assert!(flows[2].cancel());
+    drop(table.find(3, at(60)));
+    let stats = table.stats();
+    let ended = stats.ended;
+    assert_eq!((stats.flows, stats.inserts, stats.refusals), (4, 6, 1));
+    assert_eq!((ended.replaced, ended.removed, ended.cancelled, ended.expired), (1, 1, 1, 1));
+    assert_eq!(stats.bytes, table.memory());
+    assert!(!table.is_empty() && stats.flows == table.len());
+}
+
+/// `memory` follows what the table holds; `shrink_to_fit` loses nothing.
+pub fn memory_follows_the_flows<B: Backend>(setup: Setup) {
+    const FLOWS: u64 = 2_000;
+    let table = B::Table::<u64, [u64; 16]>::with_config(setup.config(FLOWS as usize));
+    let empty = table.memory();
+    for key in 0..FLOWS {
+        drop(table.insert(NewFlow::new(key, [key; 16]), at(0)));
+    }
+    let full = table.memory();
+    let least = FLOWS as usize * size_of::<(u64, [u64; 16])>();
+    assert!(full >= least && full >= empty, "{full} bytes for flows whose keys and values alone take {least}");
+    assert!((FLOWS / 20..FLOWS).all(|key| table.remove(&key).is_some()));
+    table.shrink_to_fit();
+    assert!(table.memory() < full / 2, "{full} bytes with all flows, {} with a twentieth", table.memory());
+    for key in 0..FLOWS {
+        let found = table.lookup(&key, at(0)).map(|flow| flow.value()[15]);
+        assert_eq!(found, (key < FLOWS / 20).then_some(key));
+    }
+    assert_eq!(table.snapshot().iter().filter(|flow| flow.cancel()).count() as u64, FLOWS / 20);
+}

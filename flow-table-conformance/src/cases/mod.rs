@@ -1,0 +1,17 @@
+//! The cases, a module for each theme. Each is a function that is generic over the backend, named by the behaviour that it
+//! demands; `registry.rs` lists them with their rules.
+
+pub mod bursts;
+pub mod capacity;
+pub mod deadline;
+pub mod early_end;
+pub mod handles;
+pub mod insert;
+pub mod lookup;
+pub mod memory;
+pub mod panics;
+pub mod reap;
+pub mod status;
+pub mod time;
+pub mod two_keys;
+pub mod values;

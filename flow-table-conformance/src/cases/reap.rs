@@ -1,0 +1,270 @@
+use std::time::Instant;
+
+use flow_table_api::{Budget, EndReason, Flow, FlowRef, ReapReport, Status, Table, Timestamp};
+
+use crate::fixture::{Fixture, TestKey, at, race, secs};
+use crate::{Backend, Setup};
+
+/// A reap lets go of what is due and cancelled, and nothing else, and reports how many of each.
+pub fn removes_what_is_due_and_reports_it<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 30);
+    for key in 0..30 {
+        let flow = table.put_flow(table.flow(key).timeout(secs(key)), at(0));
+        if key % 3 == 0 {
+            assert!(flow.cancel());
+        }
+    }
+    let report = table.reap_all(at(20));
+    assert_eq!((report.expired, report.cancelled, report.more), (14, 10, false), "{report:?}");
+    assert_eq!((table.len(), table.ledger().dropped()), (6, 24));
+    assert!((21..30).filter(|key| key % 3 != 0).all(|key| table.is_live(key, at(20))));
+    let again = table.reap_all(at(20));
+    assert_eq!((again.expired, again.cancelled, again.dead), (0, 0, 0), "{again:?}");
+    assert_eq!(table.stats().dead_slots, 0);
+}
+
+/// A reap visits no more than its budget, says whether there is more, and the next one goes on.
+pub fn keeps_to_its_budget<B: Backend>(setup: Setup) {
+    for budget in [1, 3, 7, 20, 100] {
+        let table = Fixture::<B>::new(setup, 20);
+        for key in 0..20 {
+            let flow = table.put(key, at(0));
+            match key % 4 {
+                0 => assert!(flow.cancel()),
+                1 => assert!(flow.refresh(at(30))),
+                _ => {}
+            }
+        }
+        let mut total = ReapReport::default();
+        // Each call with more to come has visited as much as it may, so this ends.
+        for call in 0..=100 {
+            assert!(call < 100, "budget {budget}: no end");
+            let mut ended = 0;
+            let report = table.reap_with(at(60), Budget::flows(budget), |_| ended += 1);
+            assert!(report.visited() <= budget, "budget {budget}: {report:?}");
+            assert_eq!(ended, report.expired + report.cancelled, "budget {budget}: {report:?}");
+            assert!(!report.more || report.visited() == budget, "budget {budget}: gave up early: {report:?}");
+            total += report;
+            if !report.more {
+                break;
+            }
+        }
+        assert_eq!((total.expired, total.cancelled), (10, 5), "budget {budget}");
+        assert_eq!(table.len(), 5, "budget {budget}");
+    }
+    let table = Fixture::<B>::new(setup, 1);
+    drop(table.put(1, at(0)));
+    let report = table.reap(at(60), Budget::flows(0));
+    assert_eq!((report.visited(), report.more, table.len()), (0, true, 1));
+}
+
+/// With nothing due, a reap of a large table costs what one of a small table costs.
+pub fn an_idle_reap_does_not_walk_the_table<B: Backend>(setup: Setup) {
+    // A walk would cost ten thousand times as much in the large table. The limit lies far from both outcomes; the
+    // best of many rounds is free of whatever else the machine does.
+    const SMALL: u64 = 4;
+    const LARGE: u64 = 40_000;
+    let cost = |flows: u64| {
+        let table = Fixture::<B>::new(setup, flows as usize);
+        for key in 0..flows {
+            drop(table.put(key, at(0)));
+        }
+        table.reap_all(at(1));
+        let round = |_| {
+            let start = Instant::now();
+            let report = table.reap_all(at(1));
+            assert_eq!(report.visited(), 0);
+            start.elapsed()
+        };
+        (0..50).map(round).min().unwrap_or_default()
+    };
+    let (small, large) = (cost(SMALL), cost(LARGE));
+    assert!(large <= 50 * small.max(std::time::Duration::from_nanos(500)), "{small:?} grew to {large:?}");
+}
+
+/// A reap covers flows that other threads inserted, those of threads that have ended included.
+pub fn covers_all_threads<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 40);
+    race(4, |thread| {
+        for key in 0..10 {
+            let flow = table.put(thread as u64 * 10 + key, at(0));
+            if key == 0 {
+                assert!(flow.cancel());
+            }
+        }
+    });
+    let report = race(1, |_| table.reap_all(at(60)))[0];
+    assert_eq!((report.expired, report.cancelled, table.len()), (36, 4, 0));
+    assert_eq!(table.ledger().dropped(), 40);
+}
+
+/// `reap_local` lets go of what its own thread inserted, if due, within its budget; what it leaves, a reap finds.
+pub fn a_local_reap_does_its_share<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 40);
+    race(4, |thread| {
+        let keys = thread as u64 * 10..thread as u64 * 10 + 10;
+        for key in keys.clone() {
+            drop(table.put(key, at(0)));
+        }
+        let mut visited = 0;
+        for call in 0.. {
+            let report = table.reap_local_with(at(60), Budget::flows(3), |ended| {
+                assert_eq!((ended.reason, ended.flow.status()), (EndReason::Expired, Status::Expired));
+            });
+            assert!(report.visited() <= 3);
+            visited += report.visited();
+            if !report.more {
+                break;
+            }
+            assert!(call < 100, "no end");
+        }
+        assert!(visited <= 40);
+        assert!(keys.into_iter().all(|key| !table.is_live(key, at(0))), "its own flows are gone");
+    });
+    assert_eq!((table.len(), table.ledger().dropped()), (0, 40));
+
+    race(1, |_| drop(table.put(1, at(0))));
+    table.reap_local(at(60), Budget::UNLIMITED);
+    table.reap_all(at(60));
+    assert_eq!((table.len(), table.stats().ended.expired), (0, 41));
+}
+
+/// Nothing that is left of an old flow removes the flow that took its key.
+pub fn works_by_identity<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let mut old = Vec::new();
+    for round in 0..12 {
+        let now = at(round);
+        let flow = match round % 4 {
+            0 => table.put(1, now),
+            _ => table.insert(table.flow(1), now).expect("there is room").flow,
+        };
+        match round % 4 {
+            1 => assert!(flow.refresh(now)),
+            2 => assert!(flow.cancel()),
+            3 => assert_eq!(table.remove_flow(&flow), Ok(true)),
+            _ => {}
+        }
+        old.push(flow);
+        let report = table.reap_all(now);
+        assert_eq!(report.cancelled, usize::from(round % 4 == 2));
+    }
+    let live = race(1, |_| table.put_flow(table.flow(1).timeout(secs(1_000)), at(12))).remove(0);
+    drop(old);
+    let report = table.reap_all(at(500));
+    assert_eq!((report.expired, report.cancelled), (0, 0), "only left-overs of other flows were due");
+    assert_eq!(table.find(1, at(500)), Some(live), "the live flow was taken for an old one");
+    assert_eq!(table.stats().dead_slots, 0);
+}
+
+/// Each ended flow is handed over once, still readable, with the reason; removed and replaced ones are not.
+pub fn hands_each_ended_flow_over_once<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 8);
+    let flows: Vec<_> = (0..6).map(|key| table.put(key, at(0)).downgrade()).collect();
+    drop(table.find(1, at(60)));
+    drop(table.insert(table.flow(1), at(60)).expect("there is room"));
+    assert!(table.find(2, at(0)).expect("live").cancel());
+    drop(table.insert(table.flow(2), at(60)).expect("there is room"));
+    drop(table.remove(&3.into()));
+    drop(table.insert(table.flow(4), at(0)).expect("replaces"));
+    drop(flows);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        table.reap_with(at(60), Budget::UNLIMITED, |ended| {
+            let status = match ended.reason {
+                EndReason::Expired => Status::Expired,
+                EndReason::Cancelled => Status::Cancelled,
+                other => panic!("{other:?} is no reason to hand a flow over"),
+            };
+            assert_eq!(ended.flow.status(), status);
+            assert!(!table.ledger().is_dropped(ended.flow.value().serial()));
+            seen.push((ended.flow.value().serial(), ended.reason));
+        });
+    }
+    seen.sort_unstable_by_key(|(serial, _)| *serial);
+    let (expired, cancelled) = (EndReason::Expired, EndReason::Cancelled);
+    // 8 replaced 4 at a time when it was live; 6 and 7 are live.
+    assert_eq!(seen, [(0, expired), (1, expired), (2, cancelled), (5, expired), (8, expired)]);
+}
+
+/// The callback may use the table: insert, look up, end flows, even reap.
+pub fn the_callback_may_use_the_table<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 12);
+    for key in 0..10 {
+        drop(table.put(key, at(0)));
+    }
+    let mut calls = 0;
+    table.reap_with(at(60), Budget::UNLIMITED, |ended| {
+        calls += 1;
+        match calls {
+            1 => {
+                table.reap_with(at(60), Budget::flows(2), |_| calls += 1);
+            }
+            2..6 => {
+                let key = *ended.flow.key();
+                assert!(table.insert_if_absent(table.flow(key), at(60)).expect("there is room").is_inserted());
+            }
+            _ => assert!(table.reinsert(&ended.flow, at(60)).is_ok()),
+        }
+        drop((table.find(3, at(60)), table.snapshot(), table.stats(), table.len()));
+    });
+    assert_eq!(calls, 10);
+    assert_eq!(table.snapshot().len(), table.len());
+}
+
+/// One reap after a long silence, by a thread that never used the table, collects everything.
+pub fn one_late_reap_collects_everything<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2_000);
+    race(2, |thread| {
+        for key in 0..1_000 {
+            drop(table.put(thread as u64 * 1_000 + key, at(key)));
+        }
+    });
+    let report = race(1, |_| table.reap_all(at(1_000_000)))[0];
+    assert_eq!((report.expired, report.more), (2_000, false));
+    assert_eq!((table.len(), table.ledger().dropped(), table.stats().dead_slots), (0, 2_000, 0));
+    assert_eq!(table.next_deadline(), None);
+}
+
+/// `next_deadline` is never later than the earliest deadline, says so when something waits, and moves on after a reap.
+pub fn next_deadline_is_a_lower_bound<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 3);
+    assert_eq!(table.next_deadline(), None, "an empty table");
+    let first = table.put(1, at(10));
+    let second = table.put_flow(table.flow(2).timeout(secs(5)), at(10));
+    assert!(table.next_deadline() <= Some(at(15)) && table.next_deadline() > Some(Timestamp::ZERO));
+    assert!(first.refresh(at(50)));
+    assert!(table.next_deadline() <= Some(at(15)));
+    assert!(second.cancel());
+    assert_eq!(table.next_deadline(), Some(Timestamp::ZERO), "a cancelled flow waits");
+    assert_eq!(table.reap_all(at(20)).cancelled, 1);
+    drop(second);
+    // Sleeping until the next deadline and reaping again and again must come to an end.
+    let mut now = at(20);
+    for step in 0.. {
+        let report = table.reap_all(now);
+        let Some(next) = table.next_deadline() else {
+            assert_eq!((report.expired, now), (1, at(110)), "the last flow expired at its deadline");
+            break;
+        };
+        assert!(next <= at(110), "too late for the flow that is left");
+        assert!(next > now || report.dead > 0, "{now:?}: nothing is due, but the next deadline is {next:?}");
+        now = now.max(next);
+        assert!(step < 100, "no end");
+    }
+    drop(first);
+    table.reap_all(at(110));
+    assert_eq!(table.next_deadline(), None, "empty again");
+}
+
+/// Flows that are alike in key hash and deadline are all found by one reap.
+pub fn equal_deadlines_and_hashes_hide_nothing<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 64);
+    for id in 0..64 {
+        drop(table.put(TestKey::colliding(id), at(0)));
+    }
+    let first = table.reap(at(60), Budget::flows(10));
+    assert!(first.more && first.visited() == 10, "{first:?}");
+    assert_eq!(first.expired + table.reap_all(at(60)).expired, 64);
+    assert_eq!((table.len(), table.stats().dead_slots), (0, 0));
+}

@@ -1,0 +1,75 @@
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::Setup;
+
+/// How long one case may take before it counts as hanging: far more than any needs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Runs `case` on a thread of its own, so that a backend that deadlocks fails the case by name.
+///
+/// # Panics
+///
+/// With the panic of the case, or if it hangs.
+pub fn run(name: &str, case: fn(Setup), setup: Setup) {
+    let (done, ended) = mpsc::channel::<()>();
+    let body = move || {
+        let _done = done;
+        case(setup);
+    };
+    let running = thread::Builder::new().name(name.to_owned()).spawn(body).expect("a thread can be started");
+    // The sender is only ever dropped: what ends the wait is the end of the case.
+    match ended.recv_timeout(PATIENCE) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name} hangs: an operation blocks ({setup:?})"),
+        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+            running.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    }
+}
+
+/// Instantiates the whole suite for a backend: give it the path of a table type with two parameters, key and value.
+///
+/// `flow_table_conformance::conformance_tests!(my_backend::MyTable);` makes a module `conformance` with one test for each case
+/// and configuration.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($($table:tt)+) => {
+        mod conformance {
+            #[allow(unused_imports, reason = "the table's path may be relative")]
+            use super::*;
+
+            pub(super) struct UnderTest;
+
+            impl $crate::Backend for UnderTest {
+                type Table<K: $crate::api::Key + Clone, V: $crate::api::Value> = $($table)+<K, V>;
+            }
+
+            $crate::__cases! { [$crate::__tests] }
+        }
+    };
+}
+
+/// One test for each case and configuration.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests {
+    ($($module:ident { $($case:ident [$($rule:ident)+];)+ })+) => {$(
+        mod $module {
+            use $crate::Setup;
+
+            $(
+                #[$crate::rstest::rstest]
+                #[case::one_shard_snug(Setup::ONE_SHARD_SNUG)]
+                #[case::one_shard_large(Setup::ONE_SHARD_LARGE)]
+                #[case::many_shards_snug(Setup::MANY_SHARDS_SNUG)]
+                #[case::many_shards_large(Setup::MANY_SHARDS_LARGE)]
+                fn $case(#[case] setup: Setup) {
+                    let name = concat!(stringify!($module), "::", stringify!($case));
+                    $crate::run(name, $crate::registry::$module::$case::<super::UnderTest>, setup);
+                }
+            )+
+        }
+    )+};
+}

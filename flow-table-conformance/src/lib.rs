@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod backend;
+mod cases;
+mod fixture;
+mod instantiate;
+pub mod registry;
+mod rules;
+mod setup;
+
+pub use flow_table_api as api;
+pub use rstest;
+
+pub use backend::{Backend, TestRef, TestTable};
+pub use fixture::{Ledger, TestKey, TestValue};
+pub use instantiate::run;
+pub use registry::{CASES, Case, CaseInfo};
+pub use rules::Rule;
+pub use setup::Setup;

@@ -1,0 +1,232 @@
+//! The list of cases: the one place that says which exist, and which rules each is about.
+//!
+//! Everything else is made from it: the tests of a backend, the list that programs can walk, the documentation. A case
+//! that is not listed is dead code, which the compiler reports.
+
+use crate::{Backend, Rule, Setup};
+
+/// A case by name, without a backend to run it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaseInfo {
+    /// Module and function.
+    pub name: &'static str,
+    /// The rules it is about.
+    pub rules: &'static [Rule],
+}
+
+/// A case for one backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What it is.
+    pub info: CaseInfo,
+    /// Runs it in one configuration; panics if the backend does not behave.
+    pub run: fn(Setup),
+}
+
+macro_rules! registry {
+    ($($module:ident { $($case:ident [$($rule:ident)+];)+ })+) => {
+        /// Every case.
+        pub const CASES: &[CaseInfo] = &[$($(CaseInfo {
+            name: concat!(stringify!($module), "::", stringify!($case)),
+            rules: &[$(Rule::$rule),+],
+        },)+)+];
+
+        /// Every case, for one backend: for programs that run cases themselves. Tests come from
+        /// [`conformance_tests!`](crate::conformance_tests).
+        pub fn all<B: Backend>() -> Vec<Case> {
+            let run: &[fn(Setup)] = &[$($(crate::cases::$module::$case::<B>,)+)+];
+            CASES.iter().zip(run).map(|(&info, &run)| Case { info, run }).collect()
+        }
+
+        $(
+            #[doc = concat!("The cases of the theme *", stringify!($module), "*.")]
+            pub mod $module {
+                $(
+                    #[doc = concat!("Contract: ", $(stringify!($rule), " "),+)]
+                    #[doc = ""]
+                    pub use crate::cases::$module::$case;
+                )+
+            }
+        )+
+    };
+}
+
+/// Hands the list to the macro whose path stands in the brackets, after the other arguments.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cases {
+    ([$($then:tt)+] $($args:tt)*) => {
+        $($then)+! { $($args)*
+            time {
+                live_until_the_deadline [T3 L1 L2];
+                the_table_reads_no_clock [T1];
+                time_saturates [T2];
+                an_older_now_expires_nothing [T2 D1];
+                an_older_now_revives_nothing [T2 L2];
+                a_timeout_of_zero_is_due_at_once [T3 I1];
+            }
+            status {
+                a_flow_is_what_was_inserted [S2 I6 V2];
+                only_the_documented_edges_exist [S1];
+                active_exactly_while_findable [S2 D4];
+                each_end_is_counted_once [S3 C5];
+                cancelled_is_final [S1 I5 E1];
+                one_of_many_ends_wins [S1 S3 X1];
+            }
+            lookup {
+                finds_the_flow_under_its_key [L1];
+                expires_what_is_due_on_the_spot [L2 R4];
+                expired_is_found_while_referenced [L3];
+                the_tables_own_reference_does_not_count [L3];
+                expired_is_not_found_if_so_wished [L3];
+                a_new_flow_hides_the_expired_one [L3 I2];
+                removes_the_dead_slot_it_meets [L4];
+                a_filled_slot_is_not_dead [L4 R3];
+                a_batch_is_so_many_lookups [L5];
+                a_batch_follows_the_rules_of_lookup [L5 L2 I4];
+                a_lookup_waits_for_no_lookup [L6];
+            }
+            bursts {
+                lookups_follow_the_rules [U1 L2 L3];
+                a_batch_is_so_many_lookups [U1 L5];
+                a_handle_outlives_the_burst [U1 V1];
+                an_open_burst_blocks_nothing_on_its_thread [U2 V3];
+                an_open_burst_blocks_no_other_thread [U2 V3];
+                values_wait_for_the_burst_and_no_longer [U1 U2 V1];
+                many_bursts_on_one_thread [U3 U2];
+                many_bursts_on_many_threads [U3 U1 X2];
+            }
+            insert {
+                replaces_the_live_flow [I1 C5];
+                the_replacement_is_kept [I1 R3];
+                the_replaced_value_is_dropped_at_once [I1 V1];
+                replacing_an_ended_flow_loses_nothing [I1 R4];
+                if_absent_displaces_nothing_live [I2];
+                what_is_not_live_blocks_nothing [I2 L3];
+                one_of_many_threads_installs [I2 I3 X1];
+                get_or_insert_makes_only_on_a_miss [I3 I4];
+                make_runs_under_no_lock [I3 I2];
+                a_flow_stands_under_its_own_keys [I6 I3];
+                reinsert_puts_ended_flows_back [I5 S1];
+                reinsert_displaces_nothing_live [I5 I4];
+            }
+            two_keys {
+                both_keys_find_the_flow [I4 L1];
+                both_keys_end_together [I4 S3];
+                both_keys_share_one_deadline [I4 L3 D1];
+                identical_keys_are_refused [I4];
+                a_conflict_installs_neither_key [I4];
+                if_absent_names_the_key_and_its_holder [I4 I2];
+                a_replaced_pair_goes_with_both_keys [I4 I1];
+                an_ended_pair_loses_both_keys [I4 L3];
+                ended_flows_block_no_pair [I4 I2];
+                crossing_pairs_are_not_torn [I4 I2 X1];
+                no_observer_sees_half_a_pair [I4 X1];
+            }
+            deadline {
+                refresh_moves_to_now_plus_timeout [D1];
+                a_refused_refresh_changes_nothing [D1 D2];
+                busy_flows_accumulate_no_time [D3];
+                a_refreshed_flow_expires_at_its_new_deadline [D2 R1];
+                a_granted_refresh_outruns_expiry [D2 X1];
+                a_shorter_timeout_takes_effect_at_once [D4];
+                a_deadline_can_be_moved_either_way [D4];
+                setters_revive_nothing [D4 I5];
+            }
+            reap {
+                removes_what_is_due_and_reports_it [R1];
+                keeps_to_its_budget [R1];
+                an_idle_reap_does_not_walk_the_table [R1];
+                covers_all_threads [R2 X2];
+                a_local_reap_does_its_share [R2];
+                works_by_identity [R3];
+                hands_each_ended_flow_over_once [R4 S3];
+                the_callback_may_use_the_table [R4 V3];
+                one_late_reap_collects_everything [R5 R2];
+                next_deadline_is_a_lower_bound [R6];
+                equal_deadlines_and_hashes_hide_nothing [R1 C4];
+            }
+            early_end {
+                cancel_takes_effect_at_once [E1 R4];
+                cancel_is_idempotent [E1 S3];
+                cancel_hides_an_expired_flow [E1 L3];
+                cancel_is_not_lost_to_the_insertion [E1 S1 X1];
+                remove_releases_at_once [E2 I4];
+                remove_reaches_other_threads_flows [E2 R2];
+                remove_flow_goes_by_identity [E2 R3];
+                remove_looks_at_no_deadline [E2 R4];
+                iteration_visits_each_flow_once [E3];
+                retain_removes_the_rest [E3 E2];
+                iteration_callbacks_may_use_the_table [E3 V3];
+                iteration_is_exact_for_what_stays [E3 X2];
+            }
+            values {
+                dropped_once_when_all_let_go [V1];
+                a_refused_value_comes_back [V1 C2];
+                the_table_drops_what_it_holds [V1];
+                drop_may_call_the_table [V1 V3];
+                drop_may_use_handles_after_the_table [V1 V5];
+                keys_and_values_of_any_shape [V1 L1];
+                the_ready_flow_key_works [L1 I4];
+            }
+            handles {
+                compare_by_identity [V2];
+                weak_ones_keep_nothing_alive [V2 V1];
+                go_to_any_thread [V2 X2];
+                held_ones_block_nothing [V3];
+                of_other_tables_are_refused [V5];
+                outlive_the_table [V5 V2 S1];
+                of_tables_gone_are_refused [V5];
+                may_go_while_the_table_goes [V5 V1];
+            }
+            panics {
+                hash_and_eq_may_panic_anywhere [V4];
+                hash_and_eq_may_panic_while_growing [V4];
+                callbacks_may_panic [V4 I3 E3];
+                a_reap_survives_its_callback [V4 R4];
+                drop_may_panic [V4 V1];
+                drop_may_panic_with_the_table [V4 V1];
+            }
+            capacity {
+                a_full_table_refuses [C1 C2];
+                a_full_table_still_replaces [C2 I1];
+                a_full_table_makes_room [C2 R4];
+                room_is_made_until_nothing_is_due [C2 R2];
+                refusals_cost_no_place [C1 C2];
+                the_limit_can_be_moved [C1];
+                reinsert_needs_room_too [C2 I5];
+                never_exceeded_under_a_race [C1 X1];
+            }
+            memory {
+                memory_goes_back_after_a_flood [C3];
+                dead_slots_do_not_prevent_shrinking [C3 L4];
+                one_packet_flows_leave_nothing [C3 C4 R5];
+                a_flood_stays_within_bounds [C4 C1 C2];
+                hash_seeds_are_random [C4];
+                counters_tell_what_happened [C5];
+                memory_follows_the_flows [C5 C3];
+            }
+        }
+    };
+}
+
+crate::__cases! { [registry] }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rule_is_without_a_case() {
+        let covered: Vec<Rule> = CASES.iter().flat_map(|case| case.rules).copied().collect();
+        let missing: Vec<_> = Rule::ALL.iter().filter(|rule| !covered.contains(rule)).collect();
+        assert!(missing.is_empty(), "no case is about {missing:?}");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}

@@ -1,0 +1,160 @@
+//! What the table's lock protects. Only `find` calls user code (`Eq` of keys), and it changes nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+use flow_table_conformance::api::state::Expiry;
+use flow_table_conformance::api::{Direction, EndReason, Flow, Key, Stats, Status, Timestamp, Value};
+
+use super::node::Node;
+
+/// A reference that must only be dropped without the lock, as it may be the last one.
+pub type Spare<K, V> = Vec<Arc<Node<K, V>>>;
+pub type Met<K, V> = Option<(Arc<Node<K, V>>, Direction)>;
+
+struct Slot<K: Key, V: Value> {
+    id: u64,
+    direction: Direction,
+    node: Weak<Node<K, V>>,
+}
+
+pub struct Inner<K: Key, V: Value> {
+    /// The slots by the hash of their key.
+    index: HashMap<u64, Vec<Slot<K, V>>>,
+    /// The table's references, by flow: active ones and those that wait for a reap.
+    held: HashMap<u64, (Arc<Node<K, V>>, Timestamp)>,
+    /// The same flows by the time to look at them: no later than their deadline, and zero for those that have ended.
+    queue: BTreeSet<(Timestamp, u64)>,
+    pub stats: Stats,
+}
+
+/// What [`Inner::visit_due`] did.
+pub enum Visit<K: Key, V: Value> {
+    NothingDue,
+    Rescheduled,
+    LetGo(Arc<Node<K, V>>, EndReason),
+}
+
+impl<K: Key, V: Value> Default for Inner<K, V> {
+    fn default() -> Self {
+        Self { index: HashMap::new(), held: HashMap::new(), queue: BTreeSet::new(), stats: Stats::new() }
+    }
+}
+
+impl<K: Key, V: Value> Inner<K, V> {
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    pub fn holds(&self, id: u64) -> bool {
+        self.held.contains_key(&id)
+    }
+
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.queue.first().map(|&(time, _)| time)
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node<K, V>>> {
+        self.held.values().map(|(node, _)| node)
+    }
+
+    /// The flow that has a slot under `key`, in whatever state.
+    pub fn find(&self, hash: u64, key: &K, spare: &mut Spare<K, V>) -> Met<K, V> {
+        for slot in self.index.get(&hash)? {
+            let Some(node) = slot.node.upgrade() else { continue };
+            spare.push(Arc::clone(&node));
+            if node.key_for(slot.direction) == Some(key) {
+                return Some((node, slot.direction));
+            }
+        }
+        None
+    }
+
+    /// Expires the flow if it is due; whether it is live after that.
+    pub fn settle(&mut self, node: &Node<K, V>, now: Timestamp) -> bool {
+        if node.state.expire(now) == Expiry::Expired {
+            self.stats.ended.expired += 1;
+            self.file(node.id, Timestamp::ZERO);
+        }
+        node.is_live(now)
+    }
+
+    /// Makes `node`, just activated, the flow under its keys, and keeps it.
+    pub fn install(&mut self, node: &Arc<Node<K, V>>, deadline: Timestamp) {
+        for (direction, &hash) in [Direction::Forward, Direction::Reply].into_iter().zip(&node.hashes) {
+            let slot = Slot { id: node.id, direction, node: Arc::downgrade(node) };
+            self.index.entry(hash).or_default().push(slot);
+        }
+        self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), deadline));
+        self.file(node.id, deadline);
+        self.stats.inserts += 1;
+    }
+
+    /// Removes the slots of the flow `id`.
+    pub fn unlink(&mut self, id: u64, hashes: &[u64]) {
+        for hash in hashes {
+            if let Some(slots) = self.index.get_mut(hash) {
+                slots.retain(|slot| slot.id != id);
+                if slots.is_empty() {
+                    self.index.remove(hash);
+                }
+            }
+        }
+    }
+
+    /// The flows that have slots under `hash`.
+    pub fn ids_under(&self, hash: u64) -> Vec<u64> {
+        self.index.get(&hash).into_iter().flatten().map(|slot| slot.id).collect()
+    }
+
+    /// Lets a flow go that leaves the table at once.
+    pub fn release(&mut self, id: u64) -> Option<Arc<Node<K, V>>> {
+        let (node, filed) = self.held.remove(&id)?;
+        self.queue.remove(&(filed, id));
+        Some(node)
+    }
+
+    /// Files a flow, if it is held, under the time to look at it.
+    pub fn file(&mut self, id: u64, time: Timestamp) {
+        if let Some((_, filed)) = self.held.get_mut(&id) {
+            self.queue.remove(&(*filed, id));
+            *filed = time;
+            self.queue.insert((time, id));
+        }
+    }
+
+    /// Looks at the first flow in the queue, if its time has come.
+    pub fn visit_due(&mut self, now: Timestamp) -> Visit<K, V> {
+        let Some(&(time, id)) = self.queue.first().filter(|(time, _)| *time <= now) else {
+            return Visit::NothingDue;
+        };
+        let node = Arc::clone(&self.held[&id].0);
+        if self.settle(&node, now) {
+            debug_assert!(time < node.deadline());
+            self.file(id, node.deadline());
+            return Visit::Rescheduled;
+        }
+        let reason = if node.status() == Status::Cancelled { EndReason::Cancelled } else { EndReason::Expired };
+        drop(self.release(id));
+        Visit::LetGo(node, reason)
+    }
+
+    pub fn shrink_to_fit(&mut self) {
+        self.index.shrink_to_fit();
+        self.held.shrink_to_fit();
+    }
+
+    /// Shrinks when most of the memory is unused.
+    pub fn shrink(&mut self) {
+        if self.index.capacity().max(self.held.capacity()) > 64 + 4 * self.index.len().max(self.held.len()) {
+            self.shrink_to_fit();
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        let slots = self.index.capacity() * size_of::<(u64, Vec<Slot<K, V>>)>();
+        let held = self.held.capacity() * size_of::<(u64, (Arc<Node<K, V>>, Timestamp))>();
+        let queue = self.queue.len() * size_of::<(Timestamp, u64)>();
+        slots + held + queue + self.held.len() * (size_of::<Node<K, V>>() + 4 * size_of::<Slot<K, V>>())
+    }
+}

@@ -1,0 +1,167 @@
+//! Insertion: look at both keys first, then decide, then change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flow_table_conformance::api::state::{FlowOptions, FlowState};
+use flow_table_conformance::api::{
+    Admission, Direction, Ended, Flow, InsertError, Inserted, Key, NewFlow, NewFlowParts, ReinsertError, Status,
+    Table, Timestamp, Value,
+};
+
+use super::inner::{Inner, Met, Visit};
+use super::node::{Handle, Node};
+use super::{AdmissionResult, ReadmissionResult, Stranger};
+
+/// How many flows an insertion into a full table looks at to find room.
+const ROOM_VISITS: usize = 64;
+
+/// The flows under the keys of a new one, due ones expired.
+struct Holders<K: Key, V: Value> {
+    met: Vec<Holder<K, V>>,
+}
+
+struct Holder<K: Key, V: Value> {
+    node: Arc<Node<K, V>>,
+    /// Which of its own keys it was found by.
+    direction: Direction,
+    /// Which of the new flow's keys that is.
+    key: Direction,
+    live: bool,
+}
+
+impl<K: Key, V: Value> Holders<K, V> {
+    fn new(inner: &mut Inner<K, V>, forward: Met<K, V>, reply: Met<K, V>, now: Timestamp) -> Self {
+        let met = [(forward, Direction::Forward), (reply, Direction::Reply)];
+        let met = met.into_iter().filter_map(|(met, key)| {
+            let (node, direction) = met?;
+            let live = inner.settle(&node, now);
+            Some(Holder { node, direction, key, live })
+        });
+        Self { met: met.collect() }
+    }
+
+    /// The first live flow for which `matters` holds, with the new flow's key that it has.
+    fn live(&self, matters: impl Fn(&Node<K, V>, Direction) -> bool) -> Option<(Handle<K, V>, Direction)> {
+        let found = self.met.iter().find(|met| met.live && matters(&met.node, met.key));
+        found.map(|met| (Handle::new(Arc::clone(&met.node), met.direction), met.key))
+    }
+}
+
+impl<K: Key, V: Value> Stranger<K, V> {
+    pub(super) fn admit(&self, flow: NewFlow<K, V>, now: Timestamp, replace: bool) -> AdmissionResult<K, V> {
+        if flow.reply_key() == Some(flow.key()) {
+            return Err(InsertError::IdenticalKeys { flow });
+        }
+        let hashes: Vec<u64> =
+            [Some(flow.key()), flow.reply_key()].iter().flatten().map(|k| self.0.hash(k)).collect();
+
+        let mut spare = Vec::new();
+        let mut inner = self.0.inner.write();
+        let forward = inner.find(hashes[0], flow.key(), &mut spare);
+        let reply = flow.reply_key().and_then(|key| inner.find(hashes[1], key, &mut spare));
+        let holders = Holders::new(&mut inner, forward, reply, now);
+
+        let replaced = holders.live(|_, key| replace && key == Direction::Forward).map(|(flow, _)| flow);
+        let hinders = |node: &Node<K, V>, _| replaced.as_ref().is_none_or(|replaced| replaced.id != node.id);
+        if let Some((holder, key)) = holders.live(hinders) {
+            return Ok(Admission::Existing { holder, key, rejected: Some(flow) });
+        }
+        let mut made_room = Vec::new();
+        if replaced.is_none() && !self.make_room(&mut inner, now, &mut made_room) {
+            inner.stats.refusals += 1;
+            return Err(InsertError::Full { flow, capacity: self.capacity() });
+        }
+
+        if let Some(old) = &replaced {
+            old.state.detach();
+            inner.stats.ended.replaced += 1;
+            spare.extend(inner.release(old.id));
+        }
+        for Holder { node, .. } in &holders.met {
+            inner.unlink(node.id, &node.hashes);
+        }
+        let node = self.node(flow, hashes);
+        let deadline = now + node.timeout();
+        node.state.activate(deadline).expect("a new flow is detached");
+        inner.install(&node, deadline);
+        let mut inserted = Inserted::new(Handle::new(node, Direction::Forward));
+        inserted.replaced = replaced;
+        inserted.made_room = made_room;
+        Ok(Admission::Inserted(inserted))
+    }
+
+    pub(super) fn readmit(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
+        self.check_own(flow)?;
+        let mut spare = Vec::new();
+        let mut inner = self.0.inner.write();
+        let forward = inner.find(flow.hashes[0], &flow.key, &mut spare);
+        let reply = flow.reply.as_ref().and_then(|key| inner.find(flow.hashes[1], key, &mut spare));
+        match flow.status() {
+            Status::Active => return Err(ReinsertError::Active),
+            Status::Cancelled => return Err(ReinsertError::Cancelled),
+            Status::Detached | Status::Expired => {}
+        }
+        let holders = Holders::new(&mut inner, forward, reply, now);
+        if let Some((holder, key)) = holders.live(|_, _| true) {
+            return Err(ReinsertError::Conflict { holder, key });
+        }
+        let mut made_room = Vec::new();
+        if !inner.holds(flow.id) && !self.make_room(&mut inner, now, &mut made_room) {
+            inner.stats.refusals += 1;
+            return Err(ReinsertError::Full { capacity: self.capacity() });
+        }
+        for Holder { node, .. } in &holders.met {
+            inner.unlink(node.id, &node.hashes);
+        }
+        inner.unlink(flow.id, &flow.hashes);
+        let deadline = now + flow.timeout();
+        flow.state.activate(deadline).expect("the lock is held since the status was read");
+        inner.install(flow.node(), deadline);
+        let mut inserted = Inserted::new(Handle::new(Arc::clone(flow.node()), Direction::Forward));
+        inserted.made_room = made_room;
+        Ok(inserted)
+    }
+
+    fn node(&self, flow: NewFlow<K, V>, hashes: Vec<u64>) -> Arc<Node<K, V>> {
+        let NewFlowParts { key, reply, value, timeout, on_expiry } = flow.into_parts();
+        Arc::new_cyclic(|me| Node {
+            // Relaxed: the numbers only have to differ.
+            id: self.0.ids.fetch_add(1, Ordering::Relaxed),
+            table: Arc::downgrade(&self.0),
+            me: me.clone(),
+            hashes,
+            key,
+            reply,
+            value,
+            state: FlowState::new(),
+            options: FlowOptions::new(timeout, on_expiry),
+            handles: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether there is room for one more flow, if need be after letting one go that has ended.
+    fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp, made: &mut Vec<Ended<Handle<K, V>>>) -> bool {
+        // Dead slots must not pile up where nobody reaps: more go than come.
+        let _ = self.0.bury_one(inner) && self.0.bury_one(inner);
+        let capacity = self.capacity();
+        if inner.len() < capacity {
+            return true;
+        }
+        // A flow let go in vain would be lost to whoever exports records.
+        if inner.len() > capacity || capacity == 0 {
+            return false;
+        }
+        for _ in 0..ROOM_VISITS {
+            match inner.visit_due(now) {
+                Visit::NothingDue => return false,
+                Visit::Rescheduled => {}
+                Visit::LetGo(node, reason) => {
+                    made.push(Ended { flow: Handle::new(node, Direction::Forward), reason });
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,209 @@
+//! The simplest backend there could be: one lock around maps of the standard library.
+
+mod burst;
+mod inner;
+mod insert;
+mod lock;
+mod node;
+mod reap;
+mod shared;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use flow_table_conformance::api::{
+    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, NewFlow, OnExpiry,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
+};
+
+use burst::OpenBurst;
+use inner::Met;
+use node::{Handle, Node};
+use shared::Shared;
+
+pub struct Stranger<K: Key, V: Value>(Arc<Shared<K, V>>);
+
+type AdmissionResult<K, V> = Result<Admission<K, V, Handle<K, V>>, InsertError<K, V, Handle<K, V>>>;
+type ReadmissionResult<K, V> = Result<Inserted<Handle<K, V>>, ReinsertError<Handle<K, V>>>;
+
+impl<K: Key, V: Value> Stranger<K, V> {
+    fn check_own(&self, flow: &Handle<K, V>) -> Result<(), ForeignFlow> {
+        if std::ptr::eq(flow.table.as_ptr(), Arc::as_ptr(&self.0)) { Ok(()) } else { Err(ForeignFlow) }
+    }
+
+    fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
+        let mut spare = Vec::new();
+        let mut inner = self.0.inner.write();
+        self.0.prune(&mut inner, hash);
+        let (node, direction) = inner.find(hash, key, &mut spare)?;
+        let found = inner.settle(&node, now)
+            || node.status() == Status::Expired
+                && node.on_expiry() == OnExpiry::KeepWhileReferenced
+                && node.is_held();
+        found.then(|| Handle::new(node, direction))
+    }
+}
+
+impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
+    type Flow = Node<K, V>;
+    type Ref = Handle<K, V>;
+    type Burst<'t> = OpenBurst<'t, K, V>;
+
+    fn with_config(config: TableConfig) -> Self {
+        Self(Arc::new(Shared::new(&config)))
+    }
+
+    fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
+        let hash = self.0.hash(key);
+        let mut spare = Vec::new();
+        let met: Met<K, V> = self.0.inner.read().find(hash, key, &mut spare);
+        match met {
+            Some((node, direction)) if node.is_live(now) => Some(Handle::new(node, direction)),
+            _ => self.lookup_slowly(hash, key, now),
+        }
+    }
+
+    fn burst(&self, now: Timestamp) -> OpenBurst<'_, K, V> {
+        OpenBurst::new(self, now)
+    }
+
+    fn insert(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<Handle<K, V>>, InsertError<K, V, Handle<K, V>>> {
+        match self.admit(flow, now, true)? {
+            Admission::Inserted(inserted) => Ok(inserted),
+            Admission::Existing { holder, key, rejected } => {
+                let flow = rejected.expect("the flow was made before");
+                Err(InsertError::Conflict { flow, holder, key })
+            }
+        }
+    }
+
+    fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
+        self.admit(flow, now, false)
+    }
+
+    fn reinsert(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
+        self.readmit(flow, now)
+    }
+
+    fn set_deadline(&self, flow: &Handle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
+        self.check_own(flow)?;
+        let mut inner = self.0.inner.write();
+        flow.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
+        inner.file(flow.id, deadline);
+        Ok(())
+    }
+
+    fn set_timeout(&self, flow: &Handle<K, V>, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
+        self.check_own(flow)?;
+        let mut inner = self.0.inner.write();
+        let set = flow.state.set_timeout(timeout.into(), now, &flow.options);
+        set.map_err(|old| SetDeadlineError::NotLive(old.status))?;
+        inner.file(flow.id, flow.deadline());
+        Ok(())
+    }
+
+    fn remove(&self, key: &K) -> Option<Handle<K, V>> {
+        let hash = self.0.hash(key);
+        let mut spare = Vec::new();
+        let mut inner = self.0.inner.write();
+        let (node, direction) = inner.find(hash, key, &mut spare)?;
+        inner.unlink(node.id, &node.hashes);
+        if !node.state.detach() {
+            return None;
+        }
+        inner.stats.ended.removed += 1;
+        spare.extend(inner.release(node.id));
+        Some(Handle::new(node, direction))
+    }
+
+    fn remove_flow(&self, flow: &Handle<K, V>) -> Result<bool, ForeignFlow> {
+        self.check_own(flow)?;
+        let mut spare = None;
+        let mut inner = self.0.inner.write();
+        if !flow.state.detach() {
+            return Ok(false);
+        }
+        inner.stats.ended.removed += 1;
+        inner.unlink(flow.id, &flow.hashes);
+        spare.clone_from(&inner.release(flow.id));
+        Ok(true)
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(&Handle<K, V>)) {
+        let handle = |node: &Arc<Node<K, V>>| Handle::new(Arc::clone(node), Direction::Forward);
+        let flows: Vec<_> = self.0.inner.read().nodes().map(handle).collect();
+        for flow in flows {
+            if flow.status() == Status::Active {
+                visit(&flow);
+            }
+        }
+    }
+
+    fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Handle<K, V>>)) -> ReapReport {
+        self.reap_all(now, budget, ended)
+    }
+
+    fn reap_local_with(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ended: impl FnMut(Ended<Handle<K, V>>),
+    ) -> ReapReport {
+        self.reap_all(now, budget, ended)
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let first = self.0.inner.read().next_deadline();
+        if self.0.with_dead(|dead| dead.is_empty()) { first } else { Some(Timestamp::ZERO) }
+    }
+
+    fn len(&self) -> usize {
+        self.0.inner.read().len()
+    }
+
+    fn capacity(&self) -> usize {
+        // Relaxed: the number stands for itself.
+        self.0.capacity.load(Ordering::Relaxed)
+    }
+
+    fn set_capacity(&self, flows: usize) {
+        let _inner = self.0.inner.write();
+        // Relaxed: as above; insertions read it under the lock.
+        self.0.capacity.store(flows, Ordering::Relaxed);
+    }
+
+    fn stats(&self) -> Stats {
+        let inner = self.0.inner.read();
+        let mut stats = inner.stats;
+        stats.flows = inner.len();
+        stats.dead_slots = self.0.with_dead(|dead| dead.len());
+        stats.shards = 1;
+        stats.bytes = inner.bytes();
+        stats
+    }
+
+    fn memory(&self) -> usize {
+        self.0.inner.read().bytes()
+    }
+
+    fn shrink_to_fit(&self) {
+        self.0.inner.write().shrink_to_fit();
+    }
+}
+
+impl<K: Key, V: Value> Drop for Stranger<K, V> {
+    fn drop(&mut self) {
+        let inner = std::mem::take(&mut *self.0.inner.write());
+        // A vector drops the rest even if the drop of one flow's value panics.
+        let nodes: Vec<_> = inner.nodes().map(Arc::clone).collect();
+        drop(inner);
+        for node in &nodes {
+            node.state.detach();
+        }
+    }
+}

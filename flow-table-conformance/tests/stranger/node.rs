@@ -1,0 +1,160 @@
+//! A flow, and the references to it.
+
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::{fmt, ptr};
+
+use flow_table_conformance::api::state::{FlowOptions, FlowState, StateView};
+use flow_table_conformance::api::{Direction, Flow, FlowRef, Key, Value, WeakFlowRef};
+
+use super::shared::Shared;
+
+pub struct Node<K: Key, V: Value> {
+    pub id: u64,
+    pub table: Weak<Shared<K, V>>,
+    pub me: Weak<Self>,
+    /// The hash of each key.
+    pub hashes: Vec<u64>,
+    pub key: K,
+    pub reply: Option<K>,
+    pub value: V,
+    pub state: FlowState,
+    pub options: FlowOptions,
+    /// How many [`Handle`]s there are: references other than the table's own.
+    pub handles: AtomicUsize,
+}
+
+impl<K: Key, V: Value> Node<K, V> {
+    pub fn is_held(&self) -> bool {
+        // Pairs with the Release in `Handle::drop`.
+        self.handles.load(Ordering::Acquire) > 0
+    }
+}
+
+impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
+    fn key(&self) -> &K {
+        &self.key
+    }
+
+    fn reply_key(&self) -> Option<&K> {
+        self.reply.as_ref()
+    }
+
+    fn value(&self) -> &V {
+        &self.value
+    }
+
+    fn state(&self) -> StateView<'_> {
+        StateView::new(&self.state, &self.options)
+    }
+}
+
+impl<K: Key, V: Value> Drop for Node<K, V> {
+    fn drop(&mut self) {
+        if let Some(table) = self.table.upgrade() {
+            table.note_dead(self.id, &self.hashes);
+        }
+    }
+}
+
+pub struct Handle<K: Key, V: Value> {
+    node: Arc<Node<K, V>>,
+    direction: Direction,
+}
+
+impl<K: Key, V: Value> Handle<K, V> {
+    pub fn new(node: Arc<Node<K, V>>, direction: Direction) -> Self {
+        // Relaxed: whoever needs the count to be exact holds the lock under which handles are first made.
+        node.handles.fetch_add(1, Ordering::Relaxed);
+        Self { node, direction }
+    }
+
+    pub const fn node(&self) -> &Arc<Node<K, V>> {
+        &self.node
+    }
+}
+
+impl<K: Key, V: Value> FlowRef<K, V> for Handle<K, V> {
+    type Flow = Node<K, V>;
+    type Weak = WeakHandle<K, V>;
+
+    fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    fn cancel(&self) -> bool {
+        self.node.table.upgrade().is_some_and(|table| table.cancel(&self.node))
+    }
+
+    fn downgrade(&self) -> WeakHandle<K, V> {
+        WeakHandle { node: self.node.me.clone(), direction: self.direction }
+    }
+}
+
+impl<K: Key, V: Value> Clone for Handle<K, V> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.node), self.direction)
+    }
+}
+
+impl<K: Key, V: Value> Drop for Handle<K, V> {
+    fn drop(&mut self) {
+        // Pairs with the Acquire in `is_held`.
+        self.node.handles.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<K: Key, V: Value> Deref for Handle<K, V> {
+    type Target = Node<K, V>;
+
+    fn deref(&self) -> &Node<K, V> {
+        &self.node
+    }
+}
+
+impl<K: Key, V: Value> PartialEq for Handle<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.node, &other.node)
+    }
+}
+
+impl<K: Key, V: Value> Eq for Handle<K, V> {}
+
+impl<K: Key, V: Value> Hash for Handle<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::hash(Arc::as_ptr(&self.node), state);
+    }
+}
+
+impl<K: Key, V: Value> fmt::Debug for Handle<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({}, {:?}, {:?})", self.id, self.direction, self.state)
+    }
+}
+
+pub struct WeakHandle<K: Key, V: Value> {
+    node: Weak<Node<K, V>>,
+    direction: Direction,
+}
+
+impl<K: Key, V: Value> WeakFlowRef<K, V> for WeakHandle<K, V> {
+    type Strong = Handle<K, V>;
+
+    fn upgrade(&self) -> Option<Handle<K, V>> {
+        self.node.upgrade().map(|node| Handle::new(node, self.direction))
+    }
+}
+
+impl<K: Key, V: Value> Clone for WeakHandle<K, V> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), direction: self.direction }
+    }
+}
+
+impl<K: Key, V: Value> fmt::Debug for WeakHandle<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakHandle")
+    }
+}

@@ -1,0 +1,77 @@
+//! The table as its handles see it.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flow_table_conformance::api::{Flow, Key, KeyHasher, Status, TableConfig, Timestamp, Value};
+
+use super::inner::Inner;
+use super::lock::Lock;
+use super::node::Node;
+
+pub struct Shared<K: Key, V: Value> {
+    pub hasher: KeyHasher,
+    pub capacity: AtomicUsize,
+    pub ids: AtomicU64,
+    pub inner: Lock<Inner<K, V>>,
+    /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under this one.
+    dead: Mutex<HashMap<u64, Vec<u64>>>,
+}
+
+impl<K: Key, V: Value> Shared<K, V> {
+    pub fn new(config: &TableConfig) -> Self {
+        Self {
+            hasher: config.hasher(),
+            capacity: AtomicUsize::new(config.capacity()),
+            ids: AtomicU64::new(0),
+            inner: Lock::default(),
+            dead: Mutex::default(),
+        }
+    }
+
+    pub fn hash(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    pub fn with_dead<R>(&self, body: impl FnOnce(&mut HashMap<u64, Vec<u64>>) -> R) -> R {
+        body(&mut self.dead.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn note_dead(&self, id: u64, hashes: &[u64]) {
+        self.with_dead(|dead| dead.insert(id, hashes.to_vec()));
+    }
+
+    /// Removes dead slots under `hash`.
+    pub fn prune(&self, inner: &mut Inner<K, V>, hash: u64) {
+        for id in inner.ids_under(hash) {
+            if let Some(hashes) = self.with_dead(|dead| dead.remove(&id)) {
+                inner.unlink(id, &hashes);
+            }
+        }
+    }
+
+    /// Removes the dead slots of one flow; whether there was one.
+    pub fn bury_one(&self, inner: &mut Inner<K, V>) -> bool {
+        let one = self.with_dead(|dead| {
+            let id = dead.keys().next().copied()?;
+            dead.remove_entry(&id)
+        });
+        one.map(|(id, hashes)| inner.unlink(id, &hashes)).is_some()
+    }
+
+    pub fn cancel(&self, node: &Arc<Node<K, V>>) -> bool {
+        let mut inner = self.inner.write();
+        let cancelled = node.state.cancel();
+        if cancelled {
+            inner.stats.ended.cancelled += 1;
+            inner.file(node.id, Timestamp::ZERO);
+        }
+        if matches!(node.status(), Status::Cancelled | Status::Expired) {
+            node.options.forget();
+            inner.unlink(node.id, &node.hashes);
+        }
+        cancelled
+    }
+}
