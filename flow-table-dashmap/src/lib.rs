@@ -21,6 +21,7 @@ mod stats;
 mod stripes;
 mod sync;
 mod table;
+mod watermark;
 
 pub use burst::FlowBurst;
 pub use flow::FlowRecord;

@@ -76,14 +76,18 @@ impl<K, V> Shared<K, V> {
         let visit = locked.visit(now);
         if let Visit::Ended(_) = visit {
             // Under the lock: whoever looks for room finds the flow or its place.
-            self.room.give_back(1);
+            self.room.held().sub(1);
         }
         visit
     }
 
+    /// Gives memory back once much of it has become free (contract C3).
     fn give_back_memory(&self) {
-        if self.room.has_emptied() {
-            self.shrink_to_fit();
+        if self.slots.count().has_fallen() {
+            self.slots.shrink_to_fit();
+        }
+        if self.room.held().has_fallen() {
+            self.registry.read(|queues| queues.iter().for_each(|queue| queue.shrink_to_fit()));
         }
     }
 }

@@ -43,7 +43,7 @@ impl<K: Key, V: Value> Shared<K, V> {
     /// Concludes a removal, under no lock: the flow was detached from its stay `id`.
     fn removed(&self, flow: &Arc<Record<K, V>>, id: FlowId) {
         flow.home.counts.removed.add();
-        self.room.give_back(1);
+        self.room.held().sub(1);
         let keys = flow.remove_slots(id);
         flow.clear_id(id);
         drop(keys);

@@ -4,26 +4,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flow_table_api::Timestamp;
 
 use crate::queue::{Queue, Taken, Visit};
+use crate::watermark::Watermark;
 
-/// The count of flows and its limit (contract C1).
-///
-/// A flow is counted before it goes in and until it has been let go. `Relaxed` throughout: each change is one atomic
-/// step on one counter, which is all that the limit needs, and no other memory is read by its strength.
+/// The count of flows and its limit (contract C1). A flow is counted before it goes in and until it is let go.
 #[derive(Debug)]
 pub(crate) struct Room {
-    held: AtomicUsize,
+    held: Watermark,
+    /// `Relaxed`: a limit of its own, which orders nothing.
     capacity: AtomicUsize,
-    /// The most flows held since memory was given back last.
-    peak: AtomicUsize,
 }
 
 impl Room {
-    pub(crate) const fn new(capacity: usize) -> Self {
-        Self { held: AtomicUsize::new(0), capacity: AtomicUsize::new(capacity), peak: AtomicUsize::new(0) }
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { held: Watermark::default(), capacity: AtomicUsize::new(capacity) }
     }
 
-    pub(crate) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+    pub(crate) const fn held(&self) -> &Watermark {
+        &self.held
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -36,29 +33,7 @@ impl Room {
 
     /// Counts one flow more, if there is room.
     pub(crate) fn reserve(&self) -> bool {
-        let more = |held: usize| (held < self.capacity()).then(|| held + 1);
-        match self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(before) => {
-                if before >= self.peak.load(Ordering::Relaxed) {
-                    self.peak.fetch_max(before + 1, Ordering::Relaxed);
-                }
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
-    pub(crate) fn give_back(&self, flows: usize) {
-        self.held.fetch_sub(flows, Ordering::Relaxed);
-    }
-
-    /// Whether less than half of the flows are left that there were when memory was given back last. Says so once.
-    pub(crate) fn has_emptied(&self) -> bool {
-        const SMALL: usize = 64;
-        let (held, peak) = (self.held(), self.peak.load(Ordering::Relaxed));
-        peak >= SMALL
-            && held < peak / 2
-            && self.peak.compare_exchange(peak, held, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.held.add_below(|| self.capacity())
     }
 
     /// Counts one flow more. At capacity, takes flows that have ended or are due at `now` for it, as many as needed, or
@@ -70,11 +45,11 @@ impl Room {
     ) -> Option<Vec<Taken<K, V>>> {
         while !self.reserve() {
             // One, unless the limit has been lowered, or somebody has made room this moment.
-            let wanted = (self.held() + 1).saturating_sub(self.capacity());
+            let wanted = (self.held.get() + 1).saturating_sub(self.capacity());
             let taken = take_ended(wanted, now, queues)?;
             if !taken.is_empty() {
                 // One of those taken makes way for the new flow; the others are no longer counted.
-                self.give_back(taken.len() - 1);
+                self.held.sub(taken.len() - 1);
                 return Some(taken);
             }
         }

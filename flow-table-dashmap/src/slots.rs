@@ -4,10 +4,12 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 
 use crate::flow::Record;
 use crate::id::SlotId;
+use crate::watermark::Watermark;
 
 /// The map from keys to weak references.
 ///
@@ -18,6 +20,8 @@ use crate::id::SlotId;
 /// **Ground rule**: no guard of the map leaves this file, and nothing that may run user code is dropped under one.
 pub(crate) struct Slots<K, V> {
     map: DashMap<SlotKey<K>, Weak<Record<K, V>>, BuildHasherDefault<StoredHash>>,
+    /// The map's own `len` would take every shard's lock.
+    count: CachePadded<Watermark>,
 }
 
 /// What stands under a key.
@@ -161,7 +165,13 @@ impl<K, V> Slots<K, V> {
 
     /// An empty map of `shards` shards, a power of two above one.
     pub(crate) fn new(shards: usize) -> Self {
-        Self { map: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), shards) }
+        let map = DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), shards);
+        Self { map, count: CachePadded::default() }
+    }
+
+    /// The number of slots.
+    pub(crate) fn count(&self) -> &Watermark {
+        &self.count
     }
 
     /// The occupant of `key`. `Eq` of keys runs, and may panic, with nothing changed.
@@ -192,13 +202,16 @@ impl<K, V> Slots<K, V> {
             // The old reference is weak: dropping it runs no user code.
             drop(mem::replace(found.value_mut(), weak));
         } else if let Some(key) = key.take() {
+            self.count.add();
             self.map.insert(SlotKey { name: Name::new(hash, slot), key }, weak);
         }
     }
 
     /// Removes the slot called `slot`, if it is there. The caller drops the key under no lock.
     pub(crate) fn remove(&self, hash: u64, slot: SlotId) -> Option<K> {
-        self.map.remove(&Name::new(hash, slot)).map(|(key, _)| key.key)
+        let (removed, _) = self.map.remove(&Name::new(hash, slot))?;
+        self.count.sub(1);
+        Some(removed.key)
     }
 
     /// Gives unused memory back, one shard at a time.

@@ -42,7 +42,7 @@ impl<K, V> Shared<K, V> {
                 stats.ended.replaced += counts.replaced.get();
             }
         });
-        stats.flows = self.room.held();
+        stats.flows = self.room.held().get();
         stats.refusals = self.refusals.get();
         stats.shards = self.shards;
         stats.bytes = self.memory();
@@ -52,7 +52,7 @@ impl<K, V> Shared<K, V> {
     pub(crate) fn memory(&self) -> usize {
         /// Of a counted allocation: strong and weak count.
         const COUNTS: usize = 2 * size_of::<usize>();
-        let flows = self.room.held() * (size_of::<Record<K, V>>() + COUNTS);
+        let flows = self.room.held().get() * (size_of::<Record<K, V>>() + COUNTS);
         let queues: usize = self.registry.read(|queues| queues.iter().map(|queue| queue.memory()).sum());
         size_of::<Self>() + self.stripes.memory() + self.slots.memory() + queues + flows
     }

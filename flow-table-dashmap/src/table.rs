@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flow_table_api::{
     Admission, AdmissionOf, Budget, Direction, Ended, ForeignFlow, InsertErrorOf, Inserted, Key, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -89,7 +89,10 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         let queues = self.shared.registry.len();
         for queue in (0..queues).filter_map(|index| self.shared.registry.get(index)) {
             for flow in queue.active() {
-                visit(&FlowHandle::new(flow, Direction::Forward));
+                // An earlier visit may have ended it.
+                if flow.state.load().status == Status::Active {
+                    visit(&FlowHandle::new(flow, Direction::Forward));
+                }
             }
         }
     }
@@ -115,7 +118,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     fn len(&self) -> usize {
-        self.shared.room.held()
+        self.shared.room.held().get()
     }
 
     fn capacity(&self) -> usize {
