@@ -57,10 +57,10 @@ macro_rules! conformance_tests {
 macro_rules! __tests {
     ($($module:ident { $($case:ident [$($rule:ident)+];)+ })+) => {$(
         mod $module {
-            use $crate::Setup;
+            use $crate::{Setup, rstest};
 
             $(
-                #[$crate::rstest::rstest]
+                #[rstest::rstest]
                 #[case::one_shard_snug(Setup::ONE_SHARD_SNUG)]
                 #[case::one_shard_large(Setup::ONE_SHARD_LARGE)]
                 #[case::many_shards_snug(Setup::MANY_SHARDS_SNUG)]

@@ -106,19 +106,16 @@ pub fn a_local_reap_does_its_share<B: Backend>(setup: Setup) {
         for key in keys.clone() {
             drop(table.put(key, at(0)));
         }
-        let mut visited = 0;
         for call in 0.. {
             let report = table.reap_local_with(at(60), Budget::flows(3), |ended| {
                 assert_eq!((ended.reason, ended.flow.status()), (EndReason::Expired, Status::Expired));
             });
             assert!(report.visited() <= 3);
-            visited += report.visited();
             if !report.more {
                 break;
             }
             assert!(call < 100, "no end");
         }
-        assert!(visited <= 40);
         assert!(keys.into_iter().all(|key| !table.is_live(key, at(0))), "its own flows are gone");
     });
     assert_eq!((table.len(), table.ledger().dropped()), (0, 40));
