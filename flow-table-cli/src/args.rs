@@ -1,0 +1,82 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::backend::Backend;
+use crate::export;
+use crate::idle::IdleTimeout;
+
+/// Flow tables at work.
+#[derive(Debug, Parser)]
+#[command(name = "flow-table", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay captures through a flow table, in packet time, and tell what flows they hold.
+    ///
+    /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end, except for
+    /// a capture that was cut off within its last packet; what comes before is counted and exported in any case.
+    Replay(ReplayArgs),
+}
+
+/// How to replay.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The table's implementation.
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
+    /// End flows that saw no packet for so long; 0 for never.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub idle_timeout: IdleTimeout,
+    /// Whether the two directions of a conversation are one flow.
+    #[arg(long, value_enum, default_value_t)]
+    pub direction: FlowDirection,
+    /// Which packets are flows' packets.
+    #[arg(long, value_enum, default_value_t)]
+    pub protocols: Protocols,
+    /// The most flows in the table; packets that would start another one are refused, and counted.
+    #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
+    pub capacity: usize,
+    /// Write the flows of all files to this file, as they end.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// The format of the exported flows.
+    #[arg(long, value_enum, default_value_t, requires = "export")]
+    pub format: export::Format,
+    /// Print one JSON object per file instead of a summary.
+    #[arg(long)]
+    pub json: bool,
+    /// Captures: pcap or pcapng.
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Whether the two directions of a conversation are one flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowDirection {
+    /// Each direction is a flow.
+    Uni,
+    /// Both directions are one flow, whose key has the lower address and port first.
+    #[default]
+    Bidi,
+}
+
+/// Which packets belong to flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocols {
+    /// All IP packets.
+    #[default]
+    All,
+    /// TCP, UDP and ICMP echo with their headers.
+    L4,
+}

@@ -1,0 +1,109 @@
+//! The summary for programs.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use flow_table::Timeout;
+use serde::Serialize;
+
+use crate::args::{FlowDirection, Protocols, ReplayArgs};
+use crate::backend::Backend;
+use crate::summary::{Summary, protocol_name};
+
+#[derive(Serialize)]
+struct Object<'s> {
+    file: &'s str,
+    packets: u64,
+    ip_packets: u64,
+    flows: u64,
+    peak_live: usize,
+    live_at_end: usize,
+    ip_bytes: u64,
+    wire_bytes: u64,
+    file_error: Option<String>,
+    cut_off: bool,
+    format: Option<&'s str>,
+    backend: Backend,
+    direction: FlowDirection,
+    protocols: Protocols,
+    idle_timeout_ns: Option<u64>,
+    capacity: usize,
+    frame_bytes: u64,
+    first_ns: Option<i128>,
+    last_ns: Option<i128>,
+    skipped: BTreeMap<String, u64>,
+    unselected_packets: u64,
+    flow_packets: u64,
+    refused_packets: u64,
+    flows_by_protocol: BTreeMap<String, u64>,
+    flows_by_end: Ends,
+    largest_flows: Vec<Largest>,
+    table_bytes: usize,
+    packets_per_second: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Ends {
+    idle_timeout: u64,
+    end_of_capture: u64,
+}
+
+#[derive(Serialize)]
+struct Largest {
+    key: String,
+    packets: u64,
+    ip_bytes: u64,
+}
+
+/// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` are those of the packets given to the
+/// table, `frame_bytes` is of all.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
+    let (selected, totals, flows) = (&summary.selected, &summary.totals, &summary.flows);
+    let object = Object {
+        file,
+        packets: summary.frames.packets,
+        ip_packets: summary.ip_packets(),
+        flows: flows.count(),
+        peak_live: totals.peak_live,
+        live_at_end: totals.live_at_end,
+        ip_bytes: selected.ip_bytes,
+        wire_bytes: selected.wire_bytes,
+        file_error: summary.error.as_ref().map(ToString::to_string),
+        cut_off: summary.error.as_ref().is_some_and(|error| error.is_cut_off()),
+        format: summary.format.as_deref(),
+        backend: args.backend,
+        direction: args.direction,
+        protocols: args.protocols,
+        idle_timeout_ns: match args.idle_timeout.timeout() {
+            Timeout::NEVER => None,
+            timeout => Some(timeout.as_nanos()),
+        },
+        capacity: args.capacity,
+        frame_bytes: summary.frames.bytes,
+        first_ns: summary.frames.span.map(|(first, _)| first),
+        last_ns: summary.frames.span.map(|(_, last)| last),
+        skipped: summary.skipped.iter().map(|(skip, count)| (skip.to_string(), *count)).collect(),
+        unselected_packets: summary.unselected,
+        flow_packets: selected.packets - totals.refused,
+        refused_packets: totals.refused,
+        flows_by_protocol: flows.by_protocol.iter().map(|(n, count)| (protocol_name(*n), *count)).collect(),
+        flows_by_end: Ends { idle_timeout: flows.idle, end_of_capture: flows.at_end },
+        largest_flows: flows
+            .largest
+            .iter()
+            .map(|flow| Largest {
+                key: flow.key.to_string(),
+                packets: flow.tally.packets,
+                ip_bytes: flow.tally.ip_bytes,
+            })
+            .collect(),
+        table_bytes: totals.table_bytes,
+        packets_per_second: summary.packets_per_second(),
+    };
+    serde_json::to_writer(&mut *out, &object)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,87 @@
+//! Ports, and what stands for them.
+
+use etherparse::ip_number;
+
+use super::IpVersion;
+
+/// What kind of packet it is, as far as flows are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// TCP with its header.
+    Tcp,
+    /// UDP with its header.
+    Udp,
+    /// SCTP with its header.
+    Sctp,
+    /// An echo request or reply of ICMP or ICMPv6: its identifier stands for both ports.
+    IcmpEcho,
+    /// Any other message of ICMP or ICMPv6.
+    IcmpOther,
+    /// Any other protocol.
+    Other,
+    /// A fragment other than the first: without ports.
+    LaterFragment,
+    /// The header that would hold the ports is cut off.
+    Short,
+}
+
+impl Class {
+    /// TCP, UDP or an echo with its ports: what `--protocols l4` selects.
+    pub const fn is_l4(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp | Self::IcmpEcho)
+    }
+}
+
+/// The transport's part of a flow key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Transport {
+    pub(super) class: Class,
+    pub(super) source_port: u16,
+    pub(super) destination_port: u16,
+}
+
+impl Transport {
+    pub(super) const LATER_FRAGMENT: Self = Self::without_ports(Class::LaterFragment);
+    pub(super) const SHORT: Self = Self::without_ports(Class::Short);
+
+    const fn without_ports(class: Class) -> Self {
+        Self { class, source_port: 0, destination_port: 0 }
+    }
+
+    /// Reads `payload`: what follows the IP headers, both captured and inside the packet's length.
+    pub(super) fn parse(version: IpVersion, protocol: u8, payload: &[u8]) -> Self {
+        match (protocol.into(), version) {
+            (ip_number::TCP, _) => ports(Class::Tcp, 20, payload),
+            (ip_number::UDP, _) => ports(Class::Udp, 8, payload),
+            (ip_number::UDP_LITE, _) => ports(Class::Other, 8, payload),
+            (ip_number::SCTP, _) => ports(Class::Sctp, 12, payload),
+            (ip_number::DCCP, _) => ports(Class::Other, 12, payload),
+            (ip_number::ICMP, IpVersion::V4) => icmp([8, 0], payload),
+            (ip_number::IPV6_ICMP, IpVersion::V6) => icmp([128, 129], payload),
+            _ => Self::without_ports(Class::Other),
+        }
+    }
+}
+
+/// Ports count only with the whole fixed header behind them.
+fn ports(class: Class, header_len: usize, payload: &[u8]) -> Transport {
+    match *payload {
+        [a, b, c, d, ..] if payload.len() >= header_len => Transport {
+            class,
+            source_port: u16::from_be_bytes([a, b]),
+            destination_port: u16::from_be_bytes([c, d]),
+        },
+        _ => Transport::SHORT,
+    }
+}
+
+fn icmp(echo: [u8; 2], payload: &[u8]) -> Transport {
+    match *payload {
+        [kind, _, _, _, high, low, _, _, ..] if echo.contains(&kind) => {
+            let identifier = u16::from_be_bytes([high, low]);
+            Transport { class: Class::IcmpEcho, source_port: identifier, destination_port: identifier }
+        }
+        [kind, _, _, _, ..] if !echo.contains(&kind) => Transport::without_ports(Class::IcmpOther),
+        _ => Transport::SHORT,
+    }
+}

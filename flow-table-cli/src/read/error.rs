@@ -1,0 +1,74 @@
+use std::io;
+
+/// Why a capture could not be read on, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem} at byte {offset}")]
+pub struct ReadError {
+    /// Where the record, block or header starts that could not be read.
+    pub offset: u64,
+    /// What is wrong with it.
+    #[source]
+    pub problem: Problem,
+}
+
+/// What is wrong with a capture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The file starts with no magic number of a capture.
+    #[error("neither pcap nor pcapng")]
+    NotACapture,
+    /// The file is compressed.
+    #[error("compressed with gzip, decompress it first")]
+    Compressed,
+    /// The file ends within its own header.
+    #[error("file header cut off")]
+    HeaderCutOff,
+    /// The file ends within a record or block, as a capture does whose writer was stopped.
+    #[error("{0} cut off")]
+    CutOff(&'static str),
+    /// A packet is said to be longer than any capture tool writes.
+    #[error("captured length {length} above the limit of {limit}")]
+    CapturedLength {
+        /// The length in the file.
+        length: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// A pcapng block cannot have this length.
+    #[error("bad block length {0}")]
+    BlockLength(u32),
+    /// The lengths at both ends of a pcapng block differ.
+    #[error("block lengths {first} and {last} differ")]
+    BlockLengthsDiffer {
+        /// The length before the block's body.
+        first: u32,
+        /// The length after it.
+        last: u32,
+    },
+    /// A pcapng section starts with an unknown byte-order magic.
+    #[error("bad byte-order magic {0:02x?}")]
+    ByteOrder([u8; 4]),
+    /// The contents of a pcapng block do not fit into it.
+    #[error("malformed {0}")]
+    Block(&'static str),
+    /// A packet names an interface that its section has not described.
+    #[error("packet of unknown interface {0}")]
+    Interface(u32),
+    /// The system could not read.
+    #[error("{0}")]
+    Io(#[source] io::Error),
+}
+
+impl Problem {
+    pub(super) const fn at(self, offset: u64) -> ReadError {
+        ReadError { offset, problem: self }
+    }
+}
+
+impl ReadError {
+    /// The capture ends within a packet: what comes before is complete, and nothing is known to be wrong with it.
+    pub const fn is_cut_off(&self) -> bool {
+        matches!(self.problem, Problem::CutOff(_))
+    }
+}

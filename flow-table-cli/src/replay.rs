@@ -1,0 +1,173 @@
+//! Drives a table with packets, exactly in packet time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use flow_table::{
+    Admission, Budget, Burst, Ended, Flow, FlowKey, InsertError, NewFlow, OnExpiry, Table, Timeout, Timestamp,
+};
+
+use crate::clock::PacketClock;
+use crate::record::{End, FlowRecord, Record};
+
+/// A packet with the key of its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyedPacket {
+    /// The key of its flow.
+    pub key: FlowKey,
+    /// Its time in nanoseconds, on any clock.
+    pub timestamp: i128,
+    /// Its length by its IP header.
+    pub ip_bytes: u64,
+    /// Its length on the wire.
+    pub wire_bytes: u64,
+}
+
+/// What takes the flows that ended.
+pub type Sink<'s> = dyn FnMut(FlowRecord) -> Result<()> + 's;
+
+/// What a replay adds up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Flows that began.
+    pub flows: u64,
+    /// The most flows that were live at one time.
+    pub peak_live: usize,
+    /// Flows live at the time of the last packet.
+    pub live_at_end: usize,
+    /// Packets that would have started a flow but found the table full.
+    pub refused: u64,
+    /// Time spent on the table's work, export excluded.
+    pub table_time: Duration,
+    /// The table's memory at the end, in bytes.
+    pub table_bytes: usize,
+}
+
+/// The packets of a burst.
+pub const BURST: usize = 32;
+
+/// A table and the packets that wait to go through it.
+///
+/// The packets of a burst have times of their own, and the burst is opened at the first one's: what it finds, it finds
+/// early. The refresh makes it exact, as it is granted only to a flow that is live at the *packet's* time. A packet that
+/// found nothing, or whose flow expired within the burst, is looked up again at its own time, after a reap at that time.
+/// Since only such packets add flows, the table's length after each of them is the number of live flows, and the
+/// largest of these is the true peak.
+pub struct Replay<T: Table<FlowKey, Record>> {
+    table: T,
+    clock: PacketClock,
+    keys: Vec<FlowKey>,
+    packets: Vec<(Timestamp, KeyedPacket)>,
+    ledger: Ledger<T>,
+}
+
+impl<T: Table<FlowKey, Record>> Replay<T> {
+    /// An empty table for at most `capacity` flows that expire after `timeout`.
+    pub fn new(capacity: usize, timeout: Timeout) -> Self {
+        Self {
+            table: T::new(capacity),
+            clock: PacketClock::default(),
+            keys: Vec::with_capacity(BURST),
+            packets: Vec::with_capacity(BURST),
+            ledger: Ledger { timeout, ended: Vec::new(), totals: Totals::default() },
+        }
+    }
+
+    /// Takes the next packet. When a burst is complete it goes through the table, and flows that ended go to `sink`.
+    ///
+    /// # Errors
+    ///
+    /// The error of `sink`, or that of the table if it gets no memory. That the table is full is no error.
+    pub fn packet(&mut self, packet: KeyedPacket, sink: &mut Sink<'_>) -> Result<()> {
+        self.keys.push(packet.key);
+        self.packets.push((self.clock.advance(packet.timestamp), packet));
+        if self.packets.len() < BURST { Ok(()) } else { self.flush(sink) }
+    }
+
+    /// Handles the packets that wait, then gives the flows that are still live to `sink`.
+    ///
+    /// # Errors
+    ///
+    /// As [`packet`](Self::packet).
+    pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<Totals> {
+        self.flush(sink)?;
+        self.ledger.reap(&self.table, self.clock.now());
+        self.ledger.export(sink)?;
+
+        let mut totals = self.ledger.totals;
+        totals.live_at_end = self.table.len();
+        totals.table_bytes = self.table.memory();
+        let mut outcome = Ok(());
+        self.table.for_each(|flow| {
+            if outcome.is_ok() {
+                outcome = sink(record(&**flow, End::EndOfCapture));
+            }
+        });
+        outcome.map(|()| totals)
+    }
+
+    fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let started = Instant::now();
+        self.burst()?;
+        self.ledger.totals.table_time += started.elapsed();
+        self.ledger.export(sink)
+    }
+
+    fn burst(&mut self) -> Result<()> {
+        let Some(&(opening, _)) = self.packets.first() else { return Ok(()) };
+        self.ledger.reap(&self.table, opening);
+        let burst = self.table.burst(opening);
+        let mut found = Vec::with_capacity(BURST);
+        burst.get_batch(&self.keys, &mut found);
+        self.keys.clear();
+        for ((now, packet), flow) in self.packets.drain(..).zip(found) {
+            match flow {
+                Some(flow) if flow.refresh(now) => flow.value().add(&packet),
+                _ => self.ledger.miss(&self.table, now, &packet)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What comes out of the table.
+struct Ledger<T: Table<FlowKey, Record>> {
+    timeout: Timeout,
+    ended: Vec<Ended<T::Ref>>,
+    totals: Totals,
+}
+
+impl<T: Table<FlowKey, Record>> Ledger<T> {
+    fn reap(&mut self, table: &T, now: Timestamp) {
+        table.reap_with(now, Budget::UNLIMITED, |ended| self.ended.push(ended));
+    }
+
+    fn miss(&mut self, table: &T, now: Timestamp, packet: &KeyedPacket) -> Result<()> {
+        self.reap(table, now);
+        let make =
+            || NewFlow::new(packet.key, Record::new(packet)).timeout(self.timeout).on_expiry(OnExpiry::Remove);
+        match table.get_or_insert_with(&packet.key, now, make) {
+            Ok(Admission::Inserted(inserted)) => {
+                self.ended.extend(inserted.made_room);
+                self.totals.flows += 1;
+                self.totals.peak_live = self.totals.peak_live.max(table.len());
+            }
+            // An earlier packet of the burst began it. It is live at `now`, so the refresh is granted.
+            Ok(Admission::Existing { holder, .. }) => {
+                holder.refresh(now);
+                holder.value().add(packet);
+            }
+            Err(InsertError::Full { .. }) => self.totals.refused += 1,
+            Err(error) => return Err(anyhow!("{error}").context("cannot insert a flow")),
+        }
+        Ok(())
+    }
+
+    fn export(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        self.ended.drain(..).try_for_each(|ended| sink(record(&*ended.flow, End::IdleTimeout)))
+    }
+}
+
+fn record(flow: &impl Flow<FlowKey, Record>, end: End) -> FlowRecord {
+    FlowRecord { key: *flow.key(), tally: flow.value().tally(), end }
+}

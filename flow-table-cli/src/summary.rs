@@ -1,0 +1,181 @@
+//! What there is to tell of a capture.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use etherparse::IpNumber;
+
+use crate::packet::Skip;
+use crate::read::{Packet, ReadError};
+use crate::record::{End, FlowRecord};
+use crate::replay::{KeyedPacket, Totals};
+
+/// What a replay of one capture gave.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The capture's format in words, if it is a capture.
+    pub format: Option<String>,
+    /// All frames.
+    pub frames: Frames,
+    /// Frames that are no IP packets, by reason.
+    pub skipped: BTreeMap<Skip, u64>,
+    /// IP packets of protocols that were not selected.
+    pub unselected: u64,
+    /// The packets given to the table.
+    pub selected: Selected,
+    /// The flows.
+    pub flows: Flows,
+    /// What the replay counted.
+    pub totals: Totals,
+    /// Why the capture was not read to its end.
+    pub error: Option<FileError>,
+}
+
+/// Why a file could not be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file cannot be opened.
+    #[error("cannot open: {0}")]
+    Open(#[source] io::Error),
+    /// The capture cannot be read on.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl FileError {
+    /// Whether the capture just ends within its last packet.
+    pub const fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Read(error) if error.is_cut_off())
+    }
+}
+
+/// Sums over all frames of a capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// Frames.
+    pub packets: u64,
+    /// Their lengths on the wire.
+    pub bytes: u64,
+    /// The smallest and the largest of their times, in nanoseconds.
+    pub span: Option<(i128, i128)>,
+}
+
+impl Frames {
+    pub(crate) fn add(&mut self, packet: &Packet<'_>) {
+        self.packets += 1;
+        self.bytes = self.bytes.saturating_add(packet.wire_len.into());
+        let (first, last) = self.span.unwrap_or((packet.timestamp, packet.timestamp));
+        self.span = Some((first.min(packet.timestamp), last.max(packet.timestamp)));
+    }
+}
+
+/// Sums over the packets given to the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selected {
+    /// Packets.
+    pub packets: u64,
+    /// Their lengths by their IP headers.
+    pub ip_bytes: u64,
+    /// Their lengths on the wire.
+    pub wire_bytes: u64,
+}
+
+impl Selected {
+    pub(crate) fn add(&mut self, packet: &KeyedPacket) {
+        self.packets += 1;
+        self.ip_bytes = self.ip_bytes.saturating_add(packet.ip_bytes);
+        self.wire_bytes = self.wire_bytes.saturating_add(packet.wire_bytes);
+    }
+}
+
+/// The flows of a capture, all of which have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// Their number by protocol.
+    pub by_protocol: BTreeMap<u8, u64>,
+    /// Those that expired.
+    pub idle: u64,
+    /// Those that were live at the end of the capture.
+    pub at_end: u64,
+    /// Those with the most bytes, largest first.
+    pub largest: Vec<FlowRecord>,
+}
+
+/// The number of flows shown as the largest.
+pub const LARGEST: usize = 5;
+
+impl Flows {
+    pub(crate) fn add(&mut self, flow: &FlowRecord) {
+        *self.by_protocol.entry(flow.key.protocol()).or_default() += 1;
+        match flow.end {
+            End::IdleTimeout => self.idle += 1,
+            End::EndOfCapture => self.at_end += 1,
+        }
+        // Equal ones in the order of key and time, so that the choice does not hang on the order of ends.
+        let rank = |flow: &FlowRecord| (u64::MAX - flow.tally.ip_bytes, flow.key, flow.tally.first_ns);
+        let place = self.largest.partition_point(|larger| rank(larger) <= rank(flow));
+        if place < LARGEST {
+            self.largest.truncate(LARGEST - 1);
+            self.largest.insert(place, *flow);
+        }
+    }
+
+    /// Their number.
+    pub const fn count(&self) -> u64 {
+        self.idle + self.at_end
+    }
+}
+
+impl Summary {
+    /// A file that could not be opened.
+    pub fn unopened(error: io::Error) -> Self {
+        Self { error: Some(FileError::Open(error)), ..Self::default() }
+    }
+
+    /// Usable IP packets, selected or not.
+    pub const fn ip_packets(&self) -> u64 {
+        self.selected.packets + self.unselected
+    }
+
+    /// Whether everything that the file holds was read, or all but a last packet that it does not hold whole.
+    pub fn is_complete(&self) -> bool {
+        self.error.as_ref().is_none_or(FileError::is_cut_off)
+    }
+
+    /// Packets per second through the table; `None` if that was too short to tell.
+    pub fn packets_per_second(&self) -> Option<f64> {
+        let seconds = self.totals.table_time.as_secs_f64();
+        (seconds > 0.0 && self.selected.packets > 0).then(|| self.selected.packets as f64 / seconds)
+    }
+}
+
+/// The name of an IP protocol, as flow keys and the registry of protocol numbers have it.
+pub(crate) fn protocol_name(number: u8) -> String {
+    match (IpNumber(number), IpNumber(number).keyword_str()) {
+        (IpNumber::IPV6_ICMP, _) => "icmpv6".to_owned(),
+        (_, Some(name)) => name.to_lowercase(),
+        (_, None) => format!("protocol {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Tally;
+
+    #[test]
+    fn the_largest_flows_are_kept_in_order_whatever_order_they_end_in() {
+        let flow = |ip_bytes: u64, port: u16| FlowRecord {
+            key: format!("udp 10.0.0.1:{port} > 10.0.0.2:53").parse().unwrap(),
+            tally: Tally { first_ns: 0, last_ns: 0, packets: 1, ip_bytes, wire_bytes: 0 },
+            end: End::IdleTimeout,
+        };
+        let sorted = [flow(9, 1), flow(7, 1), flow(7, 2), flow(5, 1), flow(3, 9), flow(3, 10), flow(1, 1)];
+        let mut flows = Flows::default();
+        for index in [3, 0, 6, 5, 2, 4, 1] {
+            flows.add(&sorted[index]);
+        }
+        assert_eq!(flows.largest, sorted[..LARGEST]);
+        assert_eq!((flows.count(), flows.by_protocol), (7, BTreeMap::from([(17, 7)])));
+    }
+}

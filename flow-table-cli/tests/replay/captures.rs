@@ -1,0 +1,148 @@
+//! Replays real captures, whose packets and flows an independent program has counted.
+//!
+//! The captures are no part of this repository. They are looked for where `FLOW_TABLE_CAPTURES` says, else beside the
+//! repository in `shared/captures`, with the counts in `expected.json`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs, thread};
+
+use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::packet::Skip;
+use flow_table_cli::summary::Summary;
+use serde::Deserialize;
+
+use crate::common;
+
+#[derive(Deserialize)]
+struct Expected {
+    packets: u64,
+    ip_packets: u64,
+    malformed_ip: u64,
+    wire_bytes: u64,
+    last_ns: i128,
+    file_error: Option<String>,
+    policy: BTreeMap<String, Policy>,
+}
+
+/// What holds for one selection of packets.
+#[derive(Deserialize)]
+struct Policy {
+    packets: u64,
+    ip_bytes: u64,
+    wire_bytes: u64,
+    flows_uni: u64,
+    flows_bidi: u64,
+    digest_uni: String,
+    digest_bidi: String,
+    timeouts: BTreeMap<String, Directions>,
+}
+
+#[derive(Deserialize)]
+struct Directions {
+    uni: Flows,
+    bidi: Flows,
+}
+
+#[derive(Clone, Deserialize)]
+struct Flows {
+    flows: u64,
+    /// The number of flows if time never steps back, where that differs; the digest is of `flows` then.
+    flows_mono: Option<u64>,
+    live_at_end: u64,
+    peak_live: u64,
+    digest: String,
+}
+
+impl Policy {
+    /// What to expect with each timeout, none included: no flow ends then before the capture does.
+    fn runs(&self, direction: FlowDirection) -> Vec<(&str, Flows)> {
+        let (flows, digest) = match direction {
+            FlowDirection::Uni => (self.flows_uni, &self.digest_uni),
+            FlowDirection::Bidi => (self.flows_bidi, &self.digest_bidi),
+        };
+        let digest = digest.clone();
+        let unlimited = Flows { flows, flows_mono: None, live_at_end: flows, peak_live: flows, digest };
+        let limited = self.timeouts.iter().map(|(timeout, directions)| match direction {
+            FlowDirection::Uni => (timeout.as_str(), directions.uni.clone()),
+            FlowDirection::Bidi => (timeout.as_str(), directions.bidi.clone()),
+        });
+        limited.chain([("0", unlimited)]).collect()
+    }
+}
+
+#[test]
+fn every_capture_has_the_flows_expected() {
+    let Some(folder) = folder() else {
+        // Not `eprintln`, which the test harness keeps to itself.
+        let _ = std::io::stderr().write_all(b"SKIPPED: no captures; set FLOW_TABLE_CAPTURES to their folder\n");
+        return;
+    };
+    let expected = fs::read_to_string(folder.join("expected.json")).expect("expected.json");
+    let expected: BTreeMap<String, Expected> = serde_json::from_str(&expected).expect("what this test knows");
+    assert!(!expected.is_empty());
+    thread::scope(|scope| {
+        for (name, expected) in &expected {
+            let folder = &folder;
+            scope.spawn(move || check(&folder.join(name), expected));
+        }
+    });
+}
+
+fn folder() -> Option<PathBuf> {
+    match env::var_os("FLOW_TABLE_CAPTURES") {
+        Some(folder) => Some(folder.into()),
+        None => {
+            let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
+            beside.is_dir().then_some(beside)
+        }
+    }
+}
+
+fn check(path: &Path, expected: &Expected) {
+    let capture = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for &backend in common::backends() {
+        for (name, policy) in &expected.policy {
+            let protocols = match name.as_str() {
+                "all" => Protocols::All,
+                "l4" => Protocols::L4,
+                other => panic!("unknown policy {other}"),
+            };
+            for direction in [FlowDirection::Uni, FlowDirection::Bidi] {
+                for (timeout, flows) in policy.runs(direction) {
+                    let context = format!("{}, {backend}, {name}, {direction:?}, {timeout} s", path.display());
+                    let options = common::options(timeout, direction, protocols);
+                    let (summary, lines) = common::replay(backend, &capture, &options);
+                    check_packets(&summary, expected, policy, &context);
+                    check_flows(&summary, &lines, &flows, &context);
+                }
+            }
+        }
+    }
+}
+
+fn check_packets(summary: &Summary, expected: &Expected, policy: &Policy, context: &str) {
+    assert_eq!(summary.error.is_some(), expected.file_error.is_some(), "{context}");
+    assert_eq!(summary.frames.packets, expected.packets, "{context}");
+    assert_eq!(summary.frames.bytes, expected.wire_bytes, "{context}");
+    assert_eq!(summary.frames.span.map(|(_, last)| last), Some(expected.last_ns), "{context}");
+    assert_eq!(summary.ip_packets(), expected.ip_packets, "{context}");
+    let malformed = summary.skipped.get(&Skip::MalformedIp).copied().unwrap_or_default();
+    assert_eq!(malformed, expected.malformed_ip, "{context}");
+    assert_eq!(summary.selected.packets, policy.packets, "{context}");
+    assert_eq!(summary.selected.ip_bytes, policy.ip_bytes, "{context}");
+    assert_eq!(summary.selected.wire_bytes, policy.wire_bytes, "{context}");
+}
+
+fn check_flows(summary: &Summary, lines: &[String], expected: &Flows, context: &str) {
+    assert_eq!(summary.totals.refused, 0, "{context}");
+    assert_eq!(summary.totals.flows, summary.flows.count(), "each flow ends once: {context}");
+    assert_eq!(summary.flows.count(), lines.len() as u64, "each flow is exported once: {context}");
+    assert_eq!(summary.flows.count(), expected.flows_mono.unwrap_or(expected.flows), "{context}");
+    assert_eq!(summary.totals.peak_live as u64, expected.peak_live, "{context}");
+    assert_eq!(summary.totals.live_at_end as u64, expected.live_at_end, "{context}");
+    if expected.flows_mono.is_none() {
+        assert_eq!(common::digest(lines), expected.digest, "{context}");
+    }
+}

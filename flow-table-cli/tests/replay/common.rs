@@ -1,0 +1,44 @@
+//! What the tests over captures share.
+
+use clap::ValueEnum;
+use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::backend::Backend;
+use flow_table_cli::capture::Options;
+use flow_table_cli::export::{Exporter, Format};
+use flow_table_cli::idle::IdleTimeout;
+use flow_table_cli::summary::Summary;
+use sha2::{Digest, Sha256};
+
+/// All backends that were built in.
+pub fn backends() -> &'static [Backend] {
+    Backend::value_variants()
+}
+
+pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) -> Options {
+    let timeout = timeout.parse::<IdleTimeout>().expect("a duration").timeout();
+    Options { timeout, direction, protocols, capacity: 1 << 20 }
+}
+
+/// Replays `capture`; the summary and the exported lines, sorted.
+pub fn replay(backend: Backend, capture: &[u8], options: &Options) -> (Summary, Vec<String>) {
+    let mut written = Vec::new();
+    let mut exporter = Exporter::new(&mut written, Format::Tsv).expect("memory takes everything");
+    let summary = backend
+        .replay(capture, options, &mut |_| (), &mut |flow| exporter.write(&flow))
+        .expect("only export and memory can fail");
+    exporter.finish().expect("memory takes everything");
+    let text = String::from_utf8(written).expect("text");
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    (summary, lines)
+}
+
+/// The SHA-256 of lines, in hexadecimal.
+pub fn digest(lines: &[String]) -> String {
+    let mut hash = Sha256::new();
+    for line in lines {
+        hash.update(line);
+        hash.update("\n");
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
