@@ -1,0 +1,138 @@
+//! A flow exporter: one record for each flow that ended, whichever way the table let go of it, so that no packet
+//! is lost and none is counted twice.
+//!
+//! `cargo run --release --example exporter`
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use flow_table::{
+    Admission, Budget, EndReason, Ended, Flow, FlowKey, FlowRef, FlowTable, InsertError, NewFlow, Table, Timestamp,
+};
+
+struct Totals {
+    packets: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+// The value's interior mutability is the user's choice; a lock will do here.
+type Flows = FlowTable<FlowKey, Mutex<Totals>>;
+type Handle = <Flows as Table<FlowKey, Mutex<Totals>>>::Ref;
+
+#[derive(Default)]
+struct Exporter {
+    records: usize,
+    packets: u64,
+    reasons: Vec<EndReason>,
+    /// Packets for which the table had no room.
+    unrecorded: u64,
+}
+
+impl Exporter {
+    fn export(&mut self, ended: &Ended<Handle>) {
+        let totals = ended.flow.value().lock().expect("nobody panics with the lock");
+        println!(
+            "{}\tpackets {}\tfrom {:?} to {:?}\t{:?}",
+            ended.flow.key(),
+            totals.packets,
+            totals.first,
+            totals.last,
+            ended.reason
+        );
+        self.records += 1;
+        self.packets += totals.packets;
+        self.reasons.push(ended.reason);
+    }
+
+    fn packet(&mut self, flows: &Flows, packet: &Packet) {
+        let (key, now) = (packet.key.parse::<FlowKey>().expect("a key"), Timestamp::from_secs(packet.second));
+        let make = || {
+            NewFlow::new(key, Mutex::new(Totals { packets: 0, first: now, last: now }))
+                .timeout(Duration::from_secs(10))
+        };
+        let flow = match flows.get_or_insert_with(&key, now, make) {
+            Ok(Admission::Inserted(inserted)) => {
+                // The table was full and let go of flows that were due. No reap hands these over: this is the only
+                // chance.
+                for ended in &inserted.made_room {
+                    self.export(ended);
+                }
+                inserted.flow
+            }
+            Ok(Admission::Existing { holder, .. }) => holder,
+            Err(InsertError::Full { .. }) => {
+                self.unrecorded += 1;
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        flow.refresh(now);
+        {
+            let mut totals = flow.value().lock().expect("nobody panics with the lock");
+            totals.packets += 1;
+            totals.last = now;
+        }
+        if packet.reset {
+            flow.cancel();
+        }
+    }
+}
+
+struct Packet {
+    second: u64,
+    key: &'static str,
+    reset: bool,
+}
+
+const fn packet(second: u64, key: &'static str) -> Packet {
+    Packet { second, key, reset: false }
+}
+
+const WEB: &str = "tcp 10.0.0.1:40000 > 192.0.2.80:443";
+const DNS: &str = "udp 10.0.0.1:5353 > 192.0.2.53:53";
+const NTP: &str = "udp 10.0.0.1:123 > 192.0.2.123:123";
+const SSH: &str = "tcp 10.0.0.1:40001 > 192.0.2.22:22";
+
+const TRACE: [Packet; 9] = [
+    packet(0, WEB),
+    packet(0, DNS),
+    packet(1, NTP),
+    packet(2, WEB),
+    packet(3, SSH),  // no room: the table is full and nothing is due
+    packet(11, SSH), // DNS and NTP are due by now: room is made
+    packet(11, WEB),
+    Packet { second: 12, key: SSH, reset: true },
+    packet(13, WEB),
+];
+
+fn main() {
+    let flows = Flows::new(3);
+    let mut exporter = Exporter::default();
+
+    for packet in &TRACE {
+        exporter.packet(&flows, packet);
+    }
+    let by_room = exporter.records;
+    assert!(by_room >= 1, "room was made from flows that were due");
+    assert_eq!(exporter.unrecorded, 1);
+
+    // What has expired or was cancelled: a real exporter does this between bursts, or gives the same closure to a
+    // `Reaper`.
+    let now = Timestamp::from_secs(14);
+    let report = flows.reap_with(now, Budget::UNLIMITED, |ended| exporter.export(&ended));
+    assert_eq!(by_room + report.expired, 2, "DNS and NTP, in whatever order");
+    assert_eq!(report.cancelled, 1, "SSH was reset");
+    assert_eq!(flows.len(), 1, "WEB is live");
+
+    // The end of the program: end what is live, so that it is handed over too.
+    flows.for_each(|flow| {
+        flow.cancel();
+    });
+    flows.reap_with(now, Budget::UNLIMITED, |ended| exporter.export(&ended));
+
+    assert!(flows.is_empty());
+    assert_eq!(exporter.records, 4, "one record for each flow");
+    assert_eq!(exporter.packets + exporter.unrecorded, TRACE.len() as u64, "each packet counted once");
+    assert_eq!(exporter.reasons.iter().filter(|reason| **reason == EndReason::Cancelled).count(), 2);
+}
