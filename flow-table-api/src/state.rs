@@ -86,10 +86,10 @@ impl FlowState {
         Self(AtomicU64::new(0))
     }
 
-    /// Back to a detached flow with deadline zero, for a backend that reuses the memory and owns it now.
-    pub fn reset(&self) {
+    /// Starts a new flow as `status` and `deadline` say, for a backend that reuses the memory and owns it now.
+    pub fn reset(&self, status: Status, deadline: Timestamp) {
         // Relaxed: whatever publishes the new flow releases this too.
-        self.0.store(0, Ordering::Relaxed);
+        self.0.store(StateWord { status, deadline }.pack(), Ordering::Relaxed);
     }
 
     /// Status and deadline at one moment.
@@ -254,10 +254,11 @@ impl FlowOptions {
         }
     }
 
-    /// New options with both own bits clear, for a backend that reuses the memory and owns it now.
-    pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry) {
+    /// New options with the own bits `own`, for a backend that reuses the memory and owns it now.
+    pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry, own: u32) {
+        debug_assert_eq!(own & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
         // Relaxed: whatever publishes the new flow releases this too.
-        self.0.store(Self::pack(timeout, on_expiry), Ordering::Relaxed);
+        self.0.store(Self::pack(timeout, on_expiry) | own, Ordering::Relaxed);
     }
 
     /// The timeout.

@@ -16,7 +16,7 @@ use super::{AllocError, PAGE_BYTES, os};
 const SMALL_CHUNKS: usize = 4;
 
 /// Dirty pages that a pool may have, however little it holds.
-const MIN_DIRTY: usize = 32;
+const MIN_DIRTY: usize = 4;
 
 struct Chunk {
     memory: os::Chunk,

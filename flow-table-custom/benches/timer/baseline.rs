@@ -1,0 +1,137 @@
+//! What the timer queue is compared with: one in-place 4-ary heap over all entries. And one trait for both, so that the
+//! same tests and the same benchmark run over them.
+
+use flow_table_api::Timestamp;
+
+use crate::index::EntryIndex;
+use crate::timer::{Due, Entries, Heap, Place, Position, TimerQueue};
+
+/// What both queues do.
+pub(crate) trait Queue {
+    const NAME: &str;
+    fn new() -> Self;
+    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries);
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool;
+    fn pop_due(
+        &mut self,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        entries: &mut impl Entries,
+    ) -> Option<EntryIndex>;
+    fn observe(&mut self, now: Timestamp);
+    fn next_due(&self) -> Option<Timestamp>;
+    fn len(&self) -> usize;
+    fn memory(&self) -> usize;
+    fn shrink(&mut self, entries: &mut impl Entries);
+}
+
+impl Queue for TimerQueue {
+    const NAME: &str = "wheel";
+
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        self.arm(entry, deadline, entries);
+    }
+
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+        self.disarm(entry, entries)
+    }
+
+    fn pop_due(
+        &mut self,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        entries: &mut impl Entries,
+    ) -> Option<EntryIndex> {
+        self.pop_due(now, budget, rescheduled, entries)
+    }
+
+    fn observe(&mut self, now: Timestamp) {
+        self.observe(now);
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.next_due()
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn memory(&self) -> usize {
+        self.memory()
+    }
+
+    fn shrink(&mut self, entries: &mut impl Entries) {
+        self.shrink(entries);
+    }
+}
+
+/// One heap over all entries.
+pub(crate) struct HeapQueue(Heap);
+
+impl Queue for HeapQueue {
+    const NAME: &str = "heap";
+
+    fn new() -> Self {
+        Self(Heap::new())
+    }
+
+    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        self.0.push(entry, deadline, entries);
+    }
+
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+        let Place::Heap(index) = entries.position(entry).place() else { return false };
+        self.0.remove(index, entries);
+        entries.set_position(entry, Position::NONE);
+        true
+    }
+
+    fn pop_due(
+        &mut self,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        entries: &mut impl Entries,
+    ) -> Option<EntryIndex> {
+        while *budget > 0 && self.0.first()? <= now {
+            let entry = self.0.pop(entries)?;
+            *budget -= 1;
+            match entries.due(entry, now) {
+                Due::Now => {
+                    entries.set_position(entry, Position::NONE);
+                    return Some(entry);
+                }
+                Due::At(deadline) => {
+                    *rescheduled += 1;
+                    self.0.push(entry, deadline, entries);
+                }
+            }
+        }
+        None
+    }
+
+    fn observe(&mut self, _now: Timestamp) {}
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.0.first()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn memory(&self) -> usize {
+        self.0.memory()
+    }
+
+    fn shrink(&mut self, _entries: &mut impl Entries) {
+        self.0.shrink();
+    }
+}

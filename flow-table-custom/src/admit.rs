@@ -1,0 +1,178 @@
+//! Insertion: finding who holds the keys, deciding, and installing.
+//!
+//! An operation locks the shards of its keys and of whoever holds them, all at once, so what it decides on stays until it
+//! is done: only a flow's end without a lock (`cancel`, expiry by a look-up) can come between, and is checked for.
+
+use flow_table_api::{Direction, Flow, Key, Timestamp, Value};
+
+use crate::core::Core;
+use crate::entry::{Entry, HELD};
+use crate::handle::StrongRef;
+use crate::hash::KeyHash;
+use crate::index::EntryIndex;
+use crate::locks::{Borrowings, Locks, ShardSet};
+use crate::memory::AllocError;
+use crate::page::Page;
+use crate::segment::Place;
+use crate::slot::Slot;
+
+/// The hashes of the keys to be installed: one or two.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashes {
+    pub(crate) forward: KeyHash,
+    pub(crate) reply: Option<KeyHash>,
+}
+
+impl Hashes {
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = (KeyHash, Direction)> {
+        std::iter::once((self.forward, Direction::Forward)).chain(self.reply.map(|hash| (hash, Direction::Reply)))
+    }
+}
+
+/// Who is found under a key.
+///
+/// The place is valid until a slot of its segment is taken out or put in.
+pub(crate) struct Holder<K, V> {
+    pub(crate) entry: Entry<K, V>,
+    pub(crate) index: EntryIndex,
+    /// Which of *its* keys matched.
+    pub(crate) direction: Direction,
+    pub(crate) place: Place,
+    pub(crate) live: bool,
+}
+
+impl<K, V> Holder<K, V> {
+    /// A handle, as found. The caller has a reference.
+    pub(crate) fn handle(&self) -> StrongRef<K, V> {
+        self.entry.refs().clone_one();
+        // SAFETY: the reference was counted just now.
+        unsafe { StrongRef::from_counted(self.entry, self.direction) }
+    }
+}
+
+/// The shards locked, and who holds which key.
+pub(crate) struct Found<'c, K, V> {
+    pub(crate) locks: Locks<'c>,
+    pub(crate) forward: Option<Holder<K, V>>,
+    pub(crate) reply: Option<Holder<K, V>>,
+}
+
+impl<K: Key, V: Value> Core<K, V> {
+    #[inline]
+    pub(crate) fn hashes(&self, key: &K, reply: Option<&K>) -> Hashes {
+        Hashes { forward: self.hash(key), reply: reply.map(|key| self.hash(key)) }
+    }
+
+    /// The shards of a flow's keys. The caller has a reference to it.
+    pub(crate) fn shards_of(&self, index: EntryIndex) -> ShardSet {
+        let mut set = ShardSet::one(self.shard_of(self.hash_in(index, Direction::Forward)));
+        if index.is_pair() {
+            set.add(self.shard_of(self.hash_in(index, Direction::Reply)));
+        }
+        set
+    }
+
+    /// Locks the shards of the keys and of their holders, makes room for slots, and finds the holders. Expires holders
+    /// that are due. A dead slot on the way is taken out.
+    #[inline]
+    pub(crate) fn find_holders<'c>(
+        &'c self,
+        (key, reply): (&K, Option<&K>),
+        hashes: Hashes,
+        now: Timestamp,
+        borrowings: &mut Borrowings<K, V>,
+    ) -> Result<Found<'c, K, V>, AllocError> {
+        let mut set = ShardSet::one(self.shard_of(hashes.forward));
+        if let Some(hash) = hashes.reply {
+            set.add(self.shard_of(hash));
+        }
+        loop {
+            let mut locks = Locks::take(self, set);
+            let slots = hashes.iter().count();
+            for (hash, _) in hashes.iter() {
+                self.reserve(locks.shard(self.shard_of(hash)), hash, slots)?;
+            }
+            let forward = self.find_holder(&mut locks, key, hashes.forward, now, borrowings);
+            let reply = match reply.zip(hashes.reply) {
+                Some((key, hash)) => self.find_holder(&mut locks, key, hash, now, borrowings),
+                None => None,
+            };
+            let mut complete = true;
+            for holder in [&forward, &reply].into_iter().flatten().filter(|holder| holder.index.is_pair()) {
+                for direction in [Direction::Forward, Direction::Reply] {
+                    complete &= !set.add(self.shard_of(self.hash_in(holder.index, direction)));
+                }
+            }
+            if complete {
+                return Ok(Found { locks, forward, reply });
+            }
+        }
+    }
+
+    #[inline]
+    fn find_holder(
+        &self,
+        locks: &mut Locks<'_>,
+        key: &K,
+        hash: KeyHash,
+        now: Timestamp,
+        borrowings: &mut Borrowings<K, V>,
+    ) -> Option<Holder<K, V>> {
+        let segment = self.segment(hash);
+        let inner = locks.shard(self.shard_of(hash));
+        let owned = &mut inner.segments[self.local_segment(hash)];
+        let mut dead = None;
+        let found = segment.find_place(owned, hash, |place, slot| {
+            let Some(flow) = borrowings.acquire(self.entry(slot.entry()), slot.direction()) else {
+                dead = Some(place);
+                return None;
+            };
+            (flow.key_for(slot.direction()) == Some(key)).then_some((place, slot))
+        });
+        if let Some(place) = dead {
+            segment.clear(owned, hash, place);
+        }
+        let (place, slot) = found?;
+        let entry = self.entry(slot.entry());
+        self.expire(entry, now);
+        let live = entry.state().load().is_live(now);
+        Some(Holder { entry, index: slot.entry(), direction: slot.direction(), place, live })
+    }
+
+    /// Takes a flow that is no longer live out of the way of new ones: neither key finds it any more. Its shards are locked. The
+    /// table may still hold it, for the next reap.
+    pub(crate) fn displace(&self, locks: &mut Locks<'_>, holder: &Holder<K, V>) {
+        holder.entry.options().forget();
+        self.unlink_locked(locks, holder.index);
+    }
+
+    /// Takes all slots of a flow out. Its shards are locked.
+    pub(crate) fn unlink_locked(&self, locks: &mut Locks<'_>, index: EntryIndex) {
+        let forward = self.hash_in(index, Direction::Forward);
+        self.unlink(locks.shard(self.shard_of(forward)), forward, Slot::new(index, Direction::Forward));
+        if index.is_pair() {
+            let reply = self.hash_in(index, Direction::Reply);
+            self.unlink(locks.shard(self.shard_of(reply)), reply, Slot::new(index, Direction::Reply));
+        }
+    }
+
+    /// Fills a slot for each key of a flow. There is room, and its shards are locked.
+    pub(crate) fn link(&self, locks: &mut Locks<'_>, index: EntryIndex, hashes: Hashes) {
+        for (hash, direction) in hashes.iter() {
+            let owned = &mut locks.shard(self.shard_of(hash)).segments[self.local_segment(hash)];
+            self.segment(hash).insert(owned, hash, Slot::new(index, direction));
+        }
+    }
+
+    /// The table lets a flow that it holds go: it is no longer timed, and its reference is the caller's, as is its place in the
+    /// capacity. Its shard is locked.
+    pub(crate) fn let_go(&self, locks: &mut Locks<'_>, entry: Entry<K, V>) -> StrongRef<K, V> {
+        let held = entry.options().clear_own(HELD);
+        debug_assert!(held, "let go twice");
+        let (page, index) = Page::of(entry);
+        locks.shard(page.shard()).timers.disarm(index, &mut self.filed());
+        // SAFETY: the table's own reference was counted, and `HELD`, which changes under this lock only, said so.
+        unsafe { StrongRef::from_counted(entry, Direction::Forward) }
+    }
+}

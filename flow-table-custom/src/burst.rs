@@ -1,0 +1,76 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
+
+use crate::bursts::Announcement;
+use crate::core::Core;
+use crate::entry::FlowEntry;
+use crate::handle::StrongRef;
+use crate::threads;
+
+/// An open burst: one announcement, and look-ups that count nothing. See [`Burst`].
+pub struct FlowBurst<'t, K, V> {
+    core: &'t Core<K, V>,
+    announced: Announcement,
+    now: Timestamp,
+    /// Stays on its thread, whose counter it uses.
+    thread: PhantomData<*const ()>,
+}
+
+impl<'t, K, V> FlowBurst<'t, K, V> {
+    #[inline]
+    pub(crate) fn open(core: &'t Core<K, V>, now: Timestamp) -> Self {
+        Self { core, announced: core.bursts.open(threads::number()), now, thread: PhantomData }
+    }
+}
+
+impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
+    type Flow = FlowEntry<K, V>;
+    type Ref = StrongRef<K, V>;
+
+    #[inline]
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    #[inline]
+    fn get(&self, key: &K) -> Option<Borrowed<'_, FlowEntry<K, V>>> {
+        // SAFETY: this burst was announced in `open`, and is for as long as it is borrowed.
+        let (flow, direction) = unsafe { self.core.borrow(key, self.core.hash(key), self.now) }?;
+        Some(Borrowed::new(flow, direction))
+    }
+
+    #[inline]
+    fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
+        found.clear();
+        found.reserve(keys.len());
+        self.core.batch(keys, |key, hash| {
+            // SAFETY: as in `get`.
+            let flow = unsafe { self.core.borrow(key, hash, self.now) };
+            found.push(flow.map(|(flow, direction)| Borrowed::new(flow, direction)));
+        });
+    }
+
+    fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {
+        flow.flow().refs().try_acquire()?;
+        // SAFETY: the reference was counted just now; the entry is this flow's for as long as the burst is open.
+        Some(unsafe { StrongRef::from_counted(flow.flow().entry(), flow.direction()) })
+    }
+}
+
+impl<K, V> Drop for FlowBurst<'_, K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.bursts.close(self.announced);
+        if self.core.limbo.len() != 0 {
+            drop(self.core.collect());
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for FlowBurst<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowBurst").field("now", &self.now).finish_non_exhaustive()
+    }
+}

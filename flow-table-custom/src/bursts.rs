@@ -1,0 +1,142 @@
+//! Who has a burst open, so that what ended can wait for those who may be looking at it.
+//!
+//! A burst announces itself once and then looks flows up without counting references. Whoever brings a flow's count to
+//! zero must not drop the value while a burst that saw the flow is open.
+//!
+//! # Ground rules
+//!
+//! * Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially consistent, in this order. Bringing the
+//!   count to zero ([`release`]) and looking for announcements ([`Bursts::none_open`]) are too. So of a burst and a last release, at
+//!   least one sees the other: the burst finds nobody there, or the releaser finds the burst.
+//! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the epoch moves on only
+//!   when the side of the epoch before is empty. Two moves after the stamp, both sides were seen empty since, so every
+//!   burst that could have seen the flow is closed. New bursts go to the new side, so a stream of overlapping bursts never
+//!   holds the epoch up. (The scheme of SRCU in the Linux kernel.)
+//! * Counters are striped by thread: opening and closing touch one line, normally owned by the thread's own core.
+//!
+//! [`is_referenced`]: crate::refs::RefWord::is_referenced
+//! [`release`]: crate::refs::RefWord::release
+
+use crossbeam::utils::CachePadded;
+
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+
+/// Open bursts, for the even and the odd epochs.
+struct Stripe([AtomicU64; 2]);
+
+/// The announcements of one table.
+pub(crate) struct Bursts {
+    epoch: CachePadded<AtomicU64>,
+    /// Stripes from here on were never used: nobody need look at them.
+    used: AtomicUsize,
+    stripes: Box<[CachePadded<Stripe>]>,
+}
+
+/// An open burst's announcement: where it is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Announcement {
+    stripe: u32,
+    side: u32,
+}
+
+impl Bursts {
+    /// Announcements in `stripes` stripes, a power of two.
+    pub(crate) fn new(stripes: usize) -> Self {
+        debug_assert!(stripes.is_power_of_two());
+        let stripe = || CachePadded::new(Stripe([AtomicU64::new(0), AtomicU64::new(0)]));
+        Self {
+            epoch: CachePadded::new(AtomicU64::new(0)),
+            used: AtomicUsize::new(0),
+            stripes: std::iter::repeat_with(stripe).take(stripes).collect(),
+        }
+    }
+
+    /// Announces a burst of the thread with this number.
+    #[inline]
+    pub(crate) fn open(&self, thread: usize) -> Announcement {
+        let stripe = thread & (self.stripes.len() - 1);
+        // SeqCst throughout: see the ground rules. `used` comes before the announcement, so whoever does not see it
+        // comes before the announcement too.
+        if self.used.load(Ordering::SeqCst) <= stripe {
+            self.used.fetch_max(stripe + 1, Ordering::SeqCst);
+        }
+        let side = self.epoch.load(Ordering::SeqCst) & 1;
+        self.stripes[stripe].0[side as usize].fetch_add(1, Ordering::SeqCst);
+        Announcement { stripe: stripe as u32, side: side as u32 }
+    }
+
+    /// Takes the announcement back.
+    #[inline]
+    pub(crate) fn close(&self, announced: Announcement) {
+        // Its release half pairs with `is_empty`: what the burst read happens before what it waited for is dropped.
+        self.stripes[announced.stripe as usize].0[announced.side as usize].fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn is_empty(&self, side: usize) -> bool {
+        let used = self.used.load(Ordering::SeqCst);
+        // SeqCst: pairs with `open` for the total order, and acquires `close`.
+        self.stripes[..used].iter().all(|stripe| stripe.0[side].load(Ordering::SeqCst) == 0)
+    }
+
+    /// Whether no burst that could see a flow whose count the caller has just brought to zero is open.
+    #[inline]
+    pub(crate) fn none_open(&self) -> bool {
+        self.is_empty(0) && self.is_empty(1)
+    }
+
+    /// The stamp for something that ended just now.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Moves the epoch on as far as open bursts allow; everything stamped before the result may go.
+    pub(crate) fn safe_before(&self) -> u64 {
+        for _ in 0..2 {
+            let epoch = self.epoch.load(Ordering::SeqCst);
+            if !self.is_empty((epoch + 1) as usize & 1) {
+                break;
+            }
+            // SeqCst: pairs with `open` and `stamp`. A failure means that somebody else moved it.
+            let _ = self.epoch.compare_exchange(epoch, epoch + 1, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        self.epoch.load(Ordering::SeqCst).saturating_sub(1)
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_waits_for_older_bursts_only() {
+        let bursts = Bursts::new(4);
+        assert!(bursts.none_open());
+        let old = bursts.open(1);
+        assert!(!bursts.none_open());
+        let stamp = bursts.stamp();
+        assert!(bursts.safe_before() <= stamp);
+        let young = bursts.open(2);
+        assert!(bursts.safe_before() <= stamp);
+        bursts.close(old);
+        bursts.safe_before();
+        let younger = bursts.open(1);
+        bursts.close(young);
+        assert!(bursts.safe_before() > stamp, "only a burst that opened later is left");
+        bursts.close(younger);
+        assert!(bursts.none_open());
+    }
+
+    #[test]
+    fn overlapping_bursts_never_hold_the_epoch_up() {
+        let bursts = Bursts::new(1);
+        let mut open = bursts.open(0);
+        let first = bursts.stamp();
+        for _ in 0..8 {
+            let next = bursts.open(0);
+            bursts.close(open);
+            open = next;
+            bursts.safe_before();
+        }
+        assert!(bursts.safe_before() > first);
+    }
+}

@@ -1,0 +1,94 @@
+use std::mem::ManuallyDrop;
+
+use flow_table_api::{Direction, Ended};
+
+use crate::core::Core;
+use crate::handle::StrongRef;
+use crate::index::EntryIndex;
+use crate::page::Page;
+use crate::reap::is_findable;
+use crate::shard::ShardInner;
+use crate::slot::Slot;
+
+/// One-key flows of a shard whose last reference was the table's: a batch that is dropped and freed together, with one
+/// look at the open bursts and one lock of the shard.
+pub(crate) struct Doomed<'c, K, V> {
+    core: &'c Core<K, V>,
+    shard: usize,
+    /// Without slots. From `undropped` on, keys and values are still there.
+    entries: Vec<EntryIndex>,
+    undropped: usize,
+}
+
+impl<'c, K, V> Doomed<'c, K, V> {
+    pub(crate) const fn new(core: &'c Core<K, V>, shard: usize) -> Self {
+        Self { core, shard, entries: Vec::new(), undropped: 0 }
+    }
+
+    /// Gives up the table's references to the claimed flows and takes the slots of those out that nobody else holds or that
+    /// may not be found. The shard is locked. Two-key flows go to `rest`, to be dropped under no lock.
+    pub(crate) fn take_from(
+        &mut self,
+        inner: &mut ShardInner,
+        claimed: &mut Vec<Ended<StrongRef<K, V>>>,
+        rest: &mut Vec<Ended<StrongRef<K, V>>>,
+    ) {
+        let core = self.core;
+        let hash_of = |index| core.hash_in(index, Direction::Forward);
+        for ended in claimed.iter() {
+            let (_, index) = Page::of(ended.flow.entry());
+            core.segment(hash_of(index)).prefetch(hash_of(index));
+        }
+        self.entries.reserve(claimed.len());
+        for ended in claimed.drain(..) {
+            let (entry, (_, index)) = (ended.flow.entry(), Page::of(ended.flow.entry()));
+            let findable = is_findable(entry);
+            if index.is_pair() {
+                if !findable {
+                    core.unlink(inner, hash_of(index), Slot::new(index, Direction::Forward));
+                }
+                rest.push(ended);
+                continue;
+            }
+            let flow = ManuallyDrop::new(ended.flow);
+            let last = flow.entry().refs().release();
+            // Whoever else may hold it: nobody frees the entry without this shard's lock.
+            if last || !findable {
+                core.unlink(inner, hash_of(index), Slot::new(index, Direction::Forward));
+            }
+            if last {
+                self.entries.push(index);
+            }
+        }
+        if self.entries.is_empty() {
+            return;
+        }
+        if !core.bursts.none_open() {
+            core.limbo.push(core.bursts.stamp(), self.entries.drain(..));
+        } else if const { !std::mem::needs_drop::<(K, V)>() } {
+            self.entries.drain(..).for_each(|index| core.free(inner, index));
+        }
+    }
+
+    /// Drops the flows and frees the entries. No shard is locked.
+    pub(crate) fn run(mut self) {
+        while let Some(&index) = self.entries.get(self.undropped) {
+            self.undropped += 1;
+            // SAFETY: `take_from` brought the count to zero and saw no burst open since; this is done once.
+            unsafe { self.core.entry(index).drop_flow() };
+        }
+    }
+}
+
+impl<K, V> Drop for Doomed<'_, K, V> {
+    /// Frees what was dropped. If a drop panicked, the rest waits in limbo for the next who looks there.
+    fn drop(&mut self) {
+        if self.entries.len() > self.undropped {
+            self.core.limbo.push(0, self.entries.drain(self.undropped..));
+        }
+        if !self.entries.is_empty() {
+            let mut inner = self.core.lock(self.shard);
+            self.entries.drain(..).for_each(|index| self.core.free(&mut inner, index));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::fmt;
+use std::num::NonZeroU8;
+
+/// The 32 bits of a key's hash that the table uses, kept beside each entry so that moving a slot needs no key.
+///
+/// ```text
+///  31              32-s                    8 7        0
+/// +-----------------+-----------------------+----------+
+/// | segment, s bits |        bucket         |   tag    |     s: log2 of the table's segments
+/// +-----------------+-----------------------+----------+
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyHash(u32);
+
+impl KeyHash {
+    #[inline]
+    pub(crate) const fn new(hash: u64) -> Self {
+        Self((hash >> 32) as u32)
+    }
+
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The first `bits` bits.
+    #[inline]
+    pub(crate) const fn prefix(self, bits: u32) -> usize {
+        ((self.0 as u64) << bits >> 32) as usize
+    }
+
+    /// The home bucket among `mask + 1`.
+    #[inline]
+    pub(crate) const fn bucket(self, mask: usize) -> usize {
+        (self.0 >> 8) as usize & mask
+    }
+
+    /// The tag; zero marks an empty slot, so it gives its share to one.
+    #[inline]
+    pub(crate) const fn tag(self) -> Tag {
+        match NonZeroU8::new(self.0 as u8) {
+            Some(tag) => Tag(tag),
+            None => Tag(NonZeroU8::MIN),
+        }
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// Eight bits of a hash, kept in the slot: what a look-up compares before it touches an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(NonZeroU8);
+
+impl Tag {
+    #[inline]
+    pub(crate) const fn get(self) -> u8 {
+        self.0.get()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
+        match NonZeroU8::new(bits) {
+            Some(tag) => Some(Self(tag)),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_come_from_their_bits(hash: u64, bits in 0u32..=12) {
+            let key = KeyHash::new(hash);
+            prop_assert_eq!(KeyHash::from_bits(key.to_bits()), key);
+            prop_assert_eq!(key.prefix(bits) as u64, hash.checked_shr(64 - bits).unwrap_or(0));
+            prop_assert_eq!(key.bucket(0xff) as u64, hash >> 40 & 0xff);
+            prop_assert_ne!(key.tag().get(), 0);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// Where an entry lives: its page and its place in the page. Two-key entries have pages of their own.
+///
+/// ```text
+///   31    30   29                     10 9            0
+/// +------+----+-------------------------+--------------+
+/// | pair | –  |          page           | place + 1    |
+/// +------+----+-------------------------+--------------+
+/// ```
+///
+/// Never zero, so that all-zero memory holds no index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EntryIndex(NonZeroU32);
+
+impl EntryIndex {
+    pub(crate) const PLACE_BITS: u32 = 10;
+    pub(crate) const PAGE_BITS: u32 = 20;
+    /// Places in a page, at most.
+    pub(crate) const PLACES: usize = (1 << Self::PLACE_BITS) - 1;
+    const PAIR: u32 = 1 << 31;
+
+    #[inline]
+    pub(crate) const fn new(page: u32, place: u32, pair: bool) -> Self {
+        debug_assert!((place as usize) < Self::PLACES && page < 1 << Self::PAGE_BITS);
+        let bits = page << Self::PLACE_BITS | if pair { Self::PAIR } else { 0 };
+        Self(NonZeroU32::MIN.saturating_add(bits | place))
+    }
+
+    #[inline]
+    pub(crate) const fn page(self) -> u32 {
+        self.0.get() >> Self::PLACE_BITS & ((1 << Self::PAGE_BITS) - 1)
+    }
+
+    #[inline]
+    pub(crate) const fn place(self) -> u32 {
+        (self.0.get() & ((1 << Self::PLACE_BITS) - 1)) - 1
+    }
+
+    #[inline]
+    pub(crate) const fn is_pair(self) -> bool {
+        self.0.get() & Self::PAIR != 0
+    }
+
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
+        match NonZeroU32::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Debug for EntryIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_pair() { "pair" } else { "single" };
+        write!(f, "{kind} {}:{}", self.page(), self.place())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn fields_round_trip(page in 0u32..1 << 20, place in 0u32..1023, pair: bool) {
+            let index = EntryIndex::new(page, place, pair);
+            prop_assert_eq!((index.page(), index.place(), index.is_pair()), (page, place, pair));
+            prop_assert_eq!(EntryIndex::from_bits(index.to_bits()), Some(index));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `insert`, `insert_if_absent` and `reinsert`.
+
+use flow_table_api::{
+    Admission, Direction, EndReason, Ended, Flow, InsertError, Inserted, Key, NewFlow, ReinsertError, Status,
+    Timestamp, Value,
+};
+
+use crate::admit::{Found, Hashes, Holder};
+use crate::core::Core;
+use crate::entry::{Entry, HELD};
+use crate::handle::StrongRef;
+use crate::index::EntryIndex;
+use crate::locks::{Borrowings, Locks};
+use crate::memory::AllocError;
+use crate::page::Page;
+use crate::room::Room;
+use crate::slot::Slot;
+
+/// What to do about a live flow under the forward key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Replace,
+    IfAbsent,
+}
+
+type InsertResult<K, V> = Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>>;
+type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>>;
+
+impl<K: Key, V: Value> Core<K, V> {
+    pub(crate) fn insert(&self, flow: NewFlow<K, V>, now: Timestamp, mode: Mode) -> InsertResult<K, V> {
+        if flow.reply_key() == Some(flow.key()) {
+            return Err(InsertError::IdenticalKeys { flow });
+        }
+        let hashes = self.hashes(flow.key(), flow.reply_key());
+        let mut room = Room::new(self, now);
+        loop {
+            let mut borrowings = Borrowings::new();
+            let keys = (flow.key(), flow.reply_key());
+            let Ok(mut found) = self.find_holders(keys, hashes, now, &mut borrowings) else {
+                return Err(InsertError::OutOfMemory { flow });
+            };
+            let conflict = match (&found.forward, &found.reply) {
+                (Some(holder), _) if holder.live && mode == Mode::IfAbsent => Some((holder, Direction::Forward)),
+                (forward, Some(holder)) if holder.live && !is_same(forward, holder) => {
+                    Some((holder, Direction::Reply))
+                }
+                _ => None,
+            };
+            if let Some((holder, key)) = conflict {
+                let holder = holder.handle();
+                drop(found);
+                return match mode {
+                    Mode::Replace => Err(InsertError::Conflict { flow, holder, key }),
+                    Mode::IfAbsent => Ok(Admission::Existing { holder, key, rejected: Some(flow) }),
+                };
+            }
+            let replaces = found.forward.as_ref().is_some_and(|holder| holder.live);
+            let reserved = self.capacity.reserve();
+            if !reserved && !replaces {
+                drop(found);
+                drop(borrowings);
+                if room.make() {
+                    continue;
+                }
+                self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
+                return Err(InsertError::Full { flow, capacity: self.capacity.limit() });
+            }
+            let Ok((index, generation)) = self.alloc(&mut found.locks, hashes) else {
+                drop(found);
+                self.capacity.give_back(usize::from(reserved));
+                return Err(InsertError::OutOfMemory { flow });
+            };
+            let handle = self.write(index, generation, flow, hashes);
+            let mut inserted = Inserted::new(handle);
+            if let Some((old, status)) = self.install(&mut found, index, hashes, now) {
+                // Of a flow that ended while it was being replaced, the reap takes care, unless its room is needed.
+                let reason = match status {
+                    Status::Expired => Some(EndReason::Expired),
+                    Status::Cancelled => Some(EndReason::Cancelled),
+                    Status::Detached | Status::Active => None,
+                };
+                if reason.is_none() || !reserved {
+                    let old = self.let_go(&mut found.locks, old);
+                    self.capacity.give_back(usize::from(reserved));
+                    match reason {
+                        None => inserted.replaced = Some(old),
+                        Some(reason) => room.add(Ended { flow: old, reason }),
+                    }
+                }
+            }
+            drop(found);
+            inserted.made_room = room.take();
+            return Ok(Admission::Inserted(inserted));
+        }
+    }
+
+    /// Takes an entry for a flow with these keys. Its shard is locked.
+    fn alloc(&self, locks: &mut Locks<'_>, hashes: Hashes) -> Result<(EntryIndex, u32), AllocError> {
+        let (shard, pair) = (self.shard_of(hashes.forward), hashes.reply.is_some());
+        let inner = locks.shard(shard);
+        let allocated = inner.slab(pair).alloc(self, shard, pair)?;
+        inner.entries += 1;
+        Ok(allocated)
+    }
+
+    /// Writes a flow into the entry that was taken for it, detached, and references it for the table and for the caller.
+    fn write(&self, index: EntryIndex, generation: u32, flow: NewFlow<K, V>, hashes: Hashes) -> StrongRef<K, V> {
+        let (entry, page) = (self.entry(index), self.page_of(index));
+        page.set_hashes(index.place(), hashes.forward, hashes.reply);
+        page.set_timer(index.place(), 0);
+        // SAFETY: (1) `alloc` gave the entry to the caller; (2) of the kind for this number of keys.
+        unsafe { entry.write(flow.into_parts()) };
+        entry.refs().publish(generation, 2);
+        // SAFETY: one of the two references just published; the other one is the table's.
+        unsafe { StrongRef::from_counted(entry, Direction::Forward) }
+    }
+
+    /// Makes a detached flow active under its keys, in place of whoever is found under them. Its shards are locked. Gives
+    /// the live flow that it replaced, with the status that that one has now.
+    fn install(
+        &self,
+        found: &mut Found<'_, K, V>,
+        index: EntryIndex,
+        hashes: Hashes,
+        now: Timestamp,
+    ) -> Option<(Entry<K, V>, Status)> {
+        let Found { locks, forward, reply } = found;
+        let entry = self.entry(index);
+        let deadline = now + entry.options().timeout();
+        let ended = |holder: &&Holder<K, V>| !holder.live && holder.index != index;
+        for holder in [&*forward, &*reply].into_iter().flatten().filter(ended) {
+            self.displace(locks, holder);
+        }
+        let old = forward.as_ref().filter(|holder| holder.live);
+        let activate = || entry.state().activate(deadline).expect("not active, and its shard is locked");
+        match old {
+            None => {
+                // The compare-and-swap makes all keys appear at once.
+                self.link(locks, index, hashes);
+                activate();
+            }
+            Some(old) if hashes.reply.is_none() && !old.index.is_pair() => {
+                // The slot switches the key; then the version moves on, then the old flow ends: see `segment`.
+                activate();
+                let owned = &mut locks.shard(self.shard_of(hashes.forward)).segments
+                    [self.local_segment(hashes.forward)];
+                let segment = self.segment(hashes.forward);
+                segment.overwrite(owned, old.place, hashes.forward, Slot::new(index, Direction::Forward));
+                segment.bump(owned);
+                old.entry.state().detach();
+            }
+            Some(old) => {
+                self.link(locks, index, hashes);
+                self.switch(locks, old.index, hashes, || {
+                    old.entry.state().detach();
+                    activate();
+                });
+                self.unlink_locked(locks, old.index);
+            }
+        }
+        let shard = self.shard_of(hashes.forward);
+        let inner = locks.shard(shard);
+        self.shards[shard].counters.inserts.add_locked(inner, 1);
+        inner.timers.arm(index, deadline, &mut self.filed());
+        if let Some(due) = inner.timers.next_due() {
+            self.due.lower(shard, due);
+        }
+        let old = old?.entry;
+        let status = old.state().load().status;
+        if status == Status::Detached {
+            self.shards[shard].counters.replaced.add(1);
+        }
+        Some((old, status))
+    }
+
+    /// Runs `change` while look-ups that miss the keys of the old or the new flow wait. Their shards are locked.
+    fn switch(&self, locks: &mut Locks<'_>, old: EntryIndex, hashes: Hashes, change: impl FnOnce()) {
+        let mut switched: Vec<_> = hashes.iter().map(|(hash, _)| hash).collect();
+        switched.push(self.hash_in(old, Direction::Forward));
+        if old.is_pair() {
+            switched.push(self.hash_in(old, Direction::Reply));
+        }
+        let place = |hash| (self.shard_of(hash), self.local_segment(hash));
+        switched.sort_unstable_by_key(|&hash| place(hash));
+        switched.dedup_by_key(|hash| place(*hash));
+        for &hash in &switched {
+            let (shard, local) = place(hash);
+            self.segment(hash).begin_switch(&mut locks.shard(shard).segments[local]);
+        }
+        change();
+        for &hash in &switched {
+            let (shard, local) = place(hash);
+            self.segment(hash).end_switch(&mut locks.shard(shard).segments[local]);
+        }
+    }
+
+    pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<K, V> {
+        let (entry, (_, index)) = (flow.entry(), Page::of(flow.entry()));
+        let hashes = Hashes {
+            forward: self.hash_in(index, Direction::Forward),
+            reply: index.is_pair().then(|| self.hash_in(index, Direction::Reply)),
+        };
+        let mut room = Room::new(self, now);
+        loop {
+            let mut borrowings = Borrowings::new();
+            let keys = (flow.key(), flow.reply_key());
+            let Ok(mut found) = self.find_holders(keys, hashes, now, &mut borrowings) else {
+                return Err(ReinsertError::OutOfMemory);
+            };
+            self.expire(entry, now);
+            match flow.status() {
+                Status::Active => return Err(ReinsertError::Active),
+                Status::Cancelled => return Err(ReinsertError::Cancelled),
+                Status::Detached | Status::Expired => {}
+            }
+            let live = |holder: &&Holder<K, V>| holder.live;
+            let conflict = found.forward.as_ref().filter(live).map(|holder| (holder, Direction::Forward));
+            let conflict =
+                conflict.or_else(|| found.reply.as_ref().filter(live).map(|holder| (holder, Direction::Reply)));
+            if let Some((holder, key)) = conflict {
+                return Err(ReinsertError::Conflict { holder: holder.handle(), key });
+            }
+            // Under the lock of the flow's shard, which `found` has.
+            let held = entry.options().own(HELD);
+            if !held && !self.capacity.reserve() {
+                drop(found);
+                drop(borrowings);
+                if room.make() {
+                    continue;
+                }
+                self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
+                return Err(ReinsertError::Full { capacity: self.capacity.limit() });
+            }
+            if held {
+                let shard = self.shard_of(hashes.forward);
+                found.locks.shard(shard).timers.disarm(index, &mut self.filed());
+            } else {
+                entry.refs().clone_one();
+                entry.options().set_own(HELD);
+            }
+            self.unlink_locked(&mut found.locks, index);
+            self.install(&mut found, index, hashes, now);
+            drop(found);
+            let mut inserted = Inserted::new(flow.clone());
+            inserted.made_room = room.take();
+            return Ok(inserted);
+        }
+    }
+}
+
+fn is_same<K, V>(forward: &Option<Holder<K, V>>, holder: &Holder<K, V>) -> bool {
+    forward.as_ref().is_some_and(|forward| forward.entry == holder.entry)
+}

@@ -1,0 +1,170 @@
+//! The reference count of an entry and its generation, in one word.
+//!
+//! ```text
+//!  63            32 31             0
+//! +----------------+----------------+
+//! |   generation   |     count      |
+//! +----------------+----------------+
+//! ```
+//!
+//! # Ground rules
+//!
+//! * The table, while it holds the flow, and every handle own one count each. Key and value are initialised while the count is not
+//!   zero.
+//! * A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever brought it there owns the
+//!   entry: nobody can come in any more, except bursts that looked before (see `bursts`).
+//! * The generation grows by one each time the entry is freed, so a weak handle never takes a later flow for its own.
+//! * All-zero memory is generation 0, count 0: nobody here.
+
+use std::process::abort;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// See the module.
+pub(crate) struct RefWord(AtomicU64);
+
+const COUNT_MASK: u64 = u32::MAX as u64;
+/// As for `Arc`: no program can hold so many handles, it must be leaking them.
+const COUNT_MAX: u64 = i32::MAX as u64;
+
+const fn count(word: u64) -> u64 {
+    word & COUNT_MASK
+}
+
+const fn generation(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+impl RefWord {
+    #[cfg(any(test, flow_table_loom))]
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Takes a reference if there is one; gives the count before.
+    #[inline]
+    pub(crate) fn try_acquire(&self) -> Option<u32> {
+        self.try_acquire_if(|_| true)
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), only from this generation.
+    pub(crate) fn try_acquire_generation(&self, wanted: u32) -> bool {
+        self.try_acquire_if(|word| generation(word) == wanted).is_some()
+    }
+
+    #[inline]
+    fn try_acquire_if(&self, accept: impl Fn(u64) -> bool) -> Option<u32> {
+        // Acquire on every load: a count of zero pairs with the `release` that made it so (what replaced the flow is
+        // visible then), any other count pairs with `publish` (key and value are visible then).
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            if count(word) == 0 || !accept(word) {
+                return None;
+            }
+            if count(word) >= COUNT_MAX {
+                abort();
+            }
+            match self.0.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return Some(count(word) as u32),
+                Err(current) => word = current,
+            }
+        }
+    }
+
+    /// One more reference, by somebody who has one.
+    #[inline]
+    pub(crate) fn clone_one(&self) {
+        // Relaxed, as for `Arc`: the caller's own reference already makes everything visible.
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        debug_assert_ne!(count(before), 0, "cloned without a reference");
+        if count(before) >= COUNT_MAX {
+            abort();
+        }
+    }
+
+    /// Gives one reference up; whether it was the last one.
+    #[inline]
+    pub(crate) fn release(&self) -> bool {
+        // SeqCst: its release half publishes the holder's use of the value to whoever drops it, its acquire half
+        // shows the last one every holder's use; the total order is for `Bursts::none_open`, which pairs this with
+        // `is_referenced`.
+        let before = self.0.fetch_sub(1, Ordering::SeqCst);
+        debug_assert_ne!(count(before), 0, "released without a reference");
+        count(before) == 1
+    }
+
+    /// Whether there is a reference: what a burst looks at instead of taking one.
+    #[inline]
+    pub(crate) fn is_referenced(&self) -> bool {
+        // SeqCst: after the burst's announcement in the total order (see `bursts`); acquires `publish` too.
+        count(self.0.load(Ordering::SeqCst)) != 0
+    }
+
+    /// The number of references now.
+    pub(crate) fn count(&self) -> u32 {
+        // Pairs with `release`, as in `try_acquire`.
+        count(self.0.load(Ordering::Acquire)) as u32
+    }
+
+    /// The generation; stable for whoever has a reference or owns the entry.
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        // Relaxed: the caller's reference or lock orders it.
+        generation(self.0.load(Ordering::Relaxed))
+    }
+
+    /// The owner of an unreferenced entry makes it referenced `references` times, in `generation`.
+    #[inline]
+    pub(crate) fn publish(&self, generation: u32, references: u32) {
+        debug_assert_eq!(self.count(), 0, "published twice");
+        // Release: pairs with `try_acquire` and `is_referenced`; key, value and options were written before.
+        self.0.store(u64::from(generation) << 32 | u64::from(references), Ordering::Release);
+    }
+
+    /// The owner of an unreferenced entry frees it: next generation. `None` if there is no next: the entry must then never
+    /// be used again.
+    pub(crate) fn retire(&self) -> Option<u32> {
+        let next = self.generation().checked_add(1)?;
+        // Relaxed: the lock under which entries are freed and taken orders it; a reader sees count zero either way.
+        self.0.store(u64::from(next) << 32, Ordering::Relaxed);
+        Some(next)
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_only_taken_from_references() {
+        let word = RefWord::new();
+        assert_eq!(word.try_acquire(), None);
+        word.publish(7, 1);
+        assert_eq!(word.try_acquire(), Some(1));
+        word.clone_one();
+        assert_eq!(word.count(), 3);
+        assert!(!word.release() && !word.release() && word.is_referenced());
+        assert!(word.release());
+        assert!(word.try_acquire().is_none() && !word.is_referenced());
+        assert_eq!(word.generation(), 7);
+    }
+
+    #[test]
+    fn weak_references_know_their_generation() {
+        let word = RefWord::new();
+        word.publish(0, 1);
+        assert!(word.try_acquire_generation(0));
+        assert!(!word.release() && word.release());
+        assert_eq!(word.retire(), Some(1));
+        word.publish(1, 1);
+        assert!(!word.try_acquire_generation(0) && word.try_acquire_generation(1));
+    }
+
+    #[test]
+    fn the_last_generation_is_never_reused() {
+        let word = RefWord::new();
+        word.publish(u32::MAX, 1);
+        assert!(word.release());
+        assert_eq!(word.retire(), None);
+    }
+}

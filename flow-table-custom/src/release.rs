@@ -1,0 +1,158 @@
+//! What happens when nobody references a flow any more.
+//!
+//! Whoever brought the count to zero owns the entry ([`finish`](Core::finish)): drops the value under no lock, takes what slots there are out of the
+//! table, and frees the entry. If a burst is open that may be looking at the flow, the entry waits in limbo, without slots, until the
+//! burst closes ([`collect`](Core::collect)).
+
+use std::sync::Arc;
+
+use flow_table_api::Direction;
+
+use crate::core::Core;
+use crate::entry::Entry;
+use crate::hash::KeyHash;
+use crate::index::EntryIndex;
+use crate::memory::AllocError;
+use crate::page::Page;
+use crate::shard::ShardInner;
+use crate::slot::Slot;
+use crate::sync::Ordering;
+
+/// The table's last owner, if it is to be dropped now. Hold no reference to the core while dropping it.
+type Keeper<K, V> = Option<Arc<Core<K, V>>>;
+
+impl<K, V> Core<K, V> {
+    /// The hash of the key that a slot is for, or nothing if its flow is gone. Under the lock of the slot's shard.
+    pub(crate) fn hash_of(&self, slot: Slot) -> Option<KeyHash> {
+        let index = slot.entry();
+        if self.entry(index).refs().count() == 0 {
+            return None;
+        }
+        Some(self.hash_in(index, slot.direction()))
+    }
+
+    /// The hash of one of an entry's keys, for whoever may ask (see `page`).
+    #[inline]
+    pub(crate) fn hash_in(&self, index: EntryIndex, direction: Direction) -> KeyHash {
+        let page = self.page_of(index);
+        match direction {
+            Direction::Forward => page.hash(index.place()),
+            Direction::Reply => page.reply_hash(index.place()),
+        }
+    }
+
+    /// Makes room for `slots` more slots in the segment of `hash`. Under its shard's lock.
+    #[inline]
+    pub(crate) fn reserve(&self, inner: &mut ShardInner, hash: KeyHash, slots: usize) -> Result<(), AllocError> {
+        let owned = &mut inner.segments[self.local_segment(hash)];
+        self.segment(hash).reserve(owned, slots, &self.buckets, |slot| self.hash_of(slot))
+    }
+
+    /// Takes a slot out of the segment of `hash`, if it is there. Under its shard's lock.
+    pub(crate) fn unlink(&self, inner: &mut ShardInner, hash: KeyHash, slot: Slot) {
+        let owned = &mut inner.segments[self.local_segment(hash)];
+        let segment = self.segment(hash);
+        if segment.remove(owned, hash, slot) {
+            segment.shrink(owned, &self.buckets, |slot| self.hash_of(slot));
+        }
+    }
+
+    /// Takes the entry's slots out of the table, one shard's lock at a time. The caller has a reference or owns the entry.
+    pub(crate) fn unlink_all(&self, index: EntryIndex) {
+        let forward = self.hash_in(index, Direction::Forward);
+        self.unlink(&mut self.lock(self.shard_of(forward)), forward, Slot::new(index, Direction::Forward));
+        if index.is_pair() {
+            self.unlink_reply(index);
+        }
+    }
+
+    /// Takes a pair's slot for its reply key out of the table. The caller has a reference or owns the entry.
+    pub(crate) fn unlink_reply(&self, index: EntryIndex) {
+        let reply = self.hash_in(index, Direction::Reply);
+        self.unlink(&mut self.lock(self.shard_of(reply)), reply, Slot::new(index, Direction::Reply));
+    }
+
+    /// Frees an entry that has neither flow nor slots. Under the lock of its shard.
+    pub(crate) fn free(&self, inner: &mut ShardInner, index: EntryIndex) {
+        inner.slab(index.is_pair()).free(self, index);
+        inner.entries -= 1;
+    }
+
+    /// The caller brought the count of `entry` to zero: drops the flow, or lets it wait for the bursts that may see it.
+    pub(crate) fn finish(&self, entry: Entry<K, V>) -> Keeper<K, V> {
+        let (_, index) = Page::of(entry);
+        if !self.bursts.none_open() {
+            self.unlink_all(index);
+            self.limbo.push(self.bursts.stamp(), [index]);
+            return self.collect();
+        }
+        let reclaim = Reclaim { core: self, index, done: false };
+        // SAFETY: the caller brought the count to zero, and no burst that could see the flow is open.
+        unsafe { entry.drop_flow() };
+        reclaim.run()
+    }
+
+    /// Drops the flows in limbo that no open burst can see any more.
+    pub(crate) fn collect(&self) -> Keeper<K, V> {
+        let mut keeper = None;
+        if self.limbo.len() != 0 {
+            let safe = self.bursts.safe_before();
+            while let Some(index) = self.limbo.pop(safe) {
+                let reclaim = Reclaim { core: self, index, done: false };
+                // SAFETY: whoever brought the count to zero put the entry in limbo, once; the bursts of that time are closed.
+                unsafe { self.entry(index).drop_flow() };
+                keeper = reclaim.run().or(keeper);
+            }
+        }
+        keeper
+    }
+
+    /// Frees an entry whose flow has been dropped.
+    fn reclaim(&self, index: EntryIndex) -> Keeper<K, V> {
+        let shard = self.shard_of(self.hash_in(index, Direction::Forward));
+        if index.is_pair() {
+            self.unlink_reply(index);
+        }
+        let mut inner = self.lock(shard);
+        let forward = self.hash_in(index, Direction::Forward);
+        self.unlink(&mut inner, forward, Slot::new(index, Direction::Forward));
+        self.free(&mut inner, index);
+        let closed = inner.closed;
+        drop(inner);
+        if closed { self.count_out(1) } else { None }
+    }
+
+    /// `entries` entries were freed after the table went. The last one gives the core up.
+    ///
+    /// AcqRel: pairs with the other calls and with `close`, so that whoever drops the core does so after everybody's last use of it.
+    pub(crate) fn count_out(&self, entries: usize) -> Keeper<K, V> {
+        if self.outstanding.fetch_sub(entries, Ordering::AcqRel) == entries {
+            return self.keeper.lock().take();
+        }
+        None
+    }
+}
+
+/// Frees the entry also if dropping its flow panics.
+struct Reclaim<'c, K, V> {
+    core: &'c Core<K, V>,
+    index: EntryIndex,
+    done: bool,
+}
+
+impl<K, V> Reclaim<'_, K, V> {
+    fn run(mut self) -> Keeper<K, V> {
+        self.done = true;
+        self.core.reclaim(self.index)
+    }
+}
+
+impl<K, V> Drop for Reclaim<'_, K, V> {
+    fn drop(&mut self) {
+        if !self.done {
+            // A panic is on its way through whoever lent us the core: if this was its very last entry, it is leaked
+            // rather than dropped under them.
+            std::mem::forget(self.core.reclaim(self.index));
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! One part of the hash table: an array of buckets that is replaced as a whole when it grows or shrinks. A table has so
+//! many of them that no replacement takes long.
+//!
+//! # Ground rules
+//!
+//! * Only the holder of the shard's lock changes a segment; [`Owned`] is what only the holder sees, and proves the lock.
+//! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow. Arrays are type-stable: one
+//!   that was replaced is emptied and its memory is only ever used for buckets again, so an outdated reader sees
+//!   empty or foreign slots, and must check what it finds by key.
+//! * An outdated reader may *miss* a flow that is there. So whatever takes a flow from readers while the same key stays found elsewhere
+//!   bumps the version in between: the new place is published, then the version moves on, then the old place goes.
+//!   A reader that misses and finds the version moved looks again; if it did not move, the key was absent at some
+//!   moment of the walk.
+//! * When a two-key flow replaces a live one, no single step can switch both keys. For the two compare-and-swaps between the old flow's
+//!   end and the new one's start the version is odd, and readers that miss look again until it is even: the only case in
+//!   which a look-up waits for anyone.
+
+use std::ptr::NonNull;
+use std::slice;
+
+use crate::bucket::{Bucket, SLOTS};
+use crate::hash::KeyHash;
+use crate::memory::AllocError;
+use crate::slot::Slot;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// An array has 2^LOG2_MAX buckets at most.
+const LOG2_MAX: u32 = 15;
+
+/// Where arrays of empty buckets come from and go to.
+pub(crate) trait BucketSource {
+    /// An array of 2^`log2` empty buckets. It stays readable for as long as the source exists, also after `free`.
+    fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError>;
+
+    /// Takes an array back.
+    ///
+    /// # Safety
+    ///
+    /// 1. `alloc` of this source gave the array for this `log2`, and it was not freed since.
+    /// 2. All its buckets were reset, and nobody writes to them any more.
+    /// 3. The resetting, and all other writes, happen before this call.
+    unsafe fn free(&self, array: NonNull<Bucket>, log2: u32);
+}
+
+/// The part of a segment that readers see.
+pub(crate) struct Segment {
+    /// The first bucket, with the log2 of their number in the address's lower bits; null: no buckets.
+    array: AtomicPtr<Bucket>,
+    version: AtomicU64,
+}
+
+/// The part of a segment that belongs to the shard's lock.
+#[derive(Default)]
+pub(crate) struct Owned {
+    used: usize,
+}
+
+/// What a reader compares before and after a walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version(u64);
+
+impl Version {
+    /// Not in the middle of a switch.
+    #[inline]
+    pub(crate) const fn is_settled(self) -> bool {
+        self.0 & 1 == 0
+    }
+}
+
+/// A slot's place in its segment, valid while the lock is held and nothing was inserted or removed.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    bucket: usize,
+    number: usize,
+}
+
+/// Slots used at most in 2^`log2` buckets: 13/16 of them, when one in six buckets overflows.
+const fn room(log2: u32) -> usize {
+    if log2 == LOG2_MAX { SLOTS << log2 } else { (SLOTS << log2) * 13 / 16 }
+}
+
+impl Segment {
+    pub(crate) fn new() -> Self {
+        Self { array: AtomicPtr::new(std::ptr::null_mut()), version: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn buckets(&self) -> &[Bucket] {
+        // Acquire: pairs with the Release in `rebuild`: the new array's slots are visible.
+        let tagged = self.array.load(Ordering::Acquire);
+        let log2 = tagged.addr() & (align_of::<Bucket>() - 1);
+        match NonNull::new(tagged.map_addr(|address| address & !(align_of::<Bucket>() - 1))) {
+            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` gave; (2) they stay readable
+            // for as long as the segment exists, by the contract of `BucketSource`, which lives as long; (3) buckets are all atomics, so shared
+            // references to ones being reused are fine.
+            Some(first) => unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) },
+            None => &[],
+        }
+    }
+
+    /// Loads the array's address and starts loading the key's home bucket.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: KeyHash) {
+        let buckets = self.buckets();
+        if let Some(bucket) = buckets.get(hash.bucket(buckets.len().wrapping_sub(1))) {
+            crate::prefetch::read(bucket);
+        }
+    }
+
+    /// The version: see the module. Read before a walk, and again after a miss.
+    #[inline]
+    pub(crate) fn version(&self) -> Version {
+        // Acquire: pairs with `advance`, so that a walk after it sees what was published before it. (After a miss, the
+        // Acquire loads of the walk keep this load behind them.)
+        Version(self.version.load(Ordering::Acquire))
+    }
+
+    /// Between publishing a flow's new place and taking the old one away. Under the shard's lock.
+    pub(crate) fn bump(&self, owned: &mut Owned) {
+        self.advance(owned, 2);
+    }
+
+    /// Before the end of a flow that a two-key flow replaces, or that has two keys. Under the shard's lock.
+    pub(crate) fn begin_switch(&self, owned: &mut Owned) {
+        self.advance(owned, 1);
+        // The version is odd before the old flow ends: the compare-and-swap that ends it is a release operation.
+    }
+
+    /// After the start of the new flow. Under the shard's lock.
+    pub(crate) fn end_switch(&self, owned: &mut Owned) {
+        self.advance(owned, 1);
+    }
+
+    fn advance(&self, _: &mut Owned, by: u64) {
+        // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
+        self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
+    }
+
+    /// Walks the slots that may be the key's, until `visit` gives something.
+    #[inline]
+    pub(crate) fn find<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
+        self.walk(hash, |bucket, number| visit(bucket.slot(number)?))
+    }
+
+    #[inline]
+    fn walk<R>(&self, hash: KeyHash, mut visit: impl FnMut(&Bucket, usize) -> Option<R>) -> Option<R> {
+        let buckets = self.buckets();
+        let mask = buckets.len().wrapping_sub(1);
+        let (tag, mut at) = (hash.tag(), hash.bucket(mask));
+        for _ in 0..buckets.len() {
+            let bucket = &buckets[at];
+            let tags = bucket.tags();
+            for number in tags.matching(tag) {
+                if let Some(found) = visit(bucket, number) {
+                    return Some(found);
+                }
+            }
+            if !tags.overflows() {
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    /// As [`find`](Self::find), with the slot's place. Under the shard's lock.
+    pub(crate) fn find_place<R>(
+        &self,
+        _: &mut Owned,
+        hash: KeyHash,
+        mut visit: impl FnMut(Place, Slot) -> Option<R>,
+    ) -> Option<R> {
+        let buckets = self.buckets();
+        self.walk(hash, |bucket, number| {
+            let index = (std::ptr::from_ref(bucket).addr() - buckets.as_ptr().addr()) / size_of::<Bucket>();
+            visit(Place { bucket: index, number }, bucket.slot(number)?)
+        })
+    }
+
+    /// Makes room for `slots` more slots, at most nine. Under the shard's lock. `hash_of` gives the hash of a slot's key, or nothing if the
+    /// slot is dead: it is left behind then.
+    pub(crate) fn reserve(
+        &self,
+        owned: &mut Owned,
+        slots: usize,
+        source: &impl BucketSource,
+        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+    ) -> Result<(), AllocError> {
+        let log2 = match self.buckets().len() {
+            0 => return self.rebuild(owned, 0, source, hash_of),
+            len => len.trailing_zeros(),
+        };
+        if owned.used + slots <= room(log2) {
+            Ok(())
+        } else if log2 < LOG2_MAX {
+            self.rebuild(owned, log2 + 1, source, hash_of)
+        } else {
+            Err(AllocError)
+        }
+    }
+
+    /// Fills an empty slot on the key's way; there is room ([`reserve`](Self::reserve)). Under the shard's lock.
+    pub(crate) fn insert(&self, owned: &mut Owned, hash: KeyHash, slot: Slot) {
+        Self::fill(self.buckets(), hash, slot);
+        owned.used += 1;
+    }
+
+    fn fill(buckets: &[Bucket], hash: KeyHash, slot: Slot) {
+        let mask = buckets.len().wrapping_sub(1);
+        let mut at = hash.bucket(mask);
+        for _ in 0..buckets.len() {
+            let bucket = &buckets[at];
+            if let Some(number) = bucket.tags().empty().next() {
+                bucket.put(number, hash.tag(), slot);
+                return;
+            }
+            bucket.count_overflow();
+            at = (at + 1) & mask;
+        }
+        unreachable!("`reserve` keeps slots empty");
+    }
+
+    /// Puts another entry with the same key into a slot. Under the shard's lock.
+    pub(crate) fn overwrite(&self, _: &mut Owned, place: Place, hash: KeyHash, slot: Slot) {
+        self.buckets()[place.bucket].put(place.number, hash.tag(), slot);
+    }
+
+    /// Empties the slot at `place`, which is on the way of `hash`. Under the shard's lock.
+    pub(crate) fn clear(&self, owned: &mut Owned, hash: KeyHash, place: Place) {
+        let buckets = self.buckets();
+        let mask = buckets.len() - 1;
+        buckets[place.bucket].clear(place.number);
+        let mut at = hash.bucket(mask);
+        while at != place.bucket {
+            buckets[at].uncount_overflow();
+            at = (at + 1) & mask;
+        }
+        owned.used -= 1;
+    }
+
+    /// Empties this very slot, wherever it is; whether it was there. Under the shard's lock.
+    pub(crate) fn remove(&self, owned: &mut Owned, hash: KeyHash, slot: Slot) -> bool {
+        let place = self.find_place(owned, hash, |place, other| (other == slot).then_some(place));
+        if let Some(place) = place {
+            self.clear(owned, hash, place);
+        }
+        place.is_some()
+    }
+
+    /// Halves an array that is nearly empty. Under the shard's lock. Without memory it stays as it is.
+    pub(crate) fn shrink(
+        &self,
+        owned: &mut Owned,
+        source: &impl BucketSource,
+        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+    ) {
+        let log2 = match self.buckets().len() {
+            0 | 1 => return,
+            len => len.trailing_zeros(),
+        };
+        if owned.used < room(log2) / 5 {
+            let _ = self.rebuild(owned, log2 - 1, source, hash_of);
+        }
+    }
+
+    /// Slots in use.
+    pub(crate) fn used(&self, owned: &Owned) -> usize {
+        owned.used
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rebuild(
+        &self,
+        owned: &mut Owned,
+        log2: u32,
+        source: &impl BucketSource,
+        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+    ) -> Result<(), AllocError> {
+        let array = source.alloc(log2)?;
+        debug_assert!((log2 as usize) < align_of::<Bucket>());
+        // SAFETY: `alloc` gave 2^log2 buckets; they stay readable for as long as the segment exists.
+        let new: &[Bucket] = unsafe { slice::from_raw_parts(array.as_ptr(), 1 << log2) };
+        let old = self.buckets();
+        let mut used = 0;
+        for bucket in old {
+            for number in bucket.tags().used() {
+                let slot = bucket.slot(number).expect("a used slot is not null under the lock");
+                if let Some(hash) = hash_of(slot) {
+                    Self::fill(new, hash, slot);
+                    used += 1;
+                }
+            }
+        }
+        owned.used = used;
+        // Release: pairs with `buckets`.
+        self.array.store(array.as_ptr().map_addr(|address| address | log2 as usize), Ordering::Release);
+        self.bump(owned);
+        for bucket in old {
+            bucket.reset();
+        }
+        if let Some(first) = NonNull::new(old.as_ptr().cast_mut()).filter(|_| !old.is_empty()) {
+            // SAFETY: (1) an earlier call stored it here, and this one has just taken it out; (2) and (3) its buckets were
+            // reset just now, and are written under the shard's lock only.
+            unsafe { source.free(first, old.len().trailing_zeros()) };
+        }
+        Ok(())
+    }
+}

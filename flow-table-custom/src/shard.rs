@@ -1,0 +1,95 @@
+use crossbeam::queue::SegQueue;
+
+use crate::index::EntryIndex;
+use crate::segment::Owned;
+use crate::slab::Slab;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::timer::TimerQueue;
+
+/// An independently locked part of the table: its entries, their timers, and the segments whose keys' hashes lead here.
+pub(crate) struct Shard {
+    inner: Mutex<ShardInner>,
+    /// Flows that ended without the lock, for the next reap.
+    pub(crate) notices: SegQueue<Notice>,
+    pub(crate) counters: Counters,
+}
+
+/// What the lock guards.
+pub(crate) struct ShardInner {
+    /// One-key flows and two-key flows.
+    slabs: [Slab; 2],
+    pub(crate) timers: TimerQueue,
+    pub(crate) segments: Box<[Owned]>,
+    /// Entries in use.
+    pub(crate) entries: usize,
+    /// The table is gone: whoever frees an entry from now on counts it in the core.
+    pub(crate) closed: bool,
+}
+
+/// An entry that ended, in the generation in which it did: the entry may have been released and reused since.
+#[derive(Clone, Copy)]
+pub(crate) struct Notice {
+    pub(crate) entry: EntryIndex,
+    pub(crate) generation: u32,
+}
+
+/// Counters of a shard. Relaxed throughout: they order nothing.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) inserts: Counter,
+    pub(crate) refusals: Counter,
+    pub(crate) expired: Counter,
+    pub(crate) cancelled: Counter,
+    pub(crate) removed: Counter,
+    pub(crate) replaced: Counter,
+}
+
+/// A statistic.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(crate) fn add(&self, count: u64) {
+        // Relaxed: see `Counters`.
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// As [`add`](Self::add), for counters that only change under the shard's lock.
+    #[inline]
+    pub(crate) fn add_locked(&self, _: &mut ShardInner, count: u64) {
+        // Relaxed: see `Counters`.
+        self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: see `Counters`.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Shard {
+    pub(crate) fn new(segments: usize) -> Self {
+        let inner = ShardInner {
+            slabs: Default::default(),
+            timers: TimerQueue::new(),
+            segments: std::iter::repeat_with(Owned::default).take(segments).collect(),
+            entries: 0,
+            closed: false,
+        };
+        Self { inner: Mutex::new(inner), notices: SegQueue::new(), counters: Counters::default() }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ShardInner> {
+        self.inner.lock()
+    }
+}
+
+impl ShardInner {
+    /// The entries with one key, or with two.
+    #[inline]
+    pub(crate) fn slab(&mut self, pair: bool) -> &mut Slab {
+        &mut self.slabs[usize::from(pair)]
+    }
+}

@@ -1,0 +1,181 @@
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow_table_api::{
+    Admission, Budget, Ended, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport, ReinsertError,
+    SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+};
+
+use crate::burst::FlowBurst;
+use crate::core::Core;
+use crate::entry::FlowEntry;
+use crate::handle::StrongRef;
+use crate::insert::Mode;
+use crate::page::Page;
+
+/// The optimized flow table. See the crate's documentation, and [`Table`] for what it does.
+pub struct FlowTable<K: Key, V: Value> {
+    core: Arc<Core<K, V>>,
+}
+
+impl<K: Key, V: Value> FlowTable<K, V> {
+    fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
+        let (page, _) = Page::of(flow.entry());
+        if page.core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
+    }
+}
+
+impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
+    type Flow = FlowEntry<K, V>;
+    type Ref = StrongRef<K, V>;
+    type Burst<'t> = FlowBurst<'t, K, V>;
+
+    fn with_config(config: TableConfig) -> Self {
+        Self { core: Core::new(&config) }
+    }
+
+    #[inline]
+    fn lookup(&self, key: &K, now: Timestamp) -> Option<StrongRef<K, V>> {
+        self.core.lookup(key, self.core.hash(key), now)
+    }
+
+    #[inline]
+    fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
+        found.clear();
+        found.reserve(keys.len());
+        self.core.batch(keys, |key, hash| found.push(self.core.lookup(key, hash, now)));
+    }
+
+    #[inline]
+    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {
+        FlowBurst::open(&self.core, now)
+    }
+
+    fn insert(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
+        match self.core.insert(flow, now, Mode::Replace)? {
+            Admission::Inserted(inserted) => Ok(inserted),
+            Admission::Existing { .. } => unreachable!("a replacing insertion reports conflicts as errors"),
+        }
+    }
+
+    fn insert_if_absent(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
+        self.core.insert(flow, now, Mode::IfAbsent)
+    }
+
+    fn reinsert(
+        &self,
+        flow: &StrongRef<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>> {
+        self.own(flow)?;
+        self.core.reinsert(flow, now)
+    }
+
+    fn set_deadline(&self, flow: &StrongRef<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
+        self.own(flow)?;
+        self.core.set_deadline(flow, deadline)
+    }
+
+    fn set_timeout(
+        &self,
+        flow: &StrongRef<K, V>,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> Result<(), SetDeadlineError> {
+        self.own(flow)?;
+        self.core.set_timeout(flow, timeout, now)
+    }
+
+    fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
+        self.core.remove(key)
+    }
+
+    fn remove_flow(&self, flow: &StrongRef<K, V>) -> Result<bool, ForeignFlow> {
+        self.own(flow)?;
+        Ok(self.core.remove_flow(flow))
+    }
+
+    fn for_each(&self, visit: impl FnMut(&StrongRef<K, V>)) {
+        self.core.for_each(visit);
+    }
+
+    fn reap_with(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ended: impl FnMut(Ended<StrongRef<K, V>>),
+    ) -> ReapReport {
+        self.core.reap_with(now, budget, ended)
+    }
+
+    /// The same as [`reap_with`](Table::reap_with): timers belong to shards, not to threads, and calls that run at once start
+    /// at different shards.
+    fn reap_local_with(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ended: impl FnMut(Ended<StrongRef<K, V>>),
+    ) -> ReapReport {
+        self.core.reap_with(now, budget, ended)
+    }
+
+    fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
+        self.core.reap(now, budget)
+    }
+
+    fn reap_local(&self, now: Timestamp, budget: Budget) -> ReapReport {
+        self.core.reap(now, budget)
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.core.due.earliest()
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.core.capacity.held()
+    }
+
+    fn capacity(&self) -> usize {
+        self.core.capacity.limit()
+    }
+
+    fn set_capacity(&self, flows: usize) {
+        self.core.capacity.set_limit(flows);
+    }
+
+    fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    fn memory(&self) -> usize {
+        self.core.memory()
+    }
+
+    fn shrink_to_fit(&self) {
+        self.core.shrink_to_fit();
+    }
+}
+
+impl<K: Key, V: Value> Drop for FlowTable<K, V> {
+    fn drop(&mut self) {
+        Core::close(&self.core);
+    }
+}
+
+impl<K: Key, V: Value> fmt::Debug for FlowTable<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowTable").field("stats", &self.core.stats()).finish_non_exhaustive()
+    }
+}

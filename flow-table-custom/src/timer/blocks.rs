@@ -1,0 +1,221 @@
+use std::ops::{Index, IndexMut};
+
+use super::position::BlockNumber;
+use super::tick::Bucket;
+use crate::index::EntryIndex;
+
+/// Four cache lines of a bucket's entries. The blocks of a bucket form a chain; all but the last are full.
+///
+/// ```text
+///   0      4      8        10    12                             256
+/// +------+------+--------+-----+-------------------------------+
+/// | prev | next | bucket | len | entries: 61 indices of 4 bytes |
+/// +------+------+--------+-----+-------------------------------+
+/// ```
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Block {
+    pub(super) prev: Option<BlockNumber>,
+    pub(super) next: Option<BlockNumber>,
+    pub(super) bucket: Bucket,
+    len: u16,
+    entries: [EntryIndex; Block::CAPACITY],
+}
+
+impl Block {
+    pub(super) const CAPACITY: usize = 61;
+    const EMPTY: Self = Self {
+        prev: None,
+        next: None,
+        bucket: Bucket::new(0, 0),
+        len: 0,
+        entries: [EntryIndex::new(0, 0, false); Self::CAPACITY],
+    };
+
+    #[inline]
+    pub(super) fn entries(&self) -> &[EntryIndex] {
+        &self.entries[..usize::from(self.len).min(Self::CAPACITY)]
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        usize::from(self.len) == Self::CAPACITY
+    }
+
+    /// Appends `entry`; the slot it got.
+    #[inline]
+    pub(super) fn push(&mut self, entry: EntryIndex) -> usize {
+        let slot = usize::from(self.len);
+        self.entries[slot] = entry;
+        self.len += 1;
+        slot
+    }
+
+    /// Takes the last entry out.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<EntryIndex> {
+        let last = *self.entries().last()?;
+        self.len -= 1;
+        Some(last)
+    }
+
+    #[inline]
+    pub(super) fn replace(&mut self, slot: usize, entry: EntryIndex) {
+        debug_assert!(slot < usize::from(self.len));
+        self.entries[slot] = entry;
+    }
+}
+
+/// Where blocks come from: segments that never move, so that growth copies nothing and leaves no slack.
+///
+/// Blocks are given out lowest first. When most are free, those of the last segment can be moved down one by one and
+/// the segment given back.
+#[derive(Default)]
+pub(super) struct Blocks {
+    segments: Vec<Segment>,
+    used: usize,
+    /// No segment before this one has a free block.
+    search_from: usize,
+}
+
+struct Segment {
+    blocks: Box<[Block; SEGMENT]>,
+    /// One bit for each free block.
+    free: u16,
+}
+
+/// Blocks of a segment: a page of memory.
+const SEGMENT: usize = 16;
+
+impl Blocks {
+    pub(super) const fn new() -> Self {
+        Self { segments: Vec::new(), used: 0, search_from: 0 }
+    }
+
+    /// An empty block at the end of the chain of `bucket`, after `prev`.
+    pub(super) fn allocate(&mut self, bucket: Bucket, prev: Option<BlockNumber>) -> BlockNumber {
+        let number = self.take_free();
+        self[number] = Block { prev, bucket, ..Block::EMPTY };
+        if let Some(prev) = prev {
+            self[prev].next = Some(number);
+        }
+        number
+    }
+
+    fn take_free(&mut self) -> BlockNumber {
+        let free = self.segments[self.search_from..].iter().position(|segment| segment.free != 0);
+        self.search_from = match free {
+            Some(skipped) => self.search_from + skipped,
+            None => self.grow(),
+        };
+        let segment = &mut self.segments[self.search_from];
+        let block = segment.free.trailing_zeros() as usize;
+        segment.free &= segment.free - 1;
+        self.used += 1;
+        BlockNumber::from_index(self.search_from * SEGMENT + block)
+    }
+
+    /// Adds a segment; its number.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> usize {
+        let number = self.segments.len();
+        assert!((number + 1) * SEGMENT <= BlockNumber::LIMIT, "a timer queue numbers at most 2^25 blocks");
+        self.segments.push(Segment { blocks: Box::new([Block::EMPTY; SEGMENT]), free: u16::MAX });
+        number
+    }
+
+    /// Frees the last block of a chain; the one before it, now the last.
+    pub(super) fn free_last(&mut self, number: BlockNumber) -> Option<BlockNumber> {
+        debug_assert!(self[number].next.is_none() && self[number].len == 0);
+        let prev = self[number].prev;
+        if let Some(prev) = prev {
+            self[prev].next = None;
+        }
+        self.free(number);
+        prev
+    }
+
+    fn free(&mut self, number: BlockNumber) {
+        let (segment, block) = (number.index() / SEGMENT, number.index() % SEGMENT);
+        debug_assert_eq!(self.segments[segment].free >> block & 1, 0, "freed twice");
+        self.segments[segment].free |= 1 << block;
+        self.search_from = self.search_from.min(segment);
+        self.used -= 1;
+    }
+
+    /// Whether more than half of the blocks are free, two segments aside.
+    #[inline]
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.segments.len() * SEGMENT > 2 * self.used + 2 * SEGMENT
+    }
+
+    /// Whether the blocks in use would fit into fewer segments.
+    pub(super) fn can_shrink(&self) -> bool {
+        self.used <= self.segments.len().saturating_sub(1) * SEGMENT && !self.segments.is_empty()
+    }
+
+    /// One step towards fewer segments, if [`can_shrink`](Self::can_shrink): gives the last one back if it is free, else
+    /// moves one of its blocks down and returns the block's new number. The caller tells the entries in it, and its
+    /// bucket if it is the last of the chain.
+    pub(super) fn shrink_step(&mut self) -> Option<BlockNumber> {
+        debug_assert!(self.can_shrink());
+        let last = self.segments.len() - 1;
+        let free = self.segments[last].free;
+        if free == u16::MAX {
+            self.segments.pop();
+            self.search_from = self.search_from.min(last);
+            if self.segments.capacity() > 64 + 4 * last {
+                self.segments.shrink_to(2 * last);
+            }
+            return None;
+        }
+        let from = BlockNumber::from_index(last * SEGMENT + (!free).trailing_zeros() as usize);
+        let to = self.take_free();
+        debug_assert!(to.index() / SEGMENT < last);
+        let block = self[from];
+        self[to] = block;
+        if let Some(prev) = block.prev {
+            self[prev].next = Some(to);
+        }
+        if let Some(next) = block.next {
+            self[next].prev = Some(to);
+        }
+        self.free(from);
+        Some(to)
+    }
+
+    /// Gives back what the list of segments itself has to spare.
+    pub(super) fn trim(&mut self) {
+        self.segments.shrink_to_fit();
+    }
+
+    /// Bytes allocated.
+    pub(super) fn memory(&self) -> usize {
+        self.segments.len() * SEGMENT * size_of::<Block>() + self.segments.capacity() * size_of::<Segment>()
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        let free: u32 = self.segments.iter().map(|segment| segment.free.count_ones()).sum();
+        assert_eq!(self.segments.len() * SEGMENT - free as usize, self.used);
+        assert!(self.segments.iter().take(self.search_from).all(|segment| segment.free == 0));
+        self.used
+    }
+}
+
+impl Index<BlockNumber> for Blocks {
+    type Output = Block;
+
+    #[inline]
+    fn index(&self, number: BlockNumber) -> &Block {
+        &self.segments[number.index() / SEGMENT].blocks[number.index() % SEGMENT]
+    }
+}
+
+impl IndexMut<BlockNumber> for Blocks {
+    #[inline]
+    fn index_mut(&mut self, number: BlockNumber) -> &mut Block {
+        &mut self.segments[number.index() / SEGMENT].blocks[number.index() % SEGMENT]
+    }
+}

@@ -1,0 +1,122 @@
+use flow_table_api::Timestamp;
+
+use super::{Entries, Position};
+use crate::index::EntryIndex;
+
+/// A 4-ary heap of deadlines that tells every entry where it is, so that removal needs no search.
+///
+/// Orders to the nanosecond; costs O(log n) moves of nodes, each of which writes a position into an entry.
+#[derive(Default)]
+pub(crate) struct Heap {
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    deadline: Timestamp,
+    entry: EntryIndex,
+}
+
+const ARITY: usize = 4;
+
+impl Heap {
+    /// Below this many nodes no memory is given back unasked.
+    const KEPT: usize = 64;
+
+    pub(crate) const fn new() -> Self {
+        Self { nodes: Vec::new() }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The earliest deadline.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<Timestamp> {
+        Some(self.nodes.first()?.deadline)
+    }
+
+    pub(crate) fn push(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        let node = Node { deadline, entry };
+        self.nodes.push(node);
+        self.sift_up(self.nodes.len() - 1, node, entries);
+    }
+
+    /// Takes the entry with the earliest deadline out. Its position is left as it was: the caller sets it.
+    #[inline]
+    pub(crate) fn pop(&mut self, entries: &mut impl Entries) -> Option<EntryIndex> {
+        let entry = self.nodes.first()?.entry;
+        entries.prefetch(entry);
+        self.remove(0, entries);
+        Some(entry)
+    }
+
+    /// Takes the entry at `index` out, as [`pop`](Self::pop) does.
+    pub(crate) fn remove(&mut self, index: usize, entries: &mut impl Entries) {
+        let Some(last) = self.nodes.pop() else { return };
+        if index < self.nodes.len() {
+            if index > 0 && last.deadline < self.nodes[(index - 1) / ARITY].deadline {
+                self.sift_up(index, last, entries);
+            } else {
+                self.sift_down(index, last, entries);
+            }
+        }
+        if self.nodes.capacity() > Self::KEPT.max(4 * self.nodes.len()) {
+            self.nodes.shrink_to(Self::KEPT.max(2 * self.nodes.len()));
+        }
+    }
+
+    /// Moves the hole at `index` towards the root until `node` fits.
+    fn sift_up(&mut self, mut index: usize, node: Node, entries: &mut impl Entries) {
+        while index > 0 {
+            let parent = (index - 1) / ARITY;
+            if self.nodes[parent].deadline <= node.deadline {
+                break;
+            }
+            self.put(index, self.nodes[parent], entries);
+            index = parent;
+        }
+        self.put(index, node, entries);
+    }
+
+    /// Moves the hole at `index` towards the leaves until `node` fits.
+    fn sift_down(&mut self, mut index: usize, node: Node, entries: &mut impl Entries) {
+        loop {
+            let first = ARITY * index + 1;
+            let children = self.nodes.get(first..(first + ARITY).min(self.nodes.len())).unwrap_or_default();
+            let earliest = children.iter().enumerate().min_by_key(|(_, child)| child.deadline);
+            let Some((offset, &child)) = earliest.filter(|(_, child)| child.deadline < node.deadline) else { break };
+            self.put(index, child, entries);
+            index = first + offset;
+        }
+        self.put(index, node, entries);
+    }
+
+    #[inline]
+    fn put(&mut self, index: usize, node: Node, entries: &mut impl Entries) {
+        self.nodes[index] = node;
+        entries.set_position(node.entry, Position::in_heap(index));
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn memory(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// Gives unused memory back.
+    pub(crate) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+    }
+
+    /// Every entry with the deadline it is filed under, after checking that order and positions are right.
+    #[cfg(test)]
+    pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Timestamp)> {
+        for (index, node) in self.nodes.iter().enumerate() {
+            assert_eq!(entries.position(node.entry), Position::in_heap(index));
+            assert!(index == 0 || self.nodes[(index - 1) / ARITY].deadline <= node.deadline);
+        }
+        self.nodes.iter().map(|node| (node.entry, node.deadline)).collect()
+    }
+}

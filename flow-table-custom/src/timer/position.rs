@@ -1,0 +1,139 @@
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// Where an entry is filed in its shard's timer queue, kept in the entry itself so that removal needs no search.
+///
+/// ```text
+///   31   30                              6 5        0
+/// +------+--------------------------------+----------+
+/// |  0   |        block number, not 0     |   slot   |   in a bucket of the wheel
+/// +------+--------------------------------+----------+
+/// |  1   |                 index                     |   in the heap
+/// +------+-------------------------------------------+
+/// ```
+///
+/// All-zero memory is [`NONE`](Self::NONE).
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Position(u32);
+
+/// A [`Position`] taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Nowhere,
+    Heap(usize),
+    Block(BlockNumber, usize),
+}
+
+/// The number of a block of the wheel. Never zero, so that `Option<BlockNumber>` takes four bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BlockNumber(NonZeroU32);
+
+impl Position {
+    /// Not filed.
+    pub(crate) const NONE: Self = Self(0);
+
+    const HEAP: u32 = 1 << 31;
+    const SLOT_BITS: u32 = 6;
+
+    #[inline]
+    pub(super) fn in_heap(index: usize) -> Self {
+        debug_assert!(index < Self::HEAP as usize);
+        Self(Self::HEAP | index as u32)
+    }
+
+    #[inline]
+    pub(super) fn in_block(block: BlockNumber, slot: usize) -> Self {
+        debug_assert!(slot < 1 << Self::SLOT_BITS);
+        Self(block.0.get() << Self::SLOT_BITS | slot as u32)
+    }
+
+    #[inline]
+    pub(crate) fn place(self) -> Place {
+        if self.0 & Self::HEAP != 0 {
+            return Place::Heap((self.0 & !Self::HEAP) as usize);
+        }
+        match NonZeroU32::new(self.0 >> Self::SLOT_BITS) {
+            Some(block) => Place::Block(BlockNumber(block), (self.0 & ((1 << Self::SLOT_BITS) - 1)) as usize),
+            None => Place::Nowhere,
+        }
+    }
+
+    /// Whether the entry is filed at all.
+    #[inline]
+    pub(crate) const fn is_filed(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The packed form, for the entry that keeps it.
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The position whose packed form is `bits`.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
+impl BlockNumber {
+    /// How many blocks one queue can number: enough for two thousand million entries.
+    pub(super) const LIMIT: usize = (1 << (31 - Position::SLOT_BITS)) - 1;
+
+    /// The block at `index`, counted from zero.
+    #[inline]
+    pub(super) fn from_index(index: usize) -> Self {
+        debug_assert!(index < Self::LIMIT);
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Place::Nowhere => f.write_str("not filed"),
+            Place::Heap(index) => write!(f, "heap {index}"),
+            Place::Block(block, slot) => write!(f, "block {block:?}:{slot}"),
+        }
+    }
+}
+
+impl fmt::Debug for BlockNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.index().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zero_is_not_filed() {
+        assert_eq!(Position::from_bits(0), Position::NONE);
+        assert_eq!(Position::NONE.place(), Place::Nowhere);
+        assert!(!Position::NONE.is_filed());
+        assert_eq!(size_of::<Option<BlockNumber>>(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn places_round_trip(index in 0usize..1 << 31, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
+            let heap = Position::in_heap(index);
+            prop_assert_eq!(heap.place(), Place::Heap(index));
+            let number = BlockNumber::from_index(block);
+            prop_assert_eq!(number.index(), block);
+            let filed = Position::in_block(number, slot);
+            prop_assert_eq!(filed.place(), Place::Block(number, slot));
+            prop_assert!(heap.is_filed() && filed.is_filed());
+            prop_assert_eq!(Position::from_bits(filed.to_bits()), filed);
+        }
+    }
+}

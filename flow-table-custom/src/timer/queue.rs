@@ -1,0 +1,135 @@
+use flow_table_api::Timestamp;
+
+use super::tick::Tick;
+use super::wheel::Wheel;
+use super::{Due, Entries, Heap, Place, Position};
+use crate::index::EntryIndex;
+
+/// Entries by deadline; see the [module](super).
+///
+/// | operation | cost |
+/// |---|---|
+/// | [`arm`](Self::arm) | O(1): one index appended to a bucket |
+/// | [`disarm`](Self::disarm) | O(1): the bucket's last entry fills the gap; in the heap O(log of the current tick) |
+/// | [`pop_due`](Self::pop_due) | O(1) for each entry looked at; each is looked at once for each level it sinks through |
+/// | [`next_due`](Self::next_due) | O(1) |
+/// | memory | 4.2 bytes for each entry, plus a partly filled block of 256 bytes for each occupied bucket |
+pub(crate) struct TimerQueue {
+    wheel: Wheel,
+    /// Deadlines not after the wheel's cursor, and so all of the current tick.
+    heap: Heap,
+}
+
+impl TimerQueue {
+    /// An empty queue. Allocates nothing.
+    pub(crate) const fn new() -> Self {
+        Self { wheel: Wheel::new(), heap: Heap::new() }
+    }
+
+    /// Files an entry that is not filed.
+    #[inline]
+    pub(crate) fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        debug_assert!(!entries.position(entry).is_filed(), "armed twice");
+        self.file(entry, deadline, entries);
+    }
+
+    #[inline]
+    fn file(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        if !self.wheel.file(entry, Tick::of(deadline), entries) {
+            self.heap.push(entry, deadline, entries);
+        }
+    }
+
+    /// Takes an entry out; whether it was filed.
+    pub(crate) fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+        match entries.position(entry).place() {
+            Place::Nowhere => return false,
+            Place::Heap(index) => self.heap.remove(index, entries),
+            Place::Block(block, slot) => self.wheel.remove(block, slot, entries),
+        }
+        entries.set_position(entry, Position::NONE);
+        true
+    }
+
+    /// Takes the next entry out for which [`Entries::due`] says `Now`. `None` if `budget` is used up or nothing is filed
+    /// that is due at `now`.
+    ///
+    /// Each entry looked at takes one of the budget; those that turn out to be due later are filed again and counted in
+    /// `rescheduled`. If `None` comes with budget left, [`next_due`](Self::next_due) is after `now`.
+    #[inline]
+    pub(crate) fn pop_due(
+        &mut self,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        entries: &mut impl Entries,
+    ) -> Option<EntryIndex> {
+        while *budget > 0 {
+            let entry = match self.heap.first() {
+                Some(first) if first <= now => self.heap.pop(entries)?,
+                _ => self.wheel.take(Tick::of(now), entries)?,
+            };
+            *budget -= 1;
+            match entries.due(entry, now) {
+                Due::Now => {
+                    entries.set_position(entry, Position::NONE);
+                    return Some(entry);
+                }
+                Due::At(deadline) => {
+                    debug_assert!(now < deadline);
+                    *rescheduled += 1;
+                    self.file(entry, deadline, entries);
+                }
+            }
+        }
+        None
+    }
+
+    /// Tells what time it is, before arming: what is filed near the queue's own time is looked at least often. It only
+    /// matters to a queue that has not been asked for anything due for long, such as an empty one.
+    #[inline]
+    pub(crate) fn observe(&mut self, now: Timestamp) {
+        self.wheel.move_to(Tick::of(now));
+    }
+
+    /// Nothing filed is due before this time. Not exact: entries stand in buckets, and may have been refreshed.
+    #[inline]
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let wheel = self.wheel.first_tick().map(Tick::start);
+        match (wheel, self.heap.first()) {
+            (Some(wheel), Some(heap)) => Some(wheel.min(heap)),
+            (wheel, heap) => wheel.or(heap),
+        }
+    }
+
+    /// The number of entries filed.
+    pub(crate) fn len(&self) -> usize {
+        self.wheel.len() + self.heap.len()
+    }
+
+    /// Whether no entry is filed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes allocated, besides the queue itself.
+    pub(crate) fn memory(&self) -> usize {
+        self.wheel.memory() + self.heap.memory()
+    }
+
+    /// Gives all memory back that is not needed: work in proportion to the entries filed. Removal does so by itself, step
+    /// by step, when more than half has become unused.
+    pub(crate) fn shrink(&mut self, entries: &mut impl Entries) {
+        self.wheel.shrink(entries);
+        self.heap.shrink();
+    }
+
+    /// Every entry with a time that its deadline is not before, after checking all invariants.
+    #[cfg(test)]
+    pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Timestamp)> {
+        let mut filed = self.heap.check(entries);
+        filed.extend(self.wheel.check(entries));
+        assert_eq!(filed.len(), self.len());
+        filed
+    }
+}

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use super::*;
+use crate::timer::TimerQueue;
+
+const FLOWS: usize = 200_000;
+
+/// Deadlines of a flood: spread over two minutes.
+fn deadline(flow: usize) -> Timestamp {
+    Timestamp::ZERO + Duration::from_secs(120) * (flow as u32) / (FLOWS as u32)
+}
+
+#[test]
+fn an_empty_queue_has_nothing_allocated() {
+    assert_eq!(TimerQueue::new().memory(), 0);
+    assert!(size_of::<TimerQueue>() <= 192);
+}
+
+#[test]
+fn a_filed_entry_takes_little_more_than_its_index() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(FLOWS));
+    (0..FLOWS).for_each(|flow| flows.arm(&mut queue, entry(flow), deadline(flow)));
+    assert!(queue.memory() * 4 <= FLOWS * 19, "{} bytes for {FLOWS} entries", queue.memory());
+}
+
+#[test]
+fn memory_goes_back_after_a_flood_over_long_lived_flows() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(FLOWS));
+    let lasting = (0..FLOWS).filter(|flow| flow % 50 == 0);
+    lasting.clone().for_each(|flow| flows.arm(&mut queue, entry(flow), Timestamp::MAX));
+    let before = queue.memory();
+    for flow in (0..FLOWS).filter(|flow| flow % 50 != 0) {
+        flows.arm(&mut queue, entry(flow), deadline(flow));
+    }
+    let peak = queue.memory();
+    for second in 0..=120 {
+        pop_all(&mut queue, Timestamp::from_secs(second), &mut flows);
+    }
+    queue.check(&flows);
+    assert_eq!(queue.len(), lasting.count());
+    assert!(queue.memory() <= 2 * before + 16 * 1024, "{before} bytes, {peak} at the peak, now {}", queue.memory());
+    queue.shrink(&mut flows);
+    queue.check(&flows);
+    assert!(queue.memory() <= before + 4096);
+}
+
+#[test]
+fn memory_goes_back_when_entries_are_disarmed() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(FLOWS));
+    (0..FLOWS).for_each(|flow| flows.arm(&mut queue, entry(flow), deadline(flow)));
+    // Scattered: a step that has no common divisor with the number of flows visits all of them.
+    for flow in (0..FLOWS - 1000).map(|step| step * 70_001 % FLOWS) {
+        assert!(queue.disarm(entry(flow), &mut flows));
+    }
+    queue.check(&flows);
+    assert_eq!(queue.len(), 1000);
+    // A block for each of some hundred buckets.
+    assert!(queue.memory() <= 120 * 1024, "{} bytes", queue.memory());
+}
+
+#[test]
+fn the_heap_gives_memory_back_as_well() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(FLOWS));
+    queue.observe(Timestamp::from_secs(1_000));
+    (0..FLOWS).for_each(|flow| flows.arm(&mut queue, entry(flow), deadline(flow)));
+    let peak = queue.memory();
+    assert_eq!(pop_all(&mut queue, Timestamp::from_secs(1_000), &mut flows).0.len(), FLOWS);
+    assert!(queue.memory() * 100 < peak);
+}

@@ -1,0 +1,3 @@
+//! This backend against the contract.
+
+flow_table_conformance::conformance_tests!(flow_table_custom::FlowTable);
