@@ -4,6 +4,7 @@
 //! `cargo run --release --example packet_loop`
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -59,15 +60,15 @@ impl Report {
 
 fn main() {
     let flows = Flows::new(10_000);
+    // Stands for the clock that workers share: without it, one could be seconds of packet time ahead of another.
+    let tick = Barrier::new(usize::from(WORKERS));
     let mut total = Report::default();
     thread::scope(|scope| {
         // A network card with symmetric RSS gives both directions of a conversation to one worker.
         let workers: Vec<_> = (0..WORKERS)
             .map(|id| {
-                scope.spawn({
-                    let flows = &flows;
-                    move || worker(flows, id)
-                })
+                let (flows, tick) = (&flows, &tick);
+                scope.spawn(move || worker(flows, tick, id))
             })
             .collect();
         for worker in workers {
@@ -95,7 +96,7 @@ fn main() {
     assert_eq!(total.recorded_bytes, total.packets * 100);
 }
 
-fn worker(flows: &Flows, id: u8) -> Report {
+fn worker(flows: &Flows, tick: &Barrier, id: u8) -> Report {
     let mut report = Report::default();
     let mut now = Timestamp::ZERO;
     let (mut packets, mut keys) = (Vec::with_capacity(BURST), Vec::with_capacity(BURST));
@@ -103,6 +104,7 @@ fn worker(flows: &Flows, id: u8) -> Report {
         receive(id, burst, &mut packets);
         keys.clear();
         keys.extend(packets.iter().map(|packet: &Packet| packet.key));
+        tick.wait();
         now = now + BURST_INTERVAL; // one reading of the clock for the whole burst
 
         forward(flows, &packets, &keys, now, &mut report);

@@ -53,7 +53,7 @@ whole_api_at!(facade, flow_table);
 whole_api_at!(dashmap, flow_table::dashmap::flow_table_api);
 
 #[cfg(feature = "custom")]
-whole_api_at!(custom, flow_table::custom::flow_table_api);
+whole_api_at!(custom, flow_table::custom::api);
 
 /// The table at `backend` works with nothing but what is at `at`.
 #[cfg(any(feature = "dashmap", feature = "custom"))]
@@ -88,7 +88,7 @@ works_alone!(the_alias_works_alone, flow_table, flow_table);
 works_alone!(dashmap_works_alone, flow_table::dashmap, flow_table::dashmap::flow_table_api);
 
 #[cfg(feature = "custom")]
-works_alone!(custom_works_alone, flow_table::custom, flow_table::custom::flow_table_api);
+works_alone!(custom_works_alone, flow_table::custom, flow_table::custom::api);
 
 #[test]
 #[cfg(feature = "custom")]
