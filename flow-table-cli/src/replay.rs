@@ -148,6 +148,7 @@ impl<T: Table<FlowKey, Record>> Ledger<T> {
             || NewFlow::new(packet.key, Record::new(packet)).timeout(self.timeout).on_expiry(OnExpiry::Remove);
         match table.get_or_insert_with(&packet.key, now, make) {
             Ok(Admission::Inserted(inserted)) => {
+                // Nothing, right after a reap; but no later reap would hand it over.
                 self.ended.extend(inserted.made_room);
                 self.totals.flows += 1;
                 self.totals.peak_live = self.totals.peak_live.max(table.len());

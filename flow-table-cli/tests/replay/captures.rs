@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, thread};
 
 use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::backend::Backend;
 use flow_table_cli::packet::Skip;
 use flow_table_cli::summary::Summary;
 use serde::Deserialize;
@@ -84,8 +85,10 @@ fn every_capture_has_the_flows_expected() {
     assert!(!expected.is_empty());
     thread::scope(|scope| {
         for (name, expected) in &expected {
-            let folder = &folder;
-            scope.spawn(move || check(&folder.join(name), expected));
+            for &backend in common::backends() {
+                let folder = &folder;
+                scope.spawn(move || check(&folder.join(name), backend, expected));
+            }
         }
     });
 }
@@ -100,23 +103,21 @@ fn folder() -> Option<PathBuf> {
     }
 }
 
-fn check(path: &Path, expected: &Expected) {
+fn check(path: &Path, backend: Backend, expected: &Expected) {
     let capture = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for &backend in common::backends() {
-        for (name, policy) in &expected.policy {
-            let protocols = match name.as_str() {
-                "all" => Protocols::All,
-                "l4" => Protocols::L4,
-                other => panic!("unknown policy {other}"),
-            };
-            for direction in [FlowDirection::Uni, FlowDirection::Bidi] {
-                for (timeout, flows) in policy.runs(direction) {
-                    let context = format!("{}, {backend}, {name}, {direction:?}, {timeout} s", path.display());
-                    let options = common::options(timeout, direction, protocols);
-                    let (summary, lines) = common::replay(backend, &capture, &options);
-                    check_packets(&summary, expected, policy, &context);
-                    check_flows(&summary, &lines, &flows, &context);
-                }
+    for (name, policy) in &expected.policy {
+        let protocols = match name.as_str() {
+            "all" => Protocols::All,
+            "l4" => Protocols::L4,
+            other => panic!("unknown policy {other}"),
+        };
+        for direction in [FlowDirection::Uni, FlowDirection::Bidi] {
+            for (timeout, flows) in policy.runs(direction) {
+                let context = format!("{}, {backend}, {name}, {direction:?}, {timeout} s", path.display());
+                let options = common::options(timeout, direction, protocols);
+                let (summary, lines) = common::replay(backend, &capture, &options);
+                check_packets(&summary, expected, policy, &context);
+                check_flows(&summary, &lines, &flows, &context);
             }
         }
     }

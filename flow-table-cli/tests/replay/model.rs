@@ -1,6 +1,7 @@
 //! Bursts through a table give exactly what packet after packet gives by the definition of a flow.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use flow_table::{FlowKey, Timeout};
 use flow_table_cli::record::{End, FlowRecord, Record, Tally};
@@ -79,7 +80,7 @@ fn compare<T: flow_table::Table<FlowKey, Record>>(
     let mut expected: Vec<_> = model.ended.iter().copied().chain(at_end).collect();
     expected.sort_by_key(|(key, tally, _)| (*key, tally.first_ns, tally.last_ns, tally.packets, tally.ip_bytes));
 
-    let timeout = std::time::Duration::from_nanos(timeout).into();
+    let timeout = Duration::from_nanos(timeout).into();
     let (totals, flows) = replay::<T>(packets, timeout, capacity);
     let mut flows: Vec<_> = flows.into_iter().map(|flow| (flow.key, flow.tally, flow.end)).collect();
     flows.sort_by_key(|(key, tally, _)| (*key, tally.first_ns, tally.last_ns, tally.packets, tally.ip_bytes));
@@ -106,19 +107,55 @@ fn packets() -> impl Strategy<Value = Vec<KeyedPacket>> {
     })
 }
 
-macro_rules! against_the_model {
-    ($($feature:literal: $name:ident, $table:ty;)*) => {$(
-        #[cfg(feature = $feature)]
-        proptest! {
-            #[test]
-            fn $name(packets in packets(), timeout in 1u64..80, capacity in prop_oneof![0usize..8, Just(1_000)]) {
-                compare::<$table>(&packets, timeout, capacity)?;
-            }
-        }
-    )*};
+/// One packet of one flow at each of these times.
+fn flows_at<T: flow_table::Table<FlowKey, Record>>(times: &[i128], timeout: Timeout) -> (Totals, Vec<FlowRecord>) {
+    let key = "tcp [fd00::1]:1 > [fd00::2]:2".parse().expect("a key");
+    let packet = |timestamp: &i128| KeyedPacket { key, timestamp: *timestamp, ip_bytes: 40, wire_bytes: 54 };
+    replay::<T>(&times.iter().map(packet).collect::<Vec<_>>(), timeout, 10)
 }
 
-against_the_model! {
-    "dashmap": dashmap_replays_exactly, flow_table::dashmap::FlowTable<_, _>;
-    "custom": custom_replays_exactly, flow_table::custom::FlowTable<_, _>;
+fn any_time_is_survived<T: flow_table::Table<FlowKey, Record>>() {
+    let minute = Duration::from_secs(60).into();
+    let year = 31_557_600_000_000_000i128;
+    // A flow ends within the clock's range; at its end, 146 years after the first packet, time stands still.
+    let times = [i128::MIN, i128::MIN + 100 * year, i128::MIN + 200 * year, i128::MAX, 0];
+    let (totals, flows) = flows_at::<T>(&times, minute);
+    assert_eq!((totals.flows, totals.live_at_end), (3, 1));
+    let last = flows.last().expect("three flows");
+    assert_eq!(
+        (last.tally.first_ns, last.tally.last_ns),
+        (i128::MIN + 200 * year, i128::MAX),
+        "times of their own"
+    );
+
+    let (totals, _) = flows_at::<T>(&times, Timeout::NEVER);
+    assert_eq!((totals.flows, totals.live_at_end), (1, 1), "never is later than the end of time");
 }
+
+macro_rules! for_backend {
+    ($feature:literal, $name:ident, $table:ty) => {
+        #[cfg(feature = $feature)]
+        mod $name {
+            use super::*;
+
+            proptest! {
+                #[test]
+                fn replays_exactly(
+                    packets in packets(),
+                    timeout in 1u64..80,
+                    capacity in prop_oneof![0usize..8, Just(1_000)],
+                ) {
+                    compare::<$table>(&packets, timeout, capacity)?;
+                }
+            }
+
+            #[test]
+            fn survives_any_time() {
+                any_time_is_survived::<$table>();
+            }
+        }
+    };
+}
+
+for_backend!("dashmap", dashmap, flow_table::dashmap::FlowTable<_, _>);
+for_backend!("custom", custom, flow_table::custom::FlowTable<_, _>);
