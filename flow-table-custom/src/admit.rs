@@ -140,14 +140,8 @@ impl<K: Key, V: Value> Core<K, V> {
         Some(Holder { entry, index: slot.entry(), direction: slot.direction(), place, live })
     }
 
-    /// Takes a flow that is no longer live out of the way of new ones: neither key finds it any more. Its shards are locked. The
-    /// table may still hold it, for the next reap.
-    pub(crate) fn displace(&self, locks: &mut Locks<'_>, holder: &Holder<K, V>) {
-        holder.entry.options().forget();
-        self.unlink_locked(locks, holder.index);
-    }
-
-    /// Takes all slots of a flow out. Its shards are locked.
+    /// Takes all slots of a flow out: neither key finds it any more. Its shards are locked. The table may still hold it, for the
+    /// next reap.
     pub(crate) fn unlink_locked(&self, locks: &mut Locks<'_>, index: EntryIndex) {
         let forward = self.hash_in(index, Direction::Forward);
         self.unlink(locks.shard(self.shard_of(forward)), forward, Slot::new(index, Direction::Forward));

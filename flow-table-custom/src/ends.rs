@@ -19,7 +19,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let holder = found.forward.take()?;
         let removed = self.detach(&mut found.locks, &holder.handle());
         if !removed {
-            self.displace(&mut found.locks, &holder);
+            self.unlink_locked(&mut found.locks, holder.index);
         }
         drop(found);
         removed.then(|| holder.handle())

@@ -129,7 +129,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let deadline = now + entry.options().timeout();
         let ended = |holder: &&Holder<K, V>| !holder.live && holder.index != index;
         for holder in [&*forward, &*reply].into_iter().flatten().filter(ended) {
-            self.displace(locks, holder);
+            self.unlink_locked(locks, holder.index);
         }
         let old = forward.as_ref().filter(|holder| holder.live);
         let activate = || entry.state().activate(deadline).expect("not active, and its shard is locked");
@@ -196,6 +196,12 @@ impl<K: Key, V: Value> Core<K, V> {
 
     pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<K, V> {
         let (entry, (_, index)) = (flow.entry(), Page::of(flow.entry()));
+        let ended = || match flow.state().load() {
+            word if word.is_live(now) => Err(ReinsertError::Active),
+            word if word.status == Status::Cancelled => Err(ReinsertError::Cancelled),
+            _ => Ok(()),
+        };
+        ended()?;
         let hashes = Hashes {
             forward: self.hash_in(index, Direction::Forward),
             reply: index.is_pair().then(|| self.hash_in(index, Direction::Reply)),
@@ -208,11 +214,7 @@ impl<K: Key, V: Value> Core<K, V> {
                 return Err(ReinsertError::OutOfMemory);
             };
             self.expire(entry, now);
-            match flow.status() {
-                Status::Active => return Err(ReinsertError::Active),
-                Status::Cancelled => return Err(ReinsertError::Cancelled),
-                Status::Detached | Status::Expired => {}
-            }
+            ended()?;
             let live = |holder: &&Holder<K, V>| holder.live;
             let conflict = found.forward.as_ref().filter(live).map(|holder| (holder, Direction::Forward));
             let conflict =

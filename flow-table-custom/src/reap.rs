@@ -168,6 +168,12 @@ impl<K, V> Core<K, V> {
         }
     }
 
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        // The shards' times are lower bounds, and not raised when a flow is taken out early.
+        let holds = self.capacity.held() != 0 || !self.orphans.lock().is_empty();
+        self.due.earliest().filter(|_| holds)
+    }
+
     /// Calls `reap_shard` for shards where there may be work, until the budget is used up.
     fn reap_shards(
         &self,

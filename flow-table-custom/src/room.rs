@@ -29,7 +29,9 @@ impl<'c, K, V> Room<'c, K, V> {
     pub(crate) fn make(&mut self) -> bool {
         let Self { core, now, attempts, made } = self;
         *attempts += 1;
-        if *attempts > ATTEMPTS || !core.due.any_due(*now) {
+        // Above a limit that was lowered, what one insertion may let go is not enough.
+        let in_vain = core.capacity.held() > core.capacity.limit();
+        if in_vain || *attempts > ATTEMPTS || !core.due.any_due(*now) {
             return false;
         }
         let before = made.len();

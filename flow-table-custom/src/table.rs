@@ -139,7 +139,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.core.due.earliest()
+        self.core.next_deadline()
     }
 
     #[inline]
