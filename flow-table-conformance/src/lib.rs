@@ -5,6 +5,8 @@ mod backend;
 mod cases;
 mod fixture;
 mod instantiate;
+pub mod model;
+pub mod random;
 pub mod registry;
 mod rules;
 mod setup;

@@ -206,6 +206,10 @@ macro_rules! __cases {
                 counters_tell_what_happened [C5];
                 memory_follows_the_flows [C5 C3];
             }
+            random {
+                runs_in_a_small_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 I1 I2 I4 I5 D4 R1 R4 R6 V1 C1 C2];
+                runs_in_a_large_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 U1 U2 I4 I5 D4 R1 R4 R6 V1 C5];
+            }
         }
     };
 }

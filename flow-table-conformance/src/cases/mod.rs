@@ -10,6 +10,7 @@ pub mod insert;
 pub mod lookup;
 pub mod memory;
 pub mod panics;
+pub mod random;
 pub mod reap;
 pub mod status;
 pub mod time;

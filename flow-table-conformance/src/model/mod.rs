@@ -1,0 +1,345 @@
+//! The sequential reference model: what a table does, in the simplest terms, without a hash, a lock or a queue.
+//!
+//! The contract leaves a table some choices: which flows a limited reap takes, which one makes room, when a dead slot is
+//! cleared. So the model is not a function but a relation: [`Model::step`] takes an [operation](Op) and the
+//! [outcome](Outcome) that was seen, and gives every state in which a correct table may be after it; none if no correct
+//! table could have given that outcome. Whoever follows a table keeps all of them, as the property tests of the suite
+//! do; a checker of concurrent histories searches for an order of operations along which some state is left.
+
+mod insert;
+mod op;
+mod reap;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flow_table_api::{Direction, EndCounts, OnExpiry, Stats, Status, Timeout, Timestamp};
+
+pub use op::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight, Spec, View};
+
+/// A flow that somebody can still reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    key: u64,
+    reply: Option<u64>,
+    timeout: Duration,
+    on_expiry: OnExpiry,
+    status: Status,
+    deadline: Timestamp,
+    /// Look-ups meet it, under each of its keys.
+    linked: bool,
+    /// It has ended, and waits for a reap.
+    waiting: bool,
+    /// References other than the table's own.
+    handles: usize,
+}
+
+impl Entry {
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.status == Status::Active && now < self.deadline
+    }
+
+    /// To be let go by a reap at `now`.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.waiting || self.status == Status::Active && now >= self.deadline
+    }
+
+    /// The table or a handle keeps its value alive.
+    fn is_kept(&self) -> bool {
+        self.status == Status::Active || self.waiting || self.handles > 0
+    }
+
+    fn direction_of(&self, key: u64) -> Option<Direction> {
+        if self.key == key {
+            Some(Direction::Forward)
+        } else {
+            (self.reply == Some(key)).then_some(Direction::Reply)
+        }
+    }
+}
+
+/// One state that a table may be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    flows: BTreeMap<FlowId, Entry>,
+    capacity: usize,
+    inserts: u64,
+    refusals: u64,
+    ended: EndCounts,
+    /// What each open burst has borrowed, the innermost last.
+    bursts: Vec<BTreeSet<FlowId>>,
+    /// Flows that nobody keeps, but that were let go under an open burst: dropped by the first reap after it at the latest.
+    deferred: BTreeSet<FlowId>,
+}
+
+type Worlds = Vec<(Outcome, Model)>;
+
+impl Model {
+    /// An empty table.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            flows: BTreeMap::new(),
+            capacity,
+            inserts: 0,
+            refusals: 0,
+            ended: Stats::new().ended,
+            bursts: Vec::new(),
+            deferred: BTreeSet::new(),
+        }
+    }
+
+    /// The states that a correct table may be in after `op` gave `seen`.
+    pub fn step(&self, op: &Op, seen: &Outcome) -> Vec<Self> {
+        let matching = self.worlds(op, seen).into_iter().filter(|(outcome, _)| outcome == seen);
+        matching.map(|(_, after)| after).collect()
+    }
+
+    /// What `op` might have given instead of `seen`, to tell people.
+    pub fn expected(&self, op: &Op, seen: &Outcome) -> Vec<Outcome> {
+        self.worlds(op, seen).into_iter().map(|(outcome, _)| outcome).collect()
+    }
+
+    /// Every outcome that `op` may have, with the state after it. Where the table chooses flows to let go, its choice is
+    /// read from `seen`.
+    fn worlds(&self, op: &Op, seen: &Outcome) -> Worlds {
+        match *op {
+            Op::Lookup { key, now } => self.lookup(key, now, |world, flow| world.entry(flow).handles += 1),
+            Op::BurstGet { key, now } => self.lookup(key, now, |world, flow| {
+                world.bursts.last_mut().expect("a burst is open").insert(flow);
+            }),
+            Op::Insert { flow, now } => self.insert(&flow, now, true, seen),
+            Op::InsertIfAbsent { flow, now } => self.insert(&flow, now, false, seen),
+            Op::GetOrInsertWith { key, flow, now } => self.get_or_insert(key, &flow, now, seen),
+            Op::Reinsert { flow, now } => self.reinsert(flow, now, seen),
+            Op::Refresh { flow, now } => {
+                let entry = self.flows[&flow];
+                let deadline = entry.deadline.max(now + entry.timeout);
+                let refreshed = self.with(|world| world.entry(flow).deadline = deadline);
+                one(
+                    Outcome::Granted(entry.is_live(now)),
+                    if entry.is_live(now) { refreshed } else { self.clone() },
+                )
+            }
+            Op::SetDeadline { flow, deadline } => match self.flows[&flow].status {
+                Status::Active => {
+                    one(Outcome::Set(Ok(())), self.with(|world| world.entry(flow).deadline = deadline))
+                }
+                ended => one(Outcome::Set(Err(ended)), self.clone()),
+            },
+            Op::SetTimeout { flow, timeout, now } => self.set_timeout(flow, timeout, now),
+            Op::Cancel { flow } => self.cancel(flow),
+            Op::Remove { key } => self.remove(key),
+            Op::RemoveFlow { flow } => match self.flows[&flow].status {
+                Status::Active => one(Outcome::Granted(true), self.with(|world| world.detach(flow))),
+                _ => one(Outcome::Granted(false), self.clone()),
+            },
+            Op::Reap { now, budget } => self.reap(now, budget, seen),
+            Op::ForEach => {
+                let active = self.flows.iter().filter(|(_, entry)| entry.status == Status::Active);
+                one(Outcome::Visited(active.map(|(&flow, _)| flow).collect()), self.clone())
+            }
+            Op::SetCapacity { flows } => one(Outcome::Done, self.with(|world| world.capacity = flows)),
+            Op::OpenBurst { .. } => one(Outcome::Done, self.with(|world| world.bursts.push(BTreeSet::new()))),
+            Op::CloseBurst => one(
+                Outcome::Done,
+                self.with(|world| {
+                    // Still open while it gives back what it borrowed: those values may wait for the next reap.
+                    for flow in world.bursts.last_mut().map(std::mem::take).expect("a burst is open") {
+                        world.let_go(flow);
+                    }
+                    world.bursts.pop();
+                }),
+            ),
+            Op::Clone { flow } => one(Outcome::Done, self.with(|world| world.entry(flow).handles += 1)),
+            Op::Drop { flow } => one(
+                Outcome::Done,
+                self.with(|world| {
+                    world.entry(flow).handles -= 1;
+                    world.let_go(flow);
+                }),
+            ),
+            Op::Upgrade { flow } | Op::BurstHandle { flow } => self.revive(flow),
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut world = self.clone();
+        change(&mut world);
+        world
+    }
+
+    fn entry(&mut self, flow: FlowId) -> &mut Entry {
+        self.flows.get_mut(&flow).expect("whoever names a flow holds it")
+    }
+
+    /// The flow that look-ups of `key` meet.
+    fn under(&self, key: u64) -> Option<(FlowId, Direction)> {
+        let mut linked = self.flows.iter().filter(|(_, entry)| entry.linked);
+        linked.find_map(|(&flow, entry)| Some((flow, entry.direction_of(key)?)))
+    }
+
+    fn len(&self) -> usize {
+        self.flows.values().filter(|entry| entry.status == Status::Active || entry.waiting).count()
+    }
+
+    fn is_borrowed(&self, flow: FlowId) -> bool {
+        self.bursts.iter().any(|borrowed| borrowed.contains(&flow))
+    }
+
+    /// Ends an active flow whose deadline has passed.
+    fn expire_if_due(&mut self, flow: FlowId, now: Timestamp) {
+        let entry = self.entry(flow);
+        if entry.status == Status::Active && now >= entry.deadline {
+            entry.status = Status::Expired;
+            entry.waiting = true;
+            entry.linked = entry.on_expiry == OnExpiry::KeepWhileReferenced;
+            self.ended.expired += 1;
+        }
+    }
+
+    /// Takes an active flow out.
+    fn detach(&mut self, flow: FlowId) {
+        let entry = self.entry(flow);
+        entry.status = Status::Detached;
+        entry.linked = false;
+        self.ended.removed += 1;
+        self.let_go(flow);
+    }
+
+    /// Forgets a flow that nobody keeps any more.
+    fn let_go(&mut self, flow: FlowId) {
+        let kept = self.flows.get(&flow).is_none_or(Entry::is_kept);
+        if !kept && !self.is_borrowed(flow) {
+            self.flows.remove(&flow);
+            if !self.bursts.is_empty() {
+                self.deferred.insert(flow);
+            }
+        }
+    }
+
+    fn lookup(&self, key: u64, now: Timestamp, keep: impl Fn(&mut Self, FlowId)) -> Worlds {
+        let Some((flow, direction)) = self.under(key) else { return one(Outcome::Found(None), self.clone()) };
+        let met = self.with(|world| world.expire_if_due(flow, now));
+        let entry = met.flows[&flow];
+        let found = || {
+            let sight = Sight { flow, direction, status: entry.status };
+            (Outcome::Found(Some(sight)), met.with(|world| keep(world, flow)))
+        };
+        if entry.status == Status::Active || entry.linked && entry.handles > 0 {
+            return vec![found()];
+        }
+        // Met as one that nobody holds, its slot may be cleared, now or later. A burst may count as a holder.
+        let cleared = met.with(|world| world.entry(flow).linked = false);
+        let mut worlds = vec![(Outcome::Found(None), cleared)];
+        if entry.linked {
+            worlds.push((Outcome::Found(None), met.clone()));
+            if met.is_borrowed(flow) {
+                worlds.push(found());
+            }
+        }
+        worlds
+    }
+
+    fn set_timeout(&self, flow: FlowId, timeout: Duration, now: Timestamp) -> Worlds {
+        let entry = self.flows[&flow];
+        let timeout = Timeout::from(timeout).as_duration();
+        let result = if entry.is_live(now) { Ok(()) } else { Err(entry.status) };
+        let after = self.with(|world| {
+            let entry = world.entry(flow);
+            entry.timeout = timeout;
+            if result.is_ok() {
+                entry.deadline = now + timeout;
+            }
+        });
+        one(Outcome::Set(result), after)
+    }
+
+    fn cancel(&self, flow: FlowId) -> Worlds {
+        match self.flows[&flow].status {
+            Status::Active => one(
+                Outcome::Granted(true),
+                self.with(|world| {
+                    let entry = world.entry(flow);
+                    entry.status = Status::Cancelled;
+                    entry.linked = false;
+                    entry.waiting = true;
+                    world.ended.cancelled += 1;
+                }),
+            ),
+            Status::Expired => self.hide(flow, &Outcome::Granted(false)),
+            Status::Detached | Status::Cancelled => one(Outcome::Granted(false), self.clone()),
+        }
+    }
+
+    fn remove(&self, key: u64) -> Worlds {
+        let Some((flow, direction)) = self.under(key) else { return one(Outcome::Removed(None), self.clone()) };
+        if self.flows[&flow].status != Status::Active {
+            return self.hide(flow, &Outcome::Removed(None));
+        }
+        let after = self.with(|world| {
+            world.entry(flow).handles += 1;
+            world.detach(flow);
+        });
+        one(Outcome::Removed(Some((flow, direction))), after)
+    }
+
+    /// Look-ups find an expired flow no more; after a `reinsert`, the table may or may not remember that.
+    fn hide(&self, flow: FlowId, outcome: &Outcome) -> Worlds {
+        let hidden = self.with(|world| world.entry(flow).linked = false);
+        let forgotten = hidden.with(|world| world.entry(flow).on_expiry = OnExpiry::Remove);
+        vec![(outcome.clone(), hidden), (outcome.clone(), forgotten)]
+    }
+
+    /// A handle from a reference that does not keep the flow: a burst may or may not keep it.
+    fn revive(&self, flow: FlowId) -> Worlds {
+        let gone = (Outcome::Granted(false), self.clone());
+        let Some(entry) = self.flows.get(&flow) else { return vec![gone] };
+        let revived = (Outcome::Granted(true), self.with(|world| world.entry(flow).handles += 1));
+        if entry.is_kept() { vec![revived] } else { vec![revived, gone] }
+    }
+
+    /// What contradicts `view`, if anything.
+    ///
+    /// # Errors
+    ///
+    /// The contradiction, in words.
+    pub fn agrees(&self, view: &View) -> Result<(), String> {
+        let counters = (self.len(), self.inserts, self.refusals, self.ended);
+        let seen = (view.len, view.inserts, view.refusals, view.ended);
+        if counters != seen {
+            return Err(format!("len, inserts, refusals, ends should be {counters:?}"));
+        }
+        for (flow, seen) in &view.held {
+            let entry = &self.flows[flow];
+            let expected = (entry.status, entry.deadline, entry.timeout);
+            if expected != *seen {
+                return Err(format!("{flow:?} should be {expected:?}"));
+            }
+        }
+        for (flow, &dropped) in &view.dropped {
+            let kept = self.flows.contains_key(flow);
+            if dropped == kept && !self.deferred.contains(flow) {
+                return Err(format!("{flow:?} should be {}", if kept { "alive" } else { "dropped" }));
+            }
+        }
+        self.agrees_with_next(view.next_deadline)
+    }
+
+    fn agrees_with_next(&self, next: Option<Timestamp>) -> Result<(), String> {
+        let waiting = self.flows.values().any(|entry| entry.waiting);
+        let active = self.flows.values().filter(|entry| entry.status == Status::Active);
+        let earliest = active.map(|entry| entry.deadline).min();
+        let right = match (waiting, earliest) {
+            (true, _) => next == Some(Timestamp::ZERO),
+            (false, Some(earliest)) => next.is_some_and(|next| next <= earliest),
+            // A dead slot may wait.
+            (false, None) => next.is_none_or(|next| next == Timestamp::ZERO),
+        };
+        let why = || format!("next_deadline should follow from waiting {waiting}, earliest {earliest:?}");
+        right.then_some(()).ok_or_else(why)
+    }
+}
+
+fn one(outcome: Outcome, after: Model) -> Worlds {
+    vec![(outcome, after)]
+}

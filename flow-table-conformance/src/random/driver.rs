@@ -1,0 +1,212 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use flow_table_api::{Borrowed, Burst, Flow, FlowRef, NewFlow, Table, Timestamp};
+
+use super::Step;
+use crate::fixture::{Ledger, TestKey, TestValue};
+use crate::model::{FlowId, Model, Op, Outcome, Sight, Spec, View};
+use crate::{Backend, Setup, TestRef, TestTable};
+
+type TestFlow<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
+type WeakRef<B> = <TestRef<B> as FlowRef<TestKey, TestValue>>::Weak;
+type Borrows<'b, B> = Vec<Borrowed<'b, TestFlow<B>>>;
+type OpenBurst<'t, B> = <TestTable<B> as Table<TestKey, TestValue>>::Burst<'t>;
+
+/// Where a table and the model part: in words, with the way there.
+#[derive(Clone, Debug)]
+pub struct Disagreement(pub String);
+
+type Checked<T = ()> = Result<T, Disagreement>;
+
+/// More bursts than this are not opened within each other.
+const DEPTH: usize = 3;
+
+/// Runs steps on a table and on the model, and compares the two after each.
+pub struct Driver<'t, B: Backend> {
+    pub(super) table: &'t TestTable<B>,
+    pub(super) ledger: Ledger,
+    /// Every state in which a table that gave these outcomes may be.
+    worlds: Vec<Model>,
+    pub(super) handles: Vec<TestRef<B>>,
+    /// A weak reference to each flow ever seen.
+    pub(super) weak: Vec<(FlowId, WeakRef<B>)>,
+    pub(super) now: Timestamp,
+    depth: usize,
+    way: String,
+}
+
+impl<'t, B: Backend> Driver<'t, B> {
+    /// Runs `steps` on a new table for `capacity` flows, and drops it in the end.
+    ///
+    /// # Errors
+    ///
+    /// The first disagreement.
+    pub fn run(setup: Setup, capacity: usize, steps: &[Step]) -> Result<(), Disagreement> {
+        let table = TestTable::<B>::with_config(setup.exactly(capacity));
+        let ledger = Ledger::default();
+        let mut driver = Driver::<B> {
+            table: &table,
+            ledger: ledger.clone(),
+            worlds: vec![Model::new(capacity)],
+            handles: Vec::new(),
+            weak: Vec::new(),
+            now: Timestamp::from_secs(10),
+            depth: 0,
+            way: String::new(),
+        };
+        driver.frame(&mut steps.iter(), None)?;
+        let Driver { handles, way, .. } = driver;
+        let before: Vec<_> = handles.iter().map(|flow| flow.status()).collect();
+        drop(table);
+        for (flow, before) in handles.iter().zip(before) {
+            let right =
+                if before == flow_table_api::Status::Active { flow_table_api::Status::Detached } else { before };
+            if flow.status() != right || flow.cancel() || flow.refresh(Timestamp::ZERO) {
+                return Err(Disagreement(format!("{way}drop of the table: {flow:?} was {before:?}")));
+            }
+        }
+        drop(handles);
+        let faults = ledger.faults();
+        if faults.is_empty() { Ok(()) } else { Err(Disagreement(format!("{way}drop of all: {faults:?}"))) }
+    }
+
+    /// Runs steps until the burst is closed, or all are done.
+    fn frame(&mut self, steps: &mut std::slice::Iter<'_, Step>, burst: Option<&OpenBurst<'t, B>>) -> Checked {
+        let mut borrows: Borrows<'_, B> = Vec::new();
+        while let Some(step) = steps.next() {
+            match (step, burst) {
+                (Step::OpenBurst, _) if self.depth < DEPTH => {
+                    let inner = self.table.burst(self.now);
+                    self.depth += 1;
+                    self.check(Op::OpenBurst { now: self.now }, Outcome::Done)?;
+                    self.frame(steps, Some(&inner))?;
+                    drop(inner);
+                    self.depth -= 1;
+                    self.check(Op::CloseBurst, Outcome::Done)?;
+                }
+                (Step::CloseBurst, Some(_)) => break,
+                (Step::BurstGet(key), Some(burst)) => {
+                    let found = burst.get(&TestKey::new(*key));
+                    self.borrowed(*key, burst, found, &mut borrows)?;
+                }
+                (Step::BurstGetBatch(keys), Some(burst)) => {
+                    let asked: Vec<_> = keys.iter().copied().map(TestKey::new).collect();
+                    let mut found = Vec::new();
+                    burst.get_batch(&asked, &mut found);
+                    // All were looked up before the first is compared: what the first one borrows finds no other.
+                    for (key, found) in keys.iter().zip(found) {
+                        self.borrowed(*key, burst, found, &mut borrows)?;
+                    }
+                }
+                (Step::BurstHandle(pick), Some(burst)) if !borrows.is_empty() => {
+                    let borrowed = borrows[pick % borrows.len()];
+                    let handle = burst.handle(borrowed);
+                    let flow = FlowId(borrowed.value().serial());
+                    self.check(Op::BurstHandle { flow }, Outcome::Granted(handle.is_some()))?;
+                    self.handles.extend(handle);
+                }
+                _ => self.execute(step)?,
+            }
+            self.compare()?;
+            for flow in &borrows {
+                if self.ledger.is_dropped(flow.value().serial()) {
+                    return Err(self.disagreement("a borrowed value was dropped"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn borrowed<'b>(
+        &mut self,
+        key: u64,
+        burst: &'b OpenBurst<'t, B>,
+        found: Option<Borrowed<'b, TestFlow<B>>>,
+        borrows: &mut Borrows<'b, B>,
+    ) -> Checked {
+        let sight = found.map(|flow| Sight {
+            flow: FlowId(flow.value().serial()),
+            direction: flow.direction(),
+            status: flow.status(),
+        });
+        borrows.extend(found);
+        self.check(Op::BurstGet { key, now: burst.now() }, Outcome::Found(sight))
+    }
+
+    /// A flow for the table, and what the model is told of it.
+    pub(super) fn make(&self, new: &super::NewFlow) -> (Spec, NewFlow<TestKey, TestValue>) {
+        let value = self.ledger.value();
+        let super::NewFlow { key, reply, timeout, on_expiry } = *new;
+        let spec = Spec { id: FlowId(value.serial()), key, reply, timeout, on_expiry };
+        let flow = NewFlow::new(TestKey::new(key), value).timeout(timeout).on_expiry(on_expiry);
+        (spec, if let Some(reply) = reply { flow.reply(TestKey::new(reply)) } else { flow })
+    }
+
+    /// Keeps a handle, and a weak reference as well.
+    pub(super) fn keep(&mut self, handle: TestRef<B>) -> FlowId {
+        let flow = FlowId(handle.value().serial());
+        if self.weak.iter().all(|(known, _)| *known != flow) {
+            self.weak.push((flow, handle.downgrade()));
+        }
+        self.handles.push(handle);
+        flow
+    }
+
+    /// The model takes the step that the table took; then both must look alike.
+    pub(super) fn check(&mut self, op: Op, seen: Outcome) -> Checked {
+        let _ = writeln!(self.way, "{op:?} -> {seen:?}");
+        let mut after: Vec<Model> = Vec::new();
+        for world in self.worlds.iter().flat_map(|world| world.step(&op, &seen)) {
+            if !after.contains(&world) {
+                after.push(world);
+            }
+        }
+        if after.is_empty() {
+            let expected: Vec<_> = self.worlds.iter().map(|world| world.expected(&op, &seen)).collect();
+            return Err(self.disagreement(&format!("the model allows {expected:?}")));
+        }
+        self.worlds = after;
+        Ok(())
+    }
+
+    /// Compares what can be seen of the table and its flows.
+    pub(super) fn compare(&mut self) -> Checked {
+        let view = self.view();
+        let verdicts: Vec<_> = self.worlds.iter().map(|world| world.agrees(&view)).collect();
+        if let Some(Err(why)) = verdicts.iter().find(|_| verdicts.iter().all(Result::is_err)) {
+            return Err(self.disagreement(&format!("{why}, but seen was {view:?}")));
+        }
+        let mut agree = verdicts.iter().map(Result::is_ok);
+        self.worlds.retain(|_| agree.next() == Some(true));
+        Ok(())
+    }
+
+    fn view(&self) -> View {
+        let stats = self.table.stats();
+        let seen = |flow: &TestRef<B>| (flow.status(), flow.deadline(), flow.timeout());
+        let dropped = |serial| (FlowId(serial), self.ledger.is_dropped(serial));
+        View {
+            len: self.table.len(),
+            inserts: stats.inserts,
+            refusals: stats.refusals,
+            ended: stats.ended,
+            next_deadline: self.table.next_deadline(),
+            held: self.handles.iter().map(|flow| (FlowId(flow.value().serial()), seen(flow))).collect(),
+            dropped: (0..self.ledger.made()).map(dropped).collect(),
+        }
+    }
+
+    pub(super) fn disagreement(&self, why: &str) -> Disagreement {
+        Disagreement(format!("{}{why}", self.way))
+    }
+
+    pub(super) const fn in_burst(&self) -> bool {
+        self.depth > 0
+    }
+
+    pub(super) fn later(&self, seconds: i64) -> Timestamp {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { self.now.saturating_sub(by) } else { self.now + by }
+    }
+}

@@ -1,0 +1,8 @@
+//! Random runs against the [model](crate::model).
+
+mod driver;
+mod execute;
+mod step;
+
+pub use driver::{Disagreement, Driver};
+pub use step::{NewFlow, Step, step};

@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use flow_table_api::OnExpiry;
+use proptest::prelude::*;
+
+/// One step of a random run: an operation without what only the run knows, such as the flows there are.
+///
+/// Flows are picked from those to which there is a handle, keys are small numbers, times are relative.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is the operation of that name")]
+pub enum Step {
+    /// Nothing: what steps that do not matter shrink to.
+    Skip,
+    Lookup(u64),
+    LookupBatch(Vec<u64>),
+    Insert(NewFlow),
+    InsertIfAbsent(NewFlow),
+    GetOrInsertWith(u64, NewFlow),
+    Reinsert(usize),
+    Refresh(usize),
+    /// Seconds from now, either way.
+    SetDeadline(usize, i64),
+    SetTimeout(usize, Duration),
+    Cancel(usize),
+    Remove(u64),
+    RemoveFlow(usize),
+    Reap {
+        budget: Option<usize>,
+        local: bool,
+        keep: bool,
+    },
+    Snapshot,
+    /// Keeps the flows with an even number.
+    Retain,
+    SetCapacity(usize),
+    ShrinkToFit,
+    Clone(usize),
+    Drop(usize),
+    DropAll,
+    Upgrade(usize),
+    /// Moves the time, either way, in seconds.
+    Advance(i64),
+    OpenBurst,
+    BurstGet(u64),
+    BurstGetBatch(Vec<u64>),
+    BurstHandle(usize),
+    CloseBurst,
+}
+
+/// A flow to insert.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the table's own `NewFlow`")]
+pub struct NewFlow {
+    pub key: u64,
+    pub reply: Option<u64>,
+    pub timeout: Duration,
+    pub on_expiry: OnExpiry,
+}
+
+fn key() -> impl Strategy<Value = u64> {
+    0..6u64
+}
+
+fn timeout() -> impl Strategy<Value = Duration> {
+    let seconds = prop_oneof![4 => 1..12u64, 1 => Just(0), 1 => Just(1_000)];
+    prop_oneof![9 => seconds.prop_map(Duration::from_secs), 1 => Just(Duration::MAX)]
+}
+
+fn new_flow() -> impl Strategy<Value = NewFlow> {
+    let on_expiry = prop_oneof![3 => Just(OnExpiry::KeepWhileReferenced), 1 => Just(OnExpiry::Remove)];
+    (key(), proptest::option::of(key()), timeout(), on_expiry)
+        .prop_map(|(key, reply, timeout, on_expiry)| NewFlow { key, reply, timeout, on_expiry })
+}
+
+fn reap() -> impl Strategy<Value = Step> {
+    let budget = proptest::option::weighted(0.5, 0..4usize);
+    (budget, any::<bool>(), any::<bool>()).prop_map(|(budget, local, keep)| Step::Reap { budget, local, keep })
+}
+
+/// Any step. Shrinks towards nothing, small keys and short times.
+pub fn step() -> impl Strategy<Value = Step> {
+    let flow = || 0..16usize;
+    let keys = || proptest::collection::vec(key(), 0..5);
+    prop_oneof![
+        1 => Just(Step::Skip),
+        8 => key().prop_map(Step::Lookup),
+        2 => keys().prop_map(Step::LookupBatch),
+        12 => new_flow().prop_map(Step::Insert),
+        8 => new_flow().prop_map(Step::InsertIfAbsent),
+        5 => (key(), new_flow()).prop_map(|(key, flow)| Step::GetOrInsertWith(key, flow)),
+        5 => flow().prop_map(Step::Reinsert),
+        6 => flow().prop_map(Step::Refresh),
+        3 => (flow(), -5..15i64).prop_map(|(flow, seconds)| Step::SetDeadline(flow, seconds)),
+        3 => (flow(), timeout()).prop_map(|(flow, timeout)| Step::SetTimeout(flow, timeout)),
+        4 => flow().prop_map(Step::Cancel),
+        3 => key().prop_map(Step::Remove),
+        3 => flow().prop_map(Step::RemoveFlow),
+        8 => reap(),
+        1 => Just(Step::Snapshot),
+        1 => Just(Step::Retain),
+        2 => (0..8usize).prop_map(Step::SetCapacity),
+        1 => Just(Step::ShrinkToFit),
+        2 => flow().prop_map(Step::Clone),
+        12 => flow().prop_map(Step::Drop),
+        1 => Just(Step::DropAll),
+        2 => flow().prop_map(Step::Upgrade),
+        9 => prop_oneof![4 => 0..8i64, 1 => -6..0i64].prop_map(Step::Advance),
+        3 => Just(Step::OpenBurst),
+        5 => key().prop_map(Step::BurstGet),
+        1 => keys().prop_map(Step::BurstGetBatch),
+        2 => flow().prop_map(Step::BurstHandle),
+        3 => Just(Step::CloseBurst),
+    ]
+}
