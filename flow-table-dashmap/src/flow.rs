@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flow_table_api::state::{Expiry, FlowOptions, FlowState, StateView};
-use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, OnExpiry, Status, Timestamp};
+use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, Timestamp};
 
 use crate::id::FlowId;
 use crate::queue::Queue;
@@ -15,6 +15,10 @@ pub struct FlowRecord<K, V>(pub(crate) Arc<Record<K, V>>);
 ///
 /// Strong references are held by the queue (one, while the table holds the flow), by handles, and by bursts; the slots
 /// of the map hold weak ones.
+///
+/// In the order of use: with the two reference counts before it, all that look-up and refresh touch but the key and the
+/// value lies in the first 32 bytes.
+#[repr(C)]
 pub(crate) struct Record<K, V> {
     pub(crate) state: FlowState,
     pub(crate) options: FlowOptions,
@@ -28,17 +32,6 @@ pub(crate) struct Record<K, V> {
     pub(crate) key: K,
     pub(crate) reply: Option<K>,
     value: V,
-}
-
-/// What a look-up makes of a flow that stands under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Visibility {
-    /// It is found.
-    Visible,
-    /// It has ended.
-    Hidden,
-    /// A writer may be putting it in or taking it out this moment.
-    Unsettled,
 }
 
 impl<K, V> Record<K, V> {
@@ -137,36 +130,6 @@ impl<K, V> Record<K, V> {
     pub(crate) fn take_ended(&self) -> bool {
         let take = |id: FlowId| self.home.shared.with_queue(id.queue(), |queue| queue.lock().take(id));
         self.id().and_then(take).flatten().is_some()
-    }
-
-    /// The rules of look-up for a flow that stands under the key looked up (contract L1–L3).
-    #[inline]
-    pub(crate) fn visibility(self: &Arc<Self>, now: Timestamp) -> Visibility {
-        if self.state.load().is_live(now) { Visibility::Visible } else { self.visibility_of_ended(now) }
-    }
-
-    #[cold]
-    fn visibility_of_ended(self: &Arc<Self>, now: Timestamp) -> Visibility {
-        if self.is_live_or_expires(now) {
-            return Visibility::Visible;
-        }
-        match self.state.load().status {
-            // Reinserted this moment.
-            Status::Active => self.visibility(now),
-            Status::Detached => Visibility::Unsettled,
-            Status::Expired if self.options.own(Self::RETURNING) => Visibility::Unsettled,
-            Status::Expired if self.options.on_expiry() == OnExpiry::KeepWhileReferenced && self.is_shared() => {
-                Visibility::Visible
-            }
-            Status::Expired | Status::Cancelled => Visibility::Hidden,
-        }
-    }
-
-    /// Whether anyone but the caller and the table holds the flow. A call in progress on another thread counts.
-    fn is_shared(self: &Arc<Self>) -> bool {
-        // In this order: a reap that lets go meanwhile hands the table's reference to a holder.
-        let own = 1 + usize::from(self.options.own(Self::QUEUED));
-        Arc::strong_count(self) > own
     }
 
     /// Removes the slots called `id`, if they are there, and gives the keys, to be dropped under no lock.

@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Direction, Flow, InsertError, InsertErrorOf, Inserted, Key, NewFlow, ReinsertError,
-    Status, Timestamp, Value,
+    Admission, AdmissionOf, Direction, InsertError, InsertErrorOf, Inserted, Key, NewFlow, Timestamp, Value,
 };
 
 use crate::flow::Record;
 use crate::handle::FlowHandle;
+use crate::heap::Taken;
 use crate::keys::Keys;
-use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::table::FlowTable;
 
@@ -32,7 +31,6 @@ enum Finding<K, V> {
 }
 
 type Insertion<K, V> = Result<AdmissionOf<K, V, FlowTable<K, V>>, InsertErrorOf<K, V, FlowTable<K, V>>>;
-type Reinsertion<K, V> = Result<Inserted<FlowHandle<K, V>>, ReinsertError<FlowHandle<K, V>>>;
 
 // Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it may
 // panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots and makes the
@@ -104,40 +102,8 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         }
     }
 
-    pub(crate) fn reinsert(self: &Arc<Self>, flow: &FlowHandle<K, V>, now: Timestamp) -> Reinsertion<K, V> {
-        let record = self.own(flow)?;
-        let home = self.registry.mine_or_claim(self);
-        let mut keys = Keys::new(self, &record.key, record.reply.as_ref());
-        let held = keys.hold(self);
-        if record.is_live_or_expires(now) {
-            return Err(ReinsertError::Active);
-        }
-        if record.state.load().status == Status::Cancelled {
-            return Err(ReinsertError::Cancelled);
-        }
-        for key in [Direction::Forward, Direction::Reply] {
-            if let Some(holder) = flow.key_for(key).and_then(|own| keys.look(key, own, self, now)) {
-                return Err(ReinsertError::Conflict { holder, key });
-            }
-        }
-        // While the flow waits for a reap it is still counted.
-        let waiting = record.take_ended().then(Vec::new);
-        let Some(made_room) = waiting.or_else(|| self.make_room(now)) else {
-            self.refusals.add();
-            return Err(ReinsertError::Full { capacity: self.room.capacity() });
-        };
-        let id = home.next_id();
-        record.options.set_own(Record::<K, V>::RETURNING);
-        record.set_id(id);
-        keys.fill(id, record, self);
-        home.lock().activate(id, record, now + record.options.timeout());
-        record.options.clear_own(Record::<K, V>::RETURNING);
-        drop(held);
-        Ok(inserted(Arc::clone(record), made_room))
-    }
-
     /// Counts one flow more, and gives those that were let go for it.
-    fn make_room(&self, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
+    pub(crate) fn make_room(&self, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
         if self.room.reserve() {
             return Some(Vec::new());
         }
@@ -146,7 +112,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
 }
 
 /// What an insertion returns. Runs under no lock.
-fn inserted<K, V>(flow: Arc<Record<K, V>>, made_room: Vec<Taken<K, V>>) -> Inserted<FlowHandle<K, V>> {
+pub(crate) fn inserted<K, V>(flow: Arc<Record<K, V>>, made_room: Vec<Taken<K, V>>) -> Inserted<FlowHandle<K, V>> {
     let mut inserted = Inserted::new(FlowHandle::new(flow, Direction::Forward));
     inserted.made_room = made_room.into_iter().map(Taken::let_go).collect();
     inserted

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use flow_table_api::{Budget, EndReason, Ended, OnExpiry, ReapReport, Timestamp};
 
 use crate::handle::FlowHandle;
-use crate::queue::{Queue, Taken, Visit};
+use crate::heap::{Taken, Visit};
+use crate::queue::Queue;
 use crate::shared::Shared;
 use flow_table_api::Direction;
 

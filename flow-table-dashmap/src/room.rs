@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flow_table_api::Timestamp;
 
-use crate::queue::{Queue, Taken, Visit};
+use crate::heap::{Taken, Visit};
+use crate::queue::Queue;
 use crate::watermark::Watermark;
 
 /// The count of flows and its limit (contract C1). A flow is counted before it goes in and until it is let go.
