@@ -169,8 +169,8 @@ impl Drop for Meddler {
         table.reap(at(0), Budget::UNLIMITED);
         drop((table.remove(&7), table.snapshot(), table.stats()));
         if self.serial < 100 {
-            let (table, ended) = (Weak::clone(&self.table), Arc::clone(&self.ended));
-            let successor = Self { table, serial: self.serial + 100, ended };
+            let (weak, ended) = (Weak::clone(&self.table), Arc::clone(&self.ended));
+            let successor = Self { table: weak, serial: self.serial + 100, ended };
             drop(table.insert(NewFlow::new(8, successor).reply(9), at(0)));
         }
     }
