@@ -1,12 +1,12 @@
 use std::mem::ManuallyDrop;
 
-use flow_table_api::{Direction, Ended};
+use arrayvec::ArrayVec;
+use flow_table_api::Direction;
 
 use crate::core::Core;
-use crate::handle::StrongRef;
 use crate::index::EntryIndex;
 use crate::page::Page;
-use crate::reap::is_findable;
+use crate::reap::{BATCH, Claimed, is_findable};
 use crate::shard::ShardInner;
 use crate::slot::Slot;
 
@@ -16,13 +16,13 @@ pub(crate) struct Doomed<'c, K, V> {
     core: &'c Core<K, V>,
     shard: usize,
     /// Without slots. From `undropped` on, keys and values are still there.
-    entries: Vec<EntryIndex>,
+    entries: ArrayVec<EntryIndex, BATCH>,
     undropped: usize,
 }
 
 impl<'c, K, V> Doomed<'c, K, V> {
     pub(crate) const fn new(core: &'c Core<K, V>, shard: usize) -> Self {
-        Self { core, shard, entries: Vec::new(), undropped: 0 }
+        Self { core, shard, entries: ArrayVec::new_const(), undropped: 0 }
     }
 
     /// Gives up the table's references to the claimed flows and takes the slots of those out that nobody else holds or that
@@ -30,8 +30,8 @@ impl<'c, K, V> Doomed<'c, K, V> {
     pub(crate) fn take_from(
         &mut self,
         inner: &mut ShardInner,
-        claimed: &mut Vec<Ended<StrongRef<K, V>>>,
-        rest: &mut Vec<Ended<StrongRef<K, V>>>,
+        claimed: &mut Claimed<K, V>,
+        rest: &mut Claimed<K, V>,
     ) {
         let core = self.core;
         let hash_of = |index| core.hash_in(index, Direction::Forward);
@@ -39,7 +39,6 @@ impl<'c, K, V> Doomed<'c, K, V> {
             let (_, index) = Page::of(ended.flow.entry());
             core.segment(hash_of(index)).prefetch(hash_of(index));
         }
-        self.entries.reserve(claimed.len());
         for ended in claimed.drain(..) {
             let (entry, (_, index)) = (ended.flow.entry(), Page::of(ended.flow.entry()));
             let findable = is_findable(entry);

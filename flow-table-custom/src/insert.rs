@@ -1,8 +1,7 @@
 //! `insert`, `insert_if_absent` and `reinsert`.
 
 use flow_table_api::{
-    Admission, Direction, EndReason, Ended, Flow, InsertError, Inserted, Key, NewFlow, ReinsertError, Status,
-    Timestamp, Value,
+    Direction, EndReason, Ended, Flow, Inserted, Key, NewFlow, ReinsertError, Status, Timestamp, Value,
 };
 
 use crate::admit::{Found, Hashes, Holder};
@@ -23,36 +22,40 @@ pub(crate) enum Mode {
     IfAbsent,
 }
 
-type InsertResult<K, V> = Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>>;
+/// Why a flow was not inserted.
+pub(crate) enum Refusal<K, V> {
+    IdenticalKeys,
+    /// A live flow has a key of the refused one: which.
+    Held {
+        holder: StrongRef<K, V>,
+        key: Direction,
+    },
+    Full,
+    OutOfMemory,
+}
+
 type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> Core<K, V> {
-    pub(crate) fn insert(&self, flow: NewFlow<K, V>, now: Timestamp, mode: Mode) -> InsertResult<K, V> {
-        if flow.reply_key() == Some(flow.key()) {
-            return Err(InsertError::IdenticalKeys { flow });
+    /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once.
+    pub(crate) fn insert(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        now: Timestamp,
+        mode: Mode,
+    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
+        let new = flow.as_ref().expect("the caller's flow");
+        let keys = (new.key(), new.reply_key());
+        if keys.1 == Some(keys.0) {
+            return Err(Refusal::IdenticalKeys);
         }
-        let hashes = self.hashes(flow.key(), flow.reply_key());
+        let hashes = self.hashes(keys.0, keys.1);
         let mut room = Room::new(self, now);
         loop {
             let mut borrowings = Borrowings::new();
-            let keys = (flow.key(), flow.reply_key());
-            let Ok(mut found) = self.find_holders(keys, hashes, now, &mut borrowings) else {
-                return Err(InsertError::OutOfMemory { flow });
-            };
-            let conflict = match (&found.forward, &found.reply) {
-                (Some(holder), _) if holder.live && mode == Mode::IfAbsent => Some((holder, Direction::Forward)),
-                (forward, Some(holder)) if holder.live && !is_same(forward, holder) => {
-                    Some((holder, Direction::Reply))
-                }
-                _ => None,
-            };
-            if let Some((holder, key)) = conflict {
-                let holder = holder.handle();
-                drop(found);
-                return match mode {
-                    Mode::Replace => Err(InsertError::Conflict { flow, holder, key }),
-                    Mode::IfAbsent => Ok(Admission::Existing { holder, key, rejected: Some(flow) }),
-                };
+            let mut found = self.find_holders(keys, hashes, now, &mut borrowings)?;
+            if let Some((holder, key)) = conflict(&found, mode) {
+                return Err(Refusal::Held { holder: holder.handle(), key });
             }
             let replaces = found.forward.as_ref().is_some_and(|holder| holder.live);
             let reserved = self.capacity.reserve();
@@ -63,14 +66,17 @@ impl<K: Key, V: Value> Core<K, V> {
                     continue;
                 }
                 self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
-                return Err(InsertError::Full { flow, capacity: self.capacity.limit() });
+                return Err(Refusal::Full);
             }
-            let Ok((index, generation)) = self.alloc(&mut found.locks, hashes) else {
-                drop(found);
-                self.capacity.give_back(usize::from(reserved));
-                return Err(InsertError::OutOfMemory { flow });
+            let (index, generation) = match self.alloc(&mut found.locks, hashes) {
+                Ok(allocated) => allocated,
+                Err(AllocError) => {
+                    self.capacity.give_back(usize::from(reserved));
+                    return Err(Refusal::OutOfMemory);
+                }
             };
-            let handle = self.write(index, generation, flow, hashes);
+            let new = flow.take().expect("the caller's flow");
+            let handle = self.write(index, generation, new, hashes);
             let mut inserted = Inserted::new(handle);
             if let Some((old, status)) = self.install(&mut found, index, hashes, now) {
                 // Of a flow that ended while it was being replaced, the reap takes care, unless its room is needed.
@@ -90,7 +96,7 @@ impl<K: Key, V: Value> Core<K, V> {
             }
             drop(found);
             inserted.made_room = room.take();
-            return Ok(Admission::Inserted(inserted));
+            return Ok(inserted);
         }
     }
 
@@ -215,11 +221,7 @@ impl<K: Key, V: Value> Core<K, V> {
             };
             self.expire(entry, now);
             ended()?;
-            let live = |holder: &&Holder<K, V>| holder.live;
-            let conflict = found.forward.as_ref().filter(live).map(|holder| (holder, Direction::Forward));
-            let conflict =
-                conflict.or_else(|| found.reply.as_ref().filter(live).map(|holder| (holder, Direction::Reply)));
-            if let Some((holder, key)) = conflict {
+            if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
                 return Err(ReinsertError::Conflict { holder: holder.handle(), key });
             }
             // Under the lock of the flow's shard, which `found` has.
@@ -250,6 +252,19 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 }
 
-fn is_same<K, V>(forward: &Option<Holder<K, V>>, holder: &Holder<K, V>) -> bool {
-    forward.as_ref().is_some_and(|forward| forward.entry == holder.entry)
+/// The live flow that stands in the way, and which of the new keys it has.
+fn conflict<'f, K, V>(found: &'f Found<'_, K, V>, mode: Mode) -> Option<(&'f Holder<K, V>, Direction)> {
+    let forward = found.forward.as_ref().filter(|holder| holder.live);
+    if let (Some(holder), Mode::IfAbsent) = (forward, mode) {
+        return Some((holder, Direction::Forward));
+    }
+    let reply = found.reply.as_ref().filter(|holder| holder.live);
+    let other = reply.filter(|holder| forward.is_none_or(|forward| forward.entry != holder.entry));
+    other.map(|holder| (holder, Direction::Reply))
+}
+
+impl<K, V> From<AllocError> for Refusal<K, V> {
+    fn from(AllocError: AllocError) -> Self {
+        Self::OutOfMemory
+    }
 }

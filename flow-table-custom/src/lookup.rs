@@ -102,13 +102,14 @@ impl<K: Key, V: Value> Core<K, V> {
                 self.segment(*hash).prefetch(*hash);
             }
             for &hash in &hashes[..keys.len()] {
-                self.segment(hash).find(hash, |slot| {
+                // Never found, so that all candidates of the key's bucket are fetched.
+                let _: Option<()> = self.segment(hash).find(hash, |slot| {
                     let entry = self.entry(slot.entry());
                     crate::prefetch::read(entry.as_ptr().as_ptr());
                     if slot.entry().is_pair() {
                         crate::prefetch::read(entry.as_ptr().as_ptr().wrapping_byte_add(64));
                     }
-                    Some(())
+                    None
                 });
             }
             for (key, &hash) in keys.iter().zip(&hashes) {

@@ -1,5 +1,6 @@
 //! Reaping: claiming what has ended under the shard's lock, a batch at a time, and letting it go under none.
 
+use arrayvec::ArrayVec;
 use flow_table_api::state::Expiry;
 use flow_table_api::{Budget, Direction, EndReason, Ended, OnExpiry, ReapReport, Status, Timestamp};
 
@@ -7,6 +8,7 @@ use crate::core::Core;
 use crate::doomed::Doomed;
 use crate::entry::{Entry, HELD};
 use crate::handle::StrongRef;
+use crate::page::Page;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
 use crate::sync::Ordering;
@@ -14,30 +16,35 @@ use crate::sync::Ordering;
 /// Flows claimed under one lock.
 pub(crate) const BATCH: usize = 64;
 
+/// The shard whose reaping sees to orphans.
+const ORPHANAGE: usize = 0;
+
+/// Flows that the table lets go, on their way to whoever asked for them.
+pub(crate) type Claimed<K, V> = ArrayVec<Ended<StrongRef<K, V>>, BATCH>;
+
 impl<K, V> Core<K, V> {
     /// Ended flows were let go, but not handed over: the next reap does.
-    pub(crate) fn orphan(&self, flows: Vec<Ended<StrongRef<K, V>>>) {
+    pub(crate) fn orphan(&self, flows: impl IntoIterator<Item = Ended<StrongRef<K, V>>>) {
         self.orphans.lock().extend(flows);
-        self.due.lower(0, Timestamp::ZERO);
+        self.due.lower(ORPHANAGE, Timestamp::ZERO);
     }
 
-    /// Lets at most `most` flows of the shard go that have ended or are due, and adds them to `claimed`. No shard is locked
-    /// by the caller.
+    /// Lets flows of the shard go that have ended or are due, and fills `claimed` with them. No shard is locked by the
+    /// caller.
     pub(crate) fn claim(
         &self,
         shard: usize,
         now: Timestamp,
         budget: &mut usize,
-        most: usize,
         report: &mut ReapReport,
-        claimed: &mut Vec<Ended<StrongRef<K, V>>>,
+        claimed: &mut Claimed<K, V>,
     ) {
         let first = claimed.len();
         let mut inner = self.lock(shard);
-        self.claim_locked(shard, &mut inner, now, budget, most, report, claimed);
+        self.claim_locked(shard, &mut inner, now, budget, report, claimed);
         for ended in &claimed[first..] {
             if !is_findable(ended.flow.entry()) {
-                let (_, index) = crate::page::Page::of(ended.flow.entry());
+                let (_, index) = Page::of(ended.flow.entry());
                 let hash = self.hash_in(index, Direction::Forward);
                 self.unlink(&mut inner, hash, Slot::new(index, Direction::Forward));
             }
@@ -49,7 +56,7 @@ impl<K, V> Core<K, V> {
     /// Takes the reply slots of two-key flows that may not be found any more out of the table.
     fn unlink_replies(&self, claimed: &[Ended<StrongRef<K, V>>]) {
         for entry in claimed.iter().map(|ended| ended.flow.entry()) {
-            let (_, index) = crate::page::Page::of(entry);
+            let (_, index) = Page::of(entry);
             if index.is_pair() && !is_findable(entry) {
                 self.unlink_reply(index);
             }
@@ -63,12 +70,12 @@ impl<K, V> Core<K, V> {
         inner: &mut ShardInner,
         now: Timestamp,
         budget: &mut usize,
-        most: usize,
         report: &mut ReapReport,
-        claimed: &mut Vec<Ended<StrongRef<K, V>>>,
+        claimed: &mut Claimed<K, V>,
     ) {
         let (first, notices) = (claimed.len(), &self.shards[shard].notices);
-        while claimed.len() - first < most && *budget > 0 {
+        let mut expired = 0;
+        while !claimed.is_full() && *budget > 0 {
             let Some(notice) = notices.pop() else { break };
             let entry = self.entry(notice.entry);
             let current = entry.refs().generation() == notice.generation && entry.options().own(HELD);
@@ -78,12 +85,12 @@ impl<K, V> Core<K, V> {
                 claimed.push(self.claim_one(entry, report));
             }
         }
-        while claimed.len() - first < most {
+        while !claimed.is_full() {
             let due = inner.timers.pop_due(now, budget, &mut report.rescheduled, &mut self.filed());
             let Some(index) = due else { break };
             let entry = self.entry(index);
             match entry.state().expire(now) {
-                Expiry::Expired => self.shards[shard].counters.expired.add(1),
+                Expiry::Expired => expired += 1,
                 Expiry::NotActive(_) => {}
                 Expiry::NotDue(deadline) => {
                     // A refresh came between.
@@ -95,6 +102,7 @@ impl<K, V> Core<K, V> {
             claimed.push(self.claim_one(entry, report));
         }
         self.capacity.give_back(claimed.len() - first);
+        self.shards[shard].counters.expired.add_locked(inner, expired);
         self.due.settle(shard, inner.timers.next_due());
         if !notices.is_empty() {
             self.due.lower(shard, Timestamp::ZERO);
@@ -122,9 +130,14 @@ impl<K, V> Core<K, V> {
         mut ended: impl FnMut(Ended<StrongRef<K, V>>),
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, left, report| {
-            let mut batch = Batch { core: self, claimed: Vec::new() };
-            self.claim_orphans(left, report, &mut batch.claimed);
-            self.claim(shard, now, left, BATCH, report, &mut batch.claimed);
+            let mut batch = Batch { core: self, claimed: Claimed::new() };
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut batch.claimed);
+                while let Some(flow) = batch.claimed.pop() {
+                    ended(flow);
+                }
+            }
+            self.claim(shard, now, left, report, &mut batch.claimed);
             while let Some(flow) = batch.claimed.pop() {
                 ended(flow);
             }
@@ -134,12 +147,15 @@ impl<K, V> Core<K, V> {
     /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
     /// in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
-        let (mut claimed, mut rest) = (Vec::new(), Vec::new());
+        let (mut claimed, mut rest) = (Claimed::new(), Claimed::new());
         self.reap_shards(now, budget, |shard, left, report| {
-            self.claim_orphans(left, report, &mut rest);
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut rest);
+                rest.clear();
+            }
             let mut doomed = Doomed::new(self, shard);
             let mut inner = self.lock(shard);
-            self.claim_locked(shard, &mut inner, now, left, BATCH, report, &mut claimed);
+            self.claim_locked(shard, &mut inner, now, left, report, &mut claimed);
             doomed.take_from(&mut inner, &mut claimed, &mut rest);
             drop(inner);
             self.unlink_replies(&rest);
@@ -153,10 +169,11 @@ impl<K, V> Core<K, V> {
         &self,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Vec<Ended<StrongRef<K, V>>>,
+        claimed: &mut Claimed<K, V>,
     ) {
         let mut orphans = self.orphans.lock();
         while *budget > 0
+            && !claimed.is_full()
             && let Some(orphan) = orphans.pop()
         {
             *budget -= 1;
@@ -164,7 +181,7 @@ impl<K, V> Core<K, V> {
             claimed.push(orphan);
         }
         if !orphans.is_empty() {
-            self.due.lower(0, Timestamp::ZERO);
+            self.due.lower(ORPHANAGE, Timestamp::ZERO);
         }
     }
 
@@ -186,14 +203,14 @@ impl<K, V> Core<K, V> {
             return report;
         }
         let (mut left, shards) = (budget.get(), self.shards.len());
-        // Relaxed: it only spreads the work.
-        let start = self.reap_from.fetch_add(1, Ordering::Relaxed);
+        // Relaxed, and not one step: it only spreads the work.
+        let start = self.reap_from.load(Ordering::Relaxed);
+        self.reap_from.store(start.wrapping_add(1), Ordering::Relaxed);
         for shard in (0..shards).map(|offset| start.wrapping_add(offset) & (shards - 1)) {
             while left > 0 && self.due.is_due(shard, now) {
                 reap_shard(shard, &mut left, &mut report);
             }
         }
-        self.due.recompute();
         report.more = left == 0 && (0..shards).any(|shard| self.due.is_due(shard, now));
         report
     }
@@ -215,13 +232,13 @@ pub(crate) fn is_findable<K, V>(entry: Entry<K, V>) -> bool {
 /// Claimed flows on their way to a callback. If it panics, the rest waits for the next reap.
 struct Batch<'c, K, V> {
     core: &'c Core<K, V>,
-    claimed: Vec<Ended<StrongRef<K, V>>>,
+    claimed: Claimed<K, V>,
 }
 
 impl<K, V> Drop for Batch<'_, K, V> {
     fn drop(&mut self) {
         if !self.claimed.is_empty() {
-            self.core.orphan(std::mem::take(&mut self.claimed));
+            self.core.orphan(self.claimed.drain(..));
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::hash::KeyHash;
 use crate::index::EntryIndex;
 use crate::memory::AllocError;
 use crate::page::Page;
+use crate::segment::Hashes;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
 use crate::sync::Ordering;
@@ -21,16 +22,18 @@ use crate::sync::Ordering;
 /// The table's last owner, if it is to be dropped now. Hold no reference to the core while dropping it.
 type Keeper<K, V> = Option<Arc<Core<K, V>>>;
 
-impl<K, V> Core<K, V> {
-    /// The hash of the key that a slot is for, or nothing if its flow is gone. Under the lock of the slot's shard.
-    pub(crate) fn hash_of(&self, slot: Slot) -> Option<KeyHash> {
-        let index = slot.entry();
-        if self.entry(index).refs().count() == 0 {
-            return None;
-        }
-        Some(self.hash_in(index, slot.direction()))
+/// Under the lock of the slot's shard: an entry is not freed before its slots are taken out.
+impl<K, V> Hashes for Core<K, V> {
+    fn hash_of(&self, slot: Slot) -> KeyHash {
+        self.hash_in(slot.entry(), slot.direction())
     }
 
+    fn prefetch(&self, slot: Slot) {
+        self.page_of(slot.entry()).prefetch_record(slot.entry().place());
+    }
+}
+
+impl<K, V> Core<K, V> {
     /// The hash of one of an entry's keys, for whoever may ask (see `page`).
     #[inline]
     pub(crate) fn hash_in(&self, index: EntryIndex, direction: Direction) -> KeyHash {
@@ -45,7 +48,7 @@ impl<K, V> Core<K, V> {
     #[inline]
     pub(crate) fn reserve(&self, inner: &mut ShardInner, hash: KeyHash, slots: usize) -> Result<(), AllocError> {
         let owned = &mut inner.segments[self.local_segment(hash)];
-        self.segment(hash).reserve(owned, slots, &self.buckets, |slot| self.hash_of(slot))
+        self.segment(hash).reserve(owned, slots, &self.buckets, self)
     }
 
     /// Takes a slot out of the segment of `hash`, if it is there. Under its shard's lock.
@@ -53,7 +56,7 @@ impl<K, V> Core<K, V> {
         let owned = &mut inner.segments[self.local_segment(hash)];
         let segment = self.segment(hash);
         if segment.remove(owned, hash, slot) {
-            segment.shrink(owned, &self.buckets, |slot| self.hash_of(slot));
+            segment.shrink(owned, &self.buckets, self);
         }
     }
 

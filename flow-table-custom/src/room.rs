@@ -2,11 +2,10 @@ use flow_table_api::{Ended, ReapReport, Timestamp};
 
 use crate::core::Core;
 use crate::handle::StrongRef;
+use crate::reap::Claimed;
 
 /// Flows that one insertion may look at in each shard to make room.
-const VISITS: usize = 64;
-/// Flows that one insertion lets go at once.
-const MOST: usize = 4;
+const VISITS: usize = 16;
 /// How often an insertion makes room that others take before it gives up.
 const ATTEMPTS: usize = 8;
 
@@ -37,14 +36,14 @@ impl<'c, K, V> Room<'c, K, V> {
         let before = made.len();
         for shard in 0..core.shards.len() {
             if core.due.is_due(shard, *now) {
-                let mut report = ReapReport::default();
-                core.claim(shard, *now, &mut VISITS.clone(), MOST, &mut report, made);
+                let (mut visits, mut report, mut claimed) = (VISITS, ReapReport::default(), Claimed::new());
+                core.claim(shard, *now, &mut visits, &mut report, &mut claimed);
+                made.extend(claimed);
                 if made.len() > before {
                     break;
                 }
             }
         }
-        core.due.recompute();
         made.len() > before
     }
 

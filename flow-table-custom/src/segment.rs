@@ -27,6 +27,18 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 /// An array has 2^LOG2_MAX buckets at most.
 const LOG2_MAX: u32 = 15;
 
+/// How many buckets ahead a rebuild fetches what it needs.
+const REBUILD_AHEAD: usize = 2;
+
+/// What a segment must know of its flows when it is rebuilt.
+pub(crate) trait Hashes {
+    /// The hash of a slot's key.
+    fn hash_of(&self, slot: Slot) -> KeyHash;
+
+    /// Starts loading what [`hash_of`](Self::hash_of) needs.
+    fn prefetch(&self, slot: Slot);
+}
+
 /// Where arrays of empty buckets come from and go to.
 pub(crate) trait BucketSource {
     /// An array of 2^`log2` empty buckets. It stays readable for as long as the source exists, also after `free`.
@@ -177,23 +189,22 @@ impl Segment {
         })
     }
 
-    /// Makes room for `slots` more slots, at most nine. Under the shard's lock. `hash_of` gives the hash of a slot's key, or nothing if the
-    /// slot is dead: it is left behind then.
+    /// Makes room for `slots` more slots, at most nine. Under the shard's lock.
     pub(crate) fn reserve(
         &self,
         owned: &mut Owned,
         slots: usize,
         source: &impl BucketSource,
-        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+        hashes: &impl Hashes,
     ) -> Result<(), AllocError> {
         let log2 = match self.buckets().len() {
-            0 => return self.rebuild(owned, 0, source, hash_of),
+            0 => return self.rebuild(owned, 0, source, hashes),
             len => len.trailing_zeros(),
         };
         if owned.used + slots <= room(log2) {
             Ok(())
         } else if log2 < LOG2_MAX {
-            self.rebuild(owned, log2 + 1, source, hash_of)
+            self.rebuild(owned, log2 + 1, source, hashes)
         } else {
             Err(AllocError)
         }
@@ -252,14 +263,14 @@ impl Segment {
         &self,
         owned: &mut Owned,
         source: &impl BucketSource,
-        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+        hashes: &impl Hashes,
     ) {
         let log2 = match self.buckets().len() {
             0 | 1 => return,
             len => len.trailing_zeros(),
         };
         if owned.used < room(log2) / 5 {
-            let _ = self.rebuild(owned, log2 - 1, source, hash_of);
+            let _ = self.rebuild(owned, log2 - 1, source, hashes);
         }
     }
 
@@ -275,24 +286,23 @@ impl Segment {
         owned: &mut Owned,
         log2: u32,
         source: &impl BucketSource,
-        hash_of: impl Fn(Slot) -> Option<KeyHash>,
+        hashes: &impl Hashes,
     ) -> Result<(), AllocError> {
         let array = source.alloc(log2)?;
         debug_assert!((log2 as usize) < align_of::<Bucket>());
         // SAFETY: `alloc` gave 2^log2 buckets; they stay readable for as long as the segment exists.
         let new: &[Bucket] = unsafe { slice::from_raw_parts(array.as_ptr(), 1 << log2) };
         let old = self.buckets();
-        let mut used = 0;
-        for bucket in old {
+        for (at, bucket) in old.iter().enumerate() {
+            // The records of a bucket's flows lie anywhere in memory: those of a later bucket are fetched meanwhile.
+            if let Some(later) = old.get(at + REBUILD_AHEAD) {
+                later.tags().used().filter_map(|number| later.slot(number)).for_each(|slot| hashes.prefetch(slot));
+            }
             for number in bucket.tags().used() {
                 let slot = bucket.slot(number).expect("a used slot is not null under the lock");
-                if let Some(hash) = hash_of(slot) {
-                    Self::fill(new, hash, slot);
-                    used += 1;
-                }
+                Self::fill(new, hashes.hash_of(slot), slot);
             }
         }
-        owned.used = used;
         // Release: pairs with `buckets`.
         self.array.store(array.as_ptr().map_addr(|address| address | log2 as usize), Ordering::Release);
         self.bump(owned);

@@ -13,7 +13,7 @@ use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::entry::FlowEntry;
 use crate::handle::StrongRef;
-use crate::insert::Mode;
+use crate::insert::{Mode, Refusal};
 use crate::page::Page;
 
 /// The optimized flow table. See the crate's documentation, and [`Table`] for what it does.
@@ -25,6 +25,17 @@ impl<K: Key, V: Value> FlowTable<K, V> {
     fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
         let (page, _) = Page::of(flow.entry());
         if page.core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
+    }
+
+    #[cold]
+    fn refusal(&self, flow: Option<NewFlow<K, V>>, why: Refusal<K, V>) -> InsertError<K, V, StrongRef<K, V>> {
+        let flow = flow.expect("a flow that is refused is not taken");
+        match why {
+            Refusal::IdenticalKeys => InsertError::IdenticalKeys { flow },
+            Refusal::Full => InsertError::Full { flow, capacity: self.core.capacity.limit() },
+            Refusal::OutOfMemory => InsertError::OutOfMemory { flow },
+            Refusal::Held { holder, key } => InsertError::Conflict { flow, holder, key },
+        }
     }
 }
 
@@ -59,10 +70,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        match self.core.insert(flow, now, Mode::Replace)? {
-            Admission::Inserted(inserted) => Ok(inserted),
-            Admission::Existing { .. } => unreachable!("a replacing insertion reports conflicts as errors"),
-        }
+        let mut flow = Some(flow);
+        self.core.insert(&mut flow, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
     }
 
     fn insert_if_absent(
@@ -70,7 +79,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        self.core.insert(flow, now, Mode::IfAbsent)
+        let mut flow = Some(flow);
+        match self.core.insert(&mut flow, now, Mode::IfAbsent) {
+            Ok(inserted) => Ok(Admission::Inserted(inserted)),
+            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
+            Err(why) => Err(self.refusal(flow, why)),
+        }
     }
 
     fn reinsert(

@@ -13,7 +13,7 @@ use super::max_tree::MaxTree;
 use super::{AllocError, PAGE_BYTES, os};
 
 /// Chunks of a pool that do without huge pages, so that small tables stay small.
-const SMALL_CHUNKS: usize = 4;
+const SMALL_CHUNKS: usize = 1;
 
 /// Dirty pages that a pool may have, however little it holds.
 const MIN_DIRTY: usize = 4;

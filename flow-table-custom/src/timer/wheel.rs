@@ -36,7 +36,7 @@ pub(super) struct Wheel {
 }
 
 /// How many entries ahead of the one being looked at are brought into the cache.
-const FEW: usize = 200;
+const FEW: usize = 4;
 const PREFETCH: usize = 12;
 
 impl Wheel {
