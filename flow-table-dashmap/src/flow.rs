@@ -37,8 +37,6 @@ pub(crate) struct Record<K, V> {
 impl<K, V> Record<K, V> {
     /// Own bit of the options: a queue holds the flow. Set and cleared under the lock of that queue.
     pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
-    /// Own bit of the options: a reinsertion is giving the flow new slots.
-    pub(crate) const RETURNING: u32 = FlowOptions::OWN_1;
 
     pub(crate) fn new(
         flow: NewFlow<K, V>,

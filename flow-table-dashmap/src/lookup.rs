@@ -8,72 +8,44 @@ use crate::shared::Shared;
 /// A flow that a look-up found, and the direction of the key that matched.
 pub(crate) type Found<K, V> = (Arc<Record<K, V>>, Direction);
 
-/// What a look-up makes of a flow that stands under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Visibility {
-    /// It is found.
-    Visible,
-    /// It has ended.
-    Hidden,
-    /// A writer may be putting it in or taking it out this moment.
-    Unsettled,
-}
-
 impl<K: Key, V: Value> Shared<K, V> {
-    /// Look-up: one hash, one probe, one reference counted.
+    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found then.
     #[inline]
     pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let hash = self.hash(key);
         let occupant = self.slots.get(hash, key)?;
         let flow = occupant.flow?;
-        match flow.visibility(now) {
-            Visibility::Visible => Some((flow, occupant.slot.direction())),
-            Visibility::Hidden => None,
-            Visibility::Unsettled => {
-                drop(flow);
-                self.find_settled(hash, key, now)
-            }
+        if flow.state.load().is_live(now) {
+            return Some((flow, occupant.slot.direction()));
         }
+        drop(flow);
+        self.find_settled(hash, key, now)
     }
 
-    /// The second look, with writers of the key kept out: what is not live now is not there.
+    /// The second look at a key whose flow is not live. With writers of the key kept out: the flow may be on its way in, or
+    /// may have made way for one that is.
     #[cold]
     fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
-        // Outlives the lock: dropping what is found may run user code.
+        // Both outlive the lock: dropping what was looked at may run user code.
         let occupant;
-        let visibility;
+        let found;
         {
             let _settled = self.stripes.settle(hash);
             occupant = self.slots.get(hash, key)?;
-            visibility = occupant.flow.as_ref()?.visibility(now);
+            found = occupant.flow.as_ref()?.is_found(now);
         }
-        let found = occupant.flow.map(|flow| (flow, occupant.slot.direction()));
-        found.filter(|_| visibility == Visibility::Visible)
+        let direction = occupant.slot.direction();
+        occupant.flow.filter(|_| found).map(|flow| (flow, direction))
     }
 }
 
 impl<K, V> Record<K, V> {
-    /// The rules of look-up for a flow that stands under the key looked up (contract L1–L3).
-    #[inline]
-    fn visibility(self: &Arc<Self>, now: Timestamp) -> Visibility {
-        if self.state.load().is_live(now) { Visibility::Visible } else { self.visibility_of_ended(now) }
-    }
-
-    #[cold]
-    fn visibility_of_ended(self: &Arc<Self>, now: Timestamp) -> Visibility {
-        if self.is_live_or_expires(now) {
-            return Visibility::Visible;
-        }
-        match self.state.load().status {
-            // Reinserted this moment.
-            Status::Active => self.visibility(now),
-            Status::Detached => Visibility::Unsettled,
-            Status::Expired if self.options.own(Self::RETURNING) => Visibility::Unsettled,
-            Status::Expired if self.options.on_expiry() == OnExpiry::KeepWhileReferenced && self.is_shared() => {
-                Visibility::Visible
-            }
-            Status::Expired | Status::Cancelled => Visibility::Hidden,
-        }
+    /// Whether a look-up of the key under which the flow stands finds it (contract L1–L3).
+    fn is_found(self: &Arc<Self>, now: Timestamp) -> bool {
+        self.is_live_or_expires(now)
+            || self.state.load().status == Status::Expired
+                && self.options.on_expiry() == OnExpiry::KeepWhileReferenced
+                && self.is_shared()
     }
 
     /// Whether anyone but the caller and the table holds the flow. A call in progress on another thread counts.

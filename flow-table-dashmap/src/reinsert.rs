@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use flow_table_api::{Direction, Flow, Inserted, Key, ReinsertError, Status, Timestamp, Value};
 
-use crate::flow::Record;
 use crate::handle::FlowHandle;
 use crate::insert::inserted;
 use crate::keys::Keys;
@@ -35,11 +34,9 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
             return Err(ReinsertError::Full { capacity: self.room.capacity() });
         };
         let id = home.next_id();
-        record.options.set_own(Record::<K, V>::RETURNING);
         record.set_id(id);
         keys.fill(id, record, self);
         home.lock().activate(id, record, now + record.options.timeout());
-        record.options.clear_own(Record::<K, V>::RETURNING);
         drop(held);
         Ok(inserted(Arc::clone(record), made_room))
     }

@@ -11,8 +11,8 @@ use crate::sync;
 /// exclusively and in ascending order, for as long as they take: writers of one key come one after the other,
 /// crossing pairs cannot deadlock, and what a writer has read of its keys stays true but for flows that end.
 ///
-/// Look-ups use the map alone. Only one that finds a flow which is neither live nor plainly ended, so maybe half way in
-/// or out, waits for the key's writer, by holding the stripe *shared* for a second look (contract X1, L6).
+/// Look-ups use the map alone. Only one that comes upon a flow which is not live, and may be half way in or out, waits for
+/// the key's writer, by holding the stripe *shared* for a second look (contract X1, L6).
 ///
 /// **Ground rule**: of the user's code only `Eq` of keys runs under a stripe. Whatever else may be dropped or cloned is
 /// kept in variables that outlive the guard, or dealt with before it.
