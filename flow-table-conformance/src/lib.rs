@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod actor;
 mod backend;
 mod cases;
 mod fixture;
+pub mod history;
 mod instantiate;
 pub mod model;
 pub mod random;
@@ -14,6 +16,7 @@ mod setup;
 pub use flow_table_api as api;
 pub use rstest;
 
+pub use actor::Actor;
 pub use backend::{Backend, TestRef, TestTable};
 pub use fixture::{Ledger, TestKey, TestValue};
 pub use instantiate::run;

@@ -206,6 +206,13 @@ macro_rules! __cases {
                 counters_tell_what_happened [C5];
                 memory_follows_the_flows [C5 C3];
             }
+            concurrency {
+                histories_of_one_key_are_linearizable [X1];
+                histories_of_pairs_are_linearizable [X1 I4];
+                a_replaced_key_is_never_missing [X1 I1 I4];
+                nobody_loses_a_flow_to_a_dead_one [X1 L4 R3 I2];
+                everything_at_once_adds_up [X2 X1 V1 S3 R4 C1];
+            }
             random {
                 runs_in_a_small_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 I1 I2 I4 I5 D4 R1 R4 R6 V1 C1 C2];
                 runs_in_a_large_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 U1 U2 I4 I5 D4 R1 R4 R6 V1 C5];

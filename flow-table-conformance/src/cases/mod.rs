@@ -3,6 +3,7 @@
 
 pub mod bursts;
 pub mod capacity;
+pub mod concurrency;
 pub mod deadline;
 pub mod early_end;
 pub mod handles;

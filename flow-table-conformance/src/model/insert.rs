@@ -1,6 +1,6 @@
 use flow_table_api::{Direction, Status, Timeout, Timestamp};
 
-use super::{Admitted, End, Entry, FlowId, Model, Outcome, Refusal, Spec, Worlds, one};
+use super::{Admitted, End, Entry, FlowId, Model, Op, Outcome, Refusal, Spec, Worlds, one};
 
 /// The flow that has a key of the new one: which, by which of its own keys, and which of the new one's.
 #[derive(Clone, Copy)]
@@ -85,6 +85,16 @@ impl Model {
             entry.handles += 1;
             None
         })
+    }
+
+    /// The states in which `op`, an insertion under way, may have expired flows under its keys, and done no more yet:
+    /// expiry is a step of its own, which others may see.
+    pub fn underway(&self, op: &Op) -> Vec<Self> {
+        let (Op::Insert { flow, now } | Op::InsertIfAbsent { flow, now }) = op else { return Vec::new() };
+        let met = self.holders(flow.key, flow.reply).into_iter().map(|holder| holder.flow);
+        let mut worlds = self.after_meeting(met, *now);
+        worlds.retain(|world| world != self);
+        worlds
     }
 
     /// The insertion, unless it needs room and there is none.

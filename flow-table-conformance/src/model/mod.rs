@@ -133,7 +133,7 @@ impl Model {
                 Status::Active => one(Outcome::Granted(true), self.with(|world| world.detach(flow))),
                 _ => one(Outcome::Granted(false), self.clone()),
             },
-            Op::Reap { now, budget } => self.reap(now, budget, seen),
+            Op::Reap { now, budget, .. } => self.reap(now, budget, seen),
             Op::ForEach => {
                 let active = self.flows.iter().filter(|(_, entry)| entry.status == Status::Active);
                 one(Outcome::Visited(active.map(|(&flow, _)| flow).collect()), self.clone())

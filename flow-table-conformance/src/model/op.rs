@@ -50,8 +50,8 @@ pub enum Op {
     Remove { key: u64 },
     /// `remove_flow`, or one refusal of `retain`.
     RemoveFlow { flow: FlowId },
-    /// `reap_with` whose callback keeps every handle.
-    Reap { now: Timestamp, budget: usize },
+    /// `reap_with` or `reap_local_with`, whose callback keeps every handle.
+    Reap { now: Timestamp, budget: usize, local: bool },
     /// `for_each`, or `snapshot` of which every handle is dropped again.
     ForEach,
     /// `set_capacity`.

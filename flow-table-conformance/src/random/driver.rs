@@ -1,15 +1,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flow_table_api::{Borrowed, Burst, Flow, FlowRef, NewFlow, Table, Timestamp};
+use flow_table_api::{Borrowed, Burst, Flow, FlowRef, Status, Table, Timestamp};
 
 use super::Step;
+use crate::actor::Actor;
 use crate::fixture::{Ledger, TestKey, TestValue};
-use crate::model::{FlowId, Model, Op, Outcome, Sight, Spec, View};
-use crate::{Backend, Setup, TestRef, TestTable};
+use crate::model::{FlowId, Model, Op, Outcome, Sight};
+use crate::{Backend, Setup, TestTable};
 
 type TestFlow<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
-type WeakRef<B> = <TestRef<B> as FlowRef<TestKey, TestValue>>::Weak;
 type Borrows<'b, B> = Vec<Borrowed<'b, TestFlow<B>>>;
 type OpenBurst<'t, B> = <TestTable<B> as Table<TestKey, TestValue>>::Burst<'t>;
 
@@ -24,13 +24,9 @@ const DEPTH: usize = 3;
 
 /// Runs steps on a table and on the model, and compares the two after each.
 pub struct Driver<'t, B: Backend> {
-    pub(super) table: &'t TestTable<B>,
-    pub(super) ledger: Ledger,
+    pub(super) actor: Actor<'t, B>,
     /// Every state in which a table that gave these outcomes may be.
     worlds: Vec<Model>,
-    pub(super) handles: Vec<TestRef<B>>,
-    /// A weak reference to each flow ever seen.
-    pub(super) weak: Vec<(FlowId, WeakRef<B>)>,
     pub(super) now: Timestamp,
     depth: usize,
     way: String,
@@ -46,22 +42,18 @@ impl<'t, B: Backend> Driver<'t, B> {
         let table = TestTable::<B>::with_config(setup.exactly(capacity));
         let ledger = Ledger::default();
         let mut driver = Driver::<B> {
-            table: &table,
-            ledger: ledger.clone(),
+            actor: Actor::new(&table, ledger.clone()),
             worlds: vec![Model::new(capacity)],
-            handles: Vec::new(),
-            weak: Vec::new(),
             now: Timestamp::from_secs(10),
             depth: 0,
             way: String::new(),
         };
         driver.frame(&mut steps.iter(), None)?;
-        let Driver { handles, way, .. } = driver;
+        let Driver { actor: Actor { handles, .. }, way, .. } = driver;
         let before: Vec<_> = handles.iter().map(|flow| flow.status()).collect();
         drop(table);
         for (flow, before) in handles.iter().zip(before) {
-            let right =
-                if before == flow_table_api::Status::Active { flow_table_api::Status::Detached } else { before };
+            let right = if before == Status::Active { Status::Detached } else { before };
             if flow.status() != right || flow.cancel() || flow.refresh(Timestamp::ZERO) {
                 return Err(Disagreement(format!("{way}drop of the table: {flow:?} was {before:?}")));
             }
@@ -77,7 +69,7 @@ impl<'t, B: Backend> Driver<'t, B> {
         while let Some(step) = steps.next() {
             match (step, burst) {
                 (Step::OpenBurst, _) if self.depth < DEPTH => {
-                    let inner = self.table.burst(self.now);
+                    let inner = self.actor.table.burst(self.now);
                     self.depth += 1;
                     self.check(Op::OpenBurst { now: self.now }, Outcome::Done)?;
                     self.frame(steps, Some(&inner))?;
@@ -104,13 +96,13 @@ impl<'t, B: Backend> Driver<'t, B> {
                     let handle = burst.handle(borrowed);
                     let flow = FlowId(borrowed.value().serial());
                     self.check(Op::BurstHandle { flow }, Outcome::Granted(handle.is_some()))?;
-                    self.handles.extend(handle);
+                    self.actor.handles.extend(handle);
                 }
                 _ => self.execute(step)?,
             }
             self.compare()?;
             for flow in &borrows {
-                if self.ledger.is_dropped(flow.value().serial()) {
+                if self.actor.ledger.is_dropped(flow.value().serial()) {
                     return Err(self.disagreement("a borrowed value was dropped"));
                 }
             }
@@ -134,25 +126,6 @@ impl<'t, B: Backend> Driver<'t, B> {
         self.check(Op::BurstGet { key, now: burst.now() }, Outcome::Found(sight))
     }
 
-    /// A flow for the table, and what the model is told of it.
-    pub(super) fn make(&self, new: &super::NewFlow) -> (Spec, NewFlow<TestKey, TestValue>) {
-        let value = self.ledger.value();
-        let super::NewFlow { key, reply, timeout, on_expiry } = *new;
-        let spec = Spec { id: FlowId(value.serial()), key, reply, timeout, on_expiry };
-        let flow = NewFlow::new(TestKey::new(key), value).timeout(timeout).on_expiry(on_expiry);
-        (spec, if let Some(reply) = reply { flow.reply(TestKey::new(reply)) } else { flow })
-    }
-
-    /// Keeps a handle, and a weak reference as well.
-    pub(super) fn keep(&mut self, handle: TestRef<B>) -> FlowId {
-        let flow = FlowId(handle.value().serial());
-        if self.weak.iter().all(|(known, _)| *known != flow) {
-            self.weak.push((flow, handle.downgrade()));
-        }
-        self.handles.push(handle);
-        flow
-    }
-
     /// The model takes the step that the table took; then both must look alike.
     pub(super) fn check(&mut self, op: Op, seen: Outcome) -> Checked {
         let _ = writeln!(self.way, "{op:?} -> {seen:?}");
@@ -172,7 +145,7 @@ impl<'t, B: Backend> Driver<'t, B> {
 
     /// Compares what can be seen of the table and its flows.
     pub(super) fn compare(&mut self) -> Checked {
-        let view = self.view();
+        let view = self.actor.view();
         let verdicts: Vec<_> = self.worlds.iter().map(|world| world.agrees(&view)).collect();
         if let Some(Err(why)) = verdicts.iter().find(|_| verdicts.iter().all(Result::is_err)) {
             return Err(self.disagreement(&format!("{why}, but seen was {view:?}")));
@@ -180,21 +153,6 @@ impl<'t, B: Backend> Driver<'t, B> {
         let mut agree = verdicts.iter().map(Result::is_ok);
         self.worlds.retain(|_| agree.next() == Some(true));
         Ok(())
-    }
-
-    fn view(&self) -> View {
-        let stats = self.table.stats();
-        let seen = |flow: &TestRef<B>| (flow.status(), flow.deadline(), flow.timeout());
-        let dropped = |serial| (FlowId(serial), self.ledger.is_dropped(serial));
-        View {
-            len: self.table.len(),
-            inserts: stats.inserts,
-            refusals: stats.refusals,
-            ended: stats.ended,
-            next_deadline: self.table.next_deadline(),
-            held: self.handles.iter().map(|flow| (FlowId(flow.value().serial()), seen(flow))).collect(),
-            dropped: (0..self.ledger.made()).map(dropped).collect(),
-        }
     }
 
     pub(super) fn disagreement(&self, why: &str) -> Disagreement {

@@ -1,220 +1,113 @@
 use std::collections::BTreeSet;
 
-use flow_table_api::{
-    Admission, Budget, Ended, Flow, FlowRef, ForeignFlow, InsertError, Inserted, ReinsertError, SetDeadlineError,
-    Table, WeakFlowRef,
-};
+use flow_table_api::{Flow, Table};
 
 use super::{Disagreement, Driver, Step};
-use crate::fixture::{TestKey, TestValue};
-use crate::model::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight};
-use crate::{Backend, TestRef};
+use crate::Backend;
+use crate::actor::id_of;
+use crate::fixture::TestKey;
+use crate::model::{FlowId, Op, Outcome, Spec};
 
 type Checked = Result<(), Disagreement>;
-type Admissions<B> =
-    Result<Admission<TestKey, TestValue, TestRef<B>>, InsertError<TestKey, TestValue, TestRef<B>>>;
 
 impl<B: Backend> Driver<'_, B> {
     /// Runs a step that needs no burst, unless there is no flow to pick.
     pub(super) fn execute(&mut self, step: &Step) -> Checked {
         let now = self.now;
         match step {
-            Step::Lookup(key) => {
-                let found = self.table.lookup(&TestKey::new(*key), now);
-                self.found(*key, found)?;
-            }
-            Step::LookupBatch(keys) => {
-                let asked: Vec<_> = keys.iter().copied().map(TestKey::new).collect();
-                let mut found = vec![None];
-                self.table.lookup_batch(&asked, now, &mut found);
-                for (key, found) in keys.iter().zip(found) {
-                    self.found(*key, found)?;
-                }
-            }
-            Step::Insert(new) => {
-                let (flow, made) = self.make(new);
-                let result = self.table.insert(made, now).map(Admission::Inserted);
-                self.admitted(Op::Insert { flow, now }, result)?;
-            }
-            Step::InsertIfAbsent(new) => {
-                let (flow, made) = self.make(new);
-                let result = self.table.insert_if_absent(made, now);
-                self.admitted(Op::InsertIfAbsent { flow, now }, result)?;
-            }
+            Step::Lookup(key) => self.act(Op::Lookup { key: *key, now }),
+            Step::LookupBatch(keys) => self.lookup_batch(keys),
+            Step::Insert(new) => self.act(Op::Insert { flow: self.spec(new), now }),
+            Step::InsertIfAbsent(new) => self.act(Op::InsertIfAbsent { flow: self.spec(new), now }),
             Step::GetOrInsertWith(key, new) => {
-                let (flow, made) = self.make(new);
-                let result = self.table.get_or_insert_with(&TestKey::new(*key), now, || made);
-                self.admitted(Op::GetOrInsertWith { key: *key, flow, now }, result)?;
+                self.act(Op::GetOrInsertWith { key: *key, flow: self.spec(new), now })
             }
-            Step::Remove(key) => {
-                let removed = self.table.remove(&TestKey::new(*key));
-                let seen = removed.map(|flow| (flow.direction(), self.keep(flow)));
-                self.check(Op::Remove { key: *key }, Outcome::Removed(seen.map(|(key, flow)| (flow, key))))?;
+            Step::Remove(key) => self.act(Op::Remove { key: *key }),
+            Step::Reap { budget, local, keep } => self.reap(*budget, *local, *keep),
+            Step::Snapshot => self.act(Op::ForEach),
+            Step::Retain => self.retain(),
+            Step::SetCapacity(flows) => self.act(Op::SetCapacity { flows: *flows }),
+            Step::ShrinkToFit => {
+                self.actor.table.shrink_to_fit();
+                Ok(())
             }
-            Step::Reap { budget, local, keep } => self.reap(*budget, *local, *keep)?,
-            Step::Snapshot => {
-                let visited = self.table.snapshot().iter().map(|flow| FlowId(flow.value().serial())).collect();
-                self.check(Op::ForEach, Outcome::Visited(visited))?;
-            }
-            Step::Retain => self.retain()?,
-            Step::SetCapacity(flows) => {
-                self.table.set_capacity(*flows);
-                self.check(Op::SetCapacity { flows: *flows }, Outcome::Done)?;
-            }
-            Step::ShrinkToFit => self.table.shrink_to_fit(),
             Step::DropAll => {
-                while !self.handles.is_empty() {
-                    self.with_flow(&Step::Drop(0), 0)?;
-                }
+                let held: Vec<_> = self.actor.handles.iter().map(id_of::<B>).collect();
+                held.into_iter().try_for_each(|flow| self.act(Op::Drop { flow }))
             }
-            Step::Upgrade(pick) if !self.weak.is_empty() => {
-                let (flow, weak) = &self.weak[pick % self.weak.len()];
-                let (flow, upgraded) = (*flow, weak.upgrade());
-                self.check(Op::Upgrade { flow }, Outcome::Granted(upgraded.is_some()))?;
-                self.handles.extend(upgraded);
+            Step::Upgrade(pick) => {
+                let known: Vec<_> = self.actor.weak.keys().copied().collect();
+                pick_from(&known, *pick).map_or(Ok(()), |flow| self.act(Op::Upgrade { flow }))
             }
-            Step::Advance(seconds) => self.now = self.later(*seconds),
-            Step::Reinsert(pick)
-            | Step::Refresh(pick)
-            | Step::SetDeadline(pick, _)
-            | Step::SetTimeout(pick, _)
-            | Step::Cancel(pick)
-            | Step::RemoveFlow(pick)
-            | Step::Clone(pick)
-            | Step::Drop(pick)
-                if !self.handles.is_empty() =>
-            {
-                self.with_flow(step, pick % self.handles.len())?;
+            Step::Advance(seconds) => {
+                self.now = self.later(*seconds);
+                Ok(())
             }
-            // `Skip`; no flow to pick; no burst.
-            _ => {}
+            Step::Reinsert(pick) => self.with_held(*pick, |flow| Op::Reinsert { flow, now }),
+            Step::Refresh(pick) => self.with_held(*pick, |flow| Op::Refresh { flow, now }),
+            Step::SetDeadline(pick, seconds) => {
+                let deadline = self.later(*seconds);
+                self.with_held(*pick, |flow| Op::SetDeadline { flow, deadline })
+            }
+            Step::SetTimeout(pick, timeout) => {
+                self.with_held(*pick, |flow| Op::SetTimeout { flow, timeout: *timeout, now })
+            }
+            Step::Cancel(pick) => self.with_held(*pick, |flow| Op::Cancel { flow }),
+            Step::RemoveFlow(pick) => self.with_held(*pick, |flow| Op::RemoveFlow { flow }),
+            Step::Clone(pick) => self.with_held(*pick, |flow| Op::Clone { flow }),
+            Step::Drop(pick) => self.with_held(*pick, |flow| Op::Drop { flow }),
+            // No burst is open, or too many are.
+            Step::Skip
+            | Step::OpenBurst
+            | Step::BurstGet(_)
+            | Step::BurstGetBatch(_)
+            | Step::BurstHandle(_)
+            | Step::CloseBurst => Ok(()),
+        }
+    }
+
+    fn act(&mut self, op: Op) -> Checked {
+        let seen = self.actor.perform(op);
+        self.check(op, seen)
+    }
+
+    fn with_held(&mut self, pick: usize, op: impl Fn(FlowId) -> Op) -> Checked {
+        let picked = pick_from(&self.actor.handles, pick).map(|handle| id_of::<B>(&handle));
+        picked.map_or(Ok(()), |flow| self.act(op(flow)))
+    }
+
+    /// A flow with the next free number.
+    fn spec(&self, new: &super::NewFlow) -> Spec {
+        let super::NewFlow { key, reply, timeout, on_expiry } = *new;
+        Spec { id: FlowId(self.actor.ledger.made()), key, reply, timeout, on_expiry }
+    }
+
+    fn lookup_batch(&mut self, keys: &[u64]) -> Checked {
+        let asked: Vec<_> = keys.iter().copied().map(TestKey::new).collect();
+        let mut found = vec![None];
+        self.actor.table.lookup_batch(&asked, self.now, &mut found);
+        for (key, found) in keys.iter().zip(found) {
+            let seen = Outcome::Found(found.map(|found| self.actor.sight(found)));
+            self.check(Op::Lookup { key: *key, now: self.now }, seen)?;
         }
         Ok(())
-    }
-
-    fn with_flow(&mut self, step: &Step, index: usize) -> Checked {
-        let now = self.now;
-        let handle = self.handles[index].clone();
-        let flow = FlowId(handle.value().serial());
-        let (op, outcome) = match step {
-            Step::Reinsert(_) => {
-                let result = self.table.reinsert(&handle, now);
-                drop(handle);
-                return self.reinserted(flow, result);
-            }
-            Step::Refresh(_) => (Op::Refresh { flow, now }, Outcome::Granted(handle.refresh(now))),
-            Step::SetDeadline(_, seconds) => {
-                let deadline = self.later(*seconds);
-                (Op::SetDeadline { flow, deadline }, set(self.table.set_deadline(&handle, deadline)))
-            }
-            Step::SetTimeout(_, timeout) => {
-                let timeout = *timeout;
-                (Op::SetTimeout { flow, timeout, now }, set(self.table.set_timeout(&handle, timeout, now)))
-            }
-            Step::Cancel(_) => (Op::Cancel { flow }, Outcome::Granted(handle.cancel())),
-            Step::RemoveFlow(_) => {
-                (Op::RemoveFlow { flow }, Outcome::Granted(own(self.table.remove_flow(&handle))))
-            }
-            Step::Clone(_) => {
-                self.handles.push(handle.clone());
-                (Op::Clone { flow }, Outcome::Done)
-            }
-            Step::Drop(_) => {
-                drop(self.handles.swap_remove(index));
-                (Op::Drop { flow }, Outcome::Done)
-            }
-            _ => unreachable!("the other steps pick no flow"),
-        };
-        drop(handle);
-        self.check(op, outcome)
-    }
-
-    fn found(&mut self, key: u64, found: Option<TestRef<B>>) -> Checked {
-        let seen = found.map(|flow| {
-            let (direction, status) = (flow.direction(), flow.status());
-            Sight { flow: self.keep(flow), direction, status }
-        });
-        self.check(Op::Lookup { key, now: self.now }, Outcome::Found(seen))
-    }
-
-    /// What is let go is kept for now: those who export records may.
-    fn inserted(&mut self, inserted: Inserted<TestRef<B>>) -> Admitted {
-        self.keep(inserted.flow);
-        let replaced = inserted.replaced.map(|flow| self.keep(flow));
-        let made_room = inserted.made_room.into_iter().map(|ended| self.ended(ended)).collect();
-        Admitted::New { replaced, made_room }
-    }
-
-    fn ended(&mut self, ended: Ended<TestRef<B>>) -> End {
-        End { reason: ended.reason, flow: self.keep(ended.flow) }
-    }
-
-    fn admitted(&mut self, op: Op, result: Admissions<B>) -> Checked {
-        let outcome = match result {
-            Ok(Admission::Inserted(inserted)) => Ok(self.inserted(inserted)),
-            Ok(Admission::Existing { holder, key, rejected }) => {
-                let direction = holder.direction();
-                let holder = self.keep(holder);
-                Ok(Admitted::Existing { holder, direction, key, rejected: rejected.is_some() })
-            }
-            Err(InsertError::Full { capacity, .. }) => Err(Refusal::Full { capacity }),
-            Err(InsertError::IdenticalKeys { .. }) => Err(Refusal::IdenticalKeys),
-            Err(InsertError::KeyMismatch { .. }) => Err(Refusal::KeyMismatch),
-            Err(InsertError::Conflict { holder, key, .. }) => {
-                let direction = holder.direction();
-                Err(Refusal::Conflict { holder: self.keep(holder), direction, key })
-            }
-            Err(other) => return Err(self.disagreement(&format!("{op:?} -> {other}"))),
-        };
-        self.check(op, Outcome::Inserted(outcome))
-    }
-
-    fn reinserted(
-        &mut self,
-        flow: FlowId,
-        result: Result<Inserted<TestRef<B>>, ReinsertError<TestRef<B>>>,
-    ) -> Checked {
-        let op = Op::Reinsert { flow, now: self.now };
-        let outcome = match result {
-            Ok(inserted) => Ok(self.inserted(inserted)),
-            Err(ReinsertError::Active) => Err(Refusal::Active),
-            Err(ReinsertError::Cancelled) => Err(Refusal::Cancelled),
-            Err(ReinsertError::Full { capacity }) => Err(Refusal::Full { capacity }),
-            Err(ReinsertError::Conflict { holder, key }) => {
-                let direction = holder.direction();
-                Err(Refusal::Conflict { holder: self.keep(holder), direction, key })
-            }
-            Err(other) => return Err(self.disagreement(&format!("{op:?} -> {other}"))),
-        };
-        self.check(op, Outcome::Inserted(outcome))
     }
 
     fn reap(&mut self, budget: Option<usize>, local: bool, keep: bool) -> Checked {
-        let limit = budget.map_or(Budget::UNLIMITED, Budget::flows);
-        let mut handed_over = Vec::new();
-        let callback = |ended| handed_over.push(ended);
         // The run has one thread: its share is everything.
-        let report = if local {
-            self.table.reap_local_with(self.now, limit, callback)
-        } else {
-            self.table.reap_with(self.now, limit, callback)
-        };
-        let ended: Vec<_> = handed_over.into_iter().map(|ended| self.ended(ended)).collect();
-        let flows: Vec<_> = ended.iter().map(|end| end.flow).collect();
-        self.check(Op::Reap { now: self.now, budget: limit.get() }, Outcome::Reaped { ended, report })?;
-        if budget.is_none() && self.table.stats().dead_slots > 0 && !self.in_burst() {
+        let op = Op::Reap { now: self.now, budget: budget.unwrap_or(usize::MAX), local };
+        let held = self.actor.handles.len();
+        self.act(op)?;
+        if budget.is_none() && self.actor.table.stats().dead_slots > 0 && !self.in_burst() {
             return Err(self.disagreement("dead slots are left"));
         }
-        for flow in flows.into_iter().filter(|_| !keep) {
-            let index = self.handles.iter().position(|handle| handle.value().serial() == flow.0);
-            self.with_flow(&Step::Drop(0), index.expect("it was kept a moment ago"))?;
-        }
-        Ok(())
+        let handed_over: Vec<_> = self.actor.handles[held..].iter().map(id_of::<B>).collect();
+        handed_over.into_iter().filter(|_| !keep).try_for_each(|flow| self.act(Op::Drop { flow }))
     }
 
     fn retain(&mut self) -> Checked {
         let mut visited = BTreeSet::new();
-        let removed = self.table.retain(|flow| {
+        let removed = self.actor.table.retain(|flow| {
             let serial = flow.value().serial();
             visited.insert(FlowId(serial));
             serial.is_multiple_of(2)
@@ -228,13 +121,6 @@ impl<B: Backend> Driver<'_, B> {
     }
 }
 
-fn set(result: Result<(), SetDeadlineError>) -> Outcome {
-    Outcome::Set(result.map_err(|error| match error {
-        SetDeadlineError::NotLive(status) => status,
-        other => panic!("{other}"),
-    }))
-}
-
-fn own(result: Result<bool, ForeignFlow>) -> bool {
-    result.expect("the flow is the table's own")
+fn pick_from<T: Clone>(from: &[T], pick: usize) -> Option<T> {
+    from.get(pick.checked_rem(from.len())?).cloned()
 }
