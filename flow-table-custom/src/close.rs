@@ -7,7 +7,6 @@ use std::thread;
 
 use crate::core::Core;
 use crate::entry::HELD;
-use crate::sync::Ordering;
 
 impl<K, V> Core<K, V> {
     /// Lets every flow go, and leaves the core to the entries that handles keep. No burst is open, and no operation of the
@@ -27,15 +26,13 @@ impl<K, V> Core<K, V> {
         while this.limbo.len() != 0 {
             panics.catch(|| drop(this.collect()));
         }
-        *this.keeper.lock() = Some(Arc::clone(this));
-        // One for this call, so that no other is the last before all shards were counted. AcqRel: see `count_out`.
-        this.outstanding.fetch_add(1, Ordering::AcqRel);
+        this.keeper.leave(Arc::clone(this));
         for shard in &this.shards {
             let mut inner = shard.lock();
             inner.closed = true;
-            this.outstanding.fetch_add(inner.entries, Ordering::AcqRel);
+            this.keeper.count_in(inner.entries);
         }
-        drop(this.count_out(1));
+        drop(this.keeper.count_out());
         panics.resume();
     }
 

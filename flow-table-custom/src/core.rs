@@ -16,6 +16,7 @@ use crate::entry::Entry;
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
 use crate::index::EntryIndex;
+use crate::keeper::Keeper;
 use crate::limbo::Limbo;
 use crate::memory::{PageId, PagePool};
 use crate::page::{Page, entry_at};
@@ -46,10 +47,7 @@ pub(crate) struct Core<K, V> {
     pub(crate) orphans: Mutex<Vec<Ended<StrongRef<K, V>>>>,
     /// The shard at which the next reap starts.
     pub(crate) reap_from: AtomicUsize,
-    /// Entries in use when the table went, until they are freed; see `close`.
-    pub(crate) outstanding: AtomicUsize,
-    /// Keeps the core while entries are in use after the table has gone.
-    pub(crate) keeper: Mutex<Option<Arc<Core<K, V>>>>,
+    pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
     me: Weak<Core<K, V>>,
     flows: PhantomData<(K, V)>,
 }
@@ -85,8 +83,7 @@ impl<K: Key, V: Value> Core<K, V> {
             buckets: Buckets::new(),
             orphans: Mutex::new(Vec::new()),
             reap_from: AtomicUsize::new(0),
-            outstanding: AtomicUsize::new(0),
-            keeper: Mutex::new(None),
+            keeper: Keeper::new(),
             me: me.clone(),
             flows: PhantomData,
         })

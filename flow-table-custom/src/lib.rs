@@ -20,6 +20,7 @@ mod hash;
 mod index;
 mod insert;
 mod iterate;
+mod keeper;
 mod limbo;
 mod locks;
 mod lookup;

@@ -22,24 +22,7 @@ impl<K: Key, V: Value> Core<K, V> {
 
     #[inline]
     pub(crate) fn lookup(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
-        self.find(hash, |slot| self.try_handle(slot, key, now))
-    }
-
-    /// Visits the slots that may be the key's until `visit` gives something. Nothing means that at some moment during
-    /// the call there was nothing.
-    #[inline]
-    pub(crate) fn find<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
-        let segment = self.segment(hash);
-        loop {
-            let version = segment.version();
-            if let Some(found) = segment.find(hash, &mut visit) {
-                return Some(found);
-            }
-            if version.is_settled() && segment.version() == version {
-                return None;
-            }
-            std::hint::spin_loop();
-        }
+        self.segment(hash).search(hash, |slot| self.try_handle(slot, key, now))
     }
 
     /// A handle to what is in `slot`, if it is the key's and may be found.
@@ -88,7 +71,7 @@ impl<K: Key, V: Value> Core<K, V> {
         now: Timestamp,
     ) -> Option<(&'b FlowEntry<K, V>, Direction)> {
         // SAFETY: the caller's.
-        self.find(hash, |slot| unsafe { self.try_borrow(slot, key, now) })
+        self.segment(hash).search(hash, |slot| unsafe { self.try_borrow(slot, key, now) })
     }
 
     /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `look` gets each key, its hash,

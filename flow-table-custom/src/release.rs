@@ -17,10 +17,9 @@ use crate::page::Page;
 use crate::segment::Hashes;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
-use crate::sync::Ordering;
 
 /// The table's last owner, if it is to be dropped now. Hold no reference to the core while dropping it.
-type Keeper<K, V> = Option<Arc<Core<K, V>>>;
+type LastOwner<K, V> = Option<Arc<Core<K, V>>>;
 
 /// Under the lock of the slot's shard: an entry is not freed before its slots are taken out.
 impl<K, V> Hashes for Core<K, V> {
@@ -82,12 +81,14 @@ impl<K, V> Core<K, V> {
     }
 
     /// The caller brought the count of `entry` to zero: drops the flow, or lets it wait for the bursts that may see it.
-    pub(crate) fn finish(&self, entry: Entry<K, V>) -> Keeper<K, V> {
+    pub(crate) fn finish(&self, entry: Entry<K, V>) -> LastOwner<K, V> {
         let (_, index) = Page::of(entry);
         if !self.bursts.none_open() {
+            // Once the entry is in limbo others may free it, and with it the caller's claim on the core.
+            let core = self.share();
             self.unlink_all(index);
             self.limbo.push(self.bursts.stamp(), [index]);
-            return self.collect();
+            return self.collect().or(Some(core));
         }
         let reclaim = Reclaim { core: self, index, done: false };
         // SAFETY: the caller brought the count to zero, and no burst that could see the flow is open.
@@ -96,7 +97,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Drops the flows in limbo that no open burst can see any more.
-    pub(crate) fn collect(&self) -> Keeper<K, V> {
+    pub(crate) fn collect(&self) -> LastOwner<K, V> {
         let mut keeper = None;
         if self.limbo.len() != 0 {
             let safe = self.bursts.safe_before();
@@ -111,7 +112,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Frees an entry whose flow has been dropped.
-    fn reclaim(&self, index: EntryIndex) -> Keeper<K, V> {
+    fn reclaim(&self, index: EntryIndex) -> LastOwner<K, V> {
         let shard = self.shard_of(self.hash_in(index, Direction::Forward));
         if index.is_pair() {
             self.unlink_reply(index);
@@ -122,17 +123,7 @@ impl<K, V> Core<K, V> {
         self.free(&mut inner, index);
         let closed = inner.closed;
         drop(inner);
-        if closed { self.count_out(1) } else { None }
-    }
-
-    /// `entries` entries were freed after the table went. The last one gives the core up.
-    ///
-    /// AcqRel: pairs with the other calls and with `close`, so that whoever drops the core does so after everybody's last use of it.
-    pub(crate) fn count_out(&self, entries: usize) -> Keeper<K, V> {
-        if self.outstanding.fetch_sub(entries, Ordering::AcqRel) == entries {
-            return self.keeper.lock().take();
-        }
-        None
+        if closed { self.keeper.count_out() } else { None }
     }
 }
 
@@ -144,7 +135,7 @@ struct Reclaim<'c, K, V> {
 }
 
 impl<K, V> Reclaim<'_, K, V> {
-    fn run(mut self) -> Keeper<K, V> {
+    fn run(mut self) -> LastOwner<K, V> {
         self.done = true;
         self.core.reclaim(self.index)
     }

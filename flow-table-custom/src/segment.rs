@@ -22,7 +22,7 @@ use crate::bucket::{Bucket, SLOTS};
 use crate::hash::KeyHash;
 use crate::memory::AllocError;
 use crate::slot::Slot;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, spin_loop};
 
 /// An array has 2^LOG2_MAX buckets at most.
 const LOG2_MAX: u32 = 15;
@@ -148,7 +148,23 @@ impl Segment {
         self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
     }
 
-    /// Walks the slots that may be the key's, until `visit` gives something.
+    /// Visits the slots that may be the key's until `visit` gives something. Nothing means that at some moment during the
+    /// call there was nothing.
+    #[inline]
+    pub(crate) fn search<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
+        loop {
+            let version = self.version();
+            if let Some(found) = self.find(hash, &mut visit) {
+                return Some(found);
+            }
+            if version.is_settled() && self.version() == version {
+                return None;
+            }
+            spin_loop();
+        }
+    }
+
+    /// Walks the slots that may be the key's, until `visit` gives something: once, so a miss proves nothing.
     #[inline]
     pub(crate) fn find<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
         self.walk(hash, |bucket, number| visit(bucket.slot(number)?))

@@ -1,26 +1,65 @@
-//! The only door to atomics and locks: std's, loom's under `--cfg flow_table_loom`, shuttle's under
+//! The only door to atomics, locks and busy waiting: std's, loom's under `--cfg flow_table_loom`, shuttle's under
 //! `--cfg flow_table_shuttle`.
 
 #[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
 mod imp {
+    pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
 #[cfg(flow_table_loom)]
 mod imp {
+    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
+/// Shuttle's own atomics are larger than the words they stand for, so entries and buckets in type-stable memory cannot be made
+/// of them. These are std's, with a point before each access at which shuttle may switch threads, and that is all that
+/// shuttle's own do: it runs one thread at a time and knows no weak orderings.
 #[cfg(all(flow_table_shuttle, not(flow_table_loom)))]
 mod imp {
-    pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    use std::ops::Deref;
+    use std::sync::atomic;
+
     pub(crate) use shuttle::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
+    pub(crate) use shuttle::thread::yield_now as spin_loop;
+    pub(crate) use std::sync::atomic::Ordering;
+
+    macro_rules! atomics {
+        ($($name:ident$(<$t:ident>)? of $value:ty;)+) => {$(
+            #[derive(Default)]
+            #[repr(transparent)]
+            pub(crate) struct $name$(<$t>)?(atomic::$name$(<$t>)?);
+
+            impl$(<$t>)? $name$(<$t>)? {
+                pub(crate) const fn new(value: $value) -> Self {
+                    Self(atomic::$name::new(value))
+                }
+            }
+
+            impl$(<$t>)? Deref for $name$(<$t>)? {
+                type Target = atomic::$name$(<$t>)?;
+
+                fn deref(&self) -> &Self::Target {
+                    shuttle::thread::yield_now();
+                    &self.0
+                }
+            }
+        )+};
+    }
+
+    atomics! {
+        AtomicU32 of u32;
+        AtomicU64 of u64;
+        AtomicUsize of usize;
+        AtomicPtr<T> of *mut T;
+    }
 }
 
-pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use imp::RawGuard as MutexGuard;
+pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, spin_loop};
 
 /// A mutex without poisoning: what it guards is kept consistent by the code under it, user panics included.
 pub(crate) struct Mutex<T>(imp::RawMutex<T>);
