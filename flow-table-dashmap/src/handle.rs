@@ -37,7 +37,7 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for FlowHandle<K, V> {
         self.direction
     }
 
-    /// Does not block: the queue is told through a lock-free list.
+    /// Waits for no queue: word is left in a lock-free list.
     fn cancel(&self) -> bool {
         let record = self.record();
         if record.state.cancel() {

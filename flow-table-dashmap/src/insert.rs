@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
-use flow_table_api::{
-    Admission, AdmissionOf, Direction, InsertError, InsertErrorOf, Inserted, Key, NewFlow, Timestamp, Value,
-};
+use flow_table_api::{Direction, InsertError, Inserted, Key, NewFlow, Timestamp, Value};
 
 use crate::flow::Record;
 use crate::handle::FlowHandle;
 use crate::heap::Taken;
 use crate::keys::Keys;
 use crate::shared::Shared;
-use crate::table::FlowTable;
 
 /// What an insertion does about a live flow under its forward key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +27,7 @@ enum Finding<K, V> {
     Full,
 }
 
-type Insertion<K, V> = Result<AdmissionOf<K, V, FlowTable<K, V>>, InsertErrorOf<K, V, FlowTable<K, V>>>;
+type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
 
 // Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it may
 // panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots and makes the
@@ -39,6 +36,7 @@ type Insertion<K, V> = Result<AdmissionOf<K, V, FlowTable<K, V>>, InsertErrorOf<
 //
 // What may run user code when it is dropped is declared before the stripes are locked, or moved out.
 impl<K: Key + Clone, V: Value> Shared<K, V> {
+    /// Inserts the flow. A live flow that keeps a key is reported as a conflict, whatever the policy.
     pub(crate) fn insert(
         self: &Arc<Self>,
         flow: NewFlow<K, V>,
@@ -53,12 +51,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         let held = keys.hold(self);
         let (replaced, made_room) = match self.find_room(&flow, &mut keys, now, policy) {
             Finding::Free { replaced, made_room } => (replaced, made_room),
-            Finding::Held { holder, key } => {
-                return match policy {
-                    Policy::Keep => Ok(Admission::Existing { holder, key, rejected: Some(flow) }),
-                    Policy::Replace => Err(InsertError::Conflict { flow, holder, key }),
-                };
-            }
+            Finding::Held { holder, key } => return Err(InsertError::Conflict { flow, holder, key }),
             Finding::Full => {
                 self.refusals.add();
                 return Err(InsertError::Full { flow, capacity: self.room.capacity() });
@@ -71,7 +64,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         drop(held);
         let mut inserted = inserted(record, made_room);
         inserted.replaced = replaced;
-        Ok(Admission::Inserted(inserted))
+        Ok(inserted)
     }
 
     /// Looks whether the keys are free or may be taken, and for room.

@@ -37,7 +37,8 @@ pub(crate) struct Queue<K, V> {
 impl<K, V> Queue<K, V> {
     /// Bytes of an entry: item, time and hash; its place in the hash table, at most seven of eight being used; its
     /// positions in the heap and back.
-    const ENTRY_BYTES: usize = size_of::<(Entry<K, V>, Timestamp, u64)>() + 11 + size_of::<[usize; 2]>();
+    pub(crate) const ENTRY_BYTES: usize =
+        size_of::<(Entry<K, V>, Timestamp, u64)>() + 11 + size_of::<[usize; 2]>();
 
     /// An empty queue, taken by the calling thread.
     pub(crate) fn new(index: usize, shared: Arc<Shared<K, V>>) -> Self {
@@ -110,5 +111,49 @@ impl<K, V> Queue<K, V> {
     /// Gives unused memory back.
     pub(crate) fn shrink_to_fit(&self) {
         sync::lock(&self.heap).shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flow_table_api::{Budget, NewFlow, Table};
+
+    use super::*;
+    use crate::FlowTable;
+
+    #[test]
+    fn reinserting_without_ever_reaping_piles_nothing_up() {
+        let table = FlowTable::<u64, ()>::new(4);
+        let new = NewFlow::new(1, ()).timeout(Duration::from_secs(1));
+        let flow = table.insert(new, Timestamp::ZERO).expect("there is room").flow;
+        for second in (1..1_000).step_by(2) {
+            assert!(table.lookup(&1, Timestamp::from_secs(second)).is_some(), "expired, but held");
+            drop(table.reinsert(&flow, Timestamp::from_secs(second)).expect("it has expired"));
+        }
+        let queue = table.shared.registry.mine().expect("this thread has inserted");
+        assert!(queue.ended.len() <= 2, "{} notes about one flow", queue.ended.len());
+        assert_eq!(table.reap(Timestamp::from_secs(999), Budget::UNLIMITED).visited(), 0, "none of them is true");
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn what_word_was_left_of_is_found_before_it_is_due() {
+        let table = FlowTable::<u64, ()>::new(9);
+        for key in 0..9 {
+            let new = NewFlow::new(key, ()).timeout(Duration::from_secs(key));
+            drop(table.insert(new, Timestamp::ZERO).expect("there is room"));
+        }
+        drop(table.lookup(&5, Timestamp::from_secs(5)));
+        drop(table.lookup(&6, Timestamp::from_secs(6)));
+        let inserted = table.insert(NewFlow::new(10, ()), Timestamp::ZERO).expect("one of them makes room");
+        assert_eq!(inserted.made_room[0].flow.record().key, 5);
+        // Filing the new flow has absorbed the other word, and not lost it.
+        let mut reaped = Vec::new();
+        table.reap_with(Timestamp::ZERO, Budget::UNLIMITED, |ended| reaped.push(ended.flow.record().key));
+        reaped.sort_unstable();
+        assert_eq!(reaped, [0, 6], "key 0 is due at zero");
+        assert_eq!(table.next_deadline(), Some(Timestamp::from_secs(1)));
     }
 }

@@ -107,3 +107,72 @@ impl<K, V> Registry<K, V> {
         std::mem::take(&mut *sync::write_sharded(&self.queues))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use flow_table_api::{NewFlow, Table, Timestamp};
+
+    use super::*;
+    use crate::FlowTable;
+
+    fn put(table: &FlowTable<u64, ()>, key: u64) {
+        drop(table.insert(NewFlow::new(key, ()), Timestamp::ZERO).expect("there is room"));
+    }
+
+    #[test]
+    fn threads_at_once_have_a_queue_each_and_later_ones_take_over() {
+        let table = FlowTable::<u64, ()>::new(1_000);
+        for round in 0..10 {
+            let barrier = Barrier::new(3);
+            thread::scope(|scope| {
+                let run = |thread: u64| {
+                    let (table, barrier) = (&table, &barrier);
+                    move || {
+                        put(table, 10 * round + thread);
+                        barrier.wait();
+                    }
+                };
+                let threads: Vec<_> = (0..3).map(|thread| scope.spawn(run(thread))).collect();
+                // Joined, so that their locals are gone too; the end of the scope alone does not tell.
+                threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+            });
+        }
+        assert_eq!(table.shared.registry.len(), 3);
+        assert_eq!(table.len(), 30);
+    }
+
+    #[test]
+    fn seats_in_tables_that_are_gone_are_forgotten() {
+        for _ in 0..100 {
+            put(&FlowTable::new(1), 1);
+        }
+        let table = FlowTable::new(1);
+        put(&table, 1);
+        assert_eq!(SEATS.with_borrow(Vec::len), 1);
+    }
+
+    #[test]
+    fn a_thread_may_insert_while_its_locals_are_dropped() {
+        struct Last(Arc<FlowTable<u64, ()>>);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                put(&self.0, 2);
+            }
+        }
+        thread_local! {
+            static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+        }
+        let table = Arc::new(FlowTable::new(9));
+        for _ in 0..3 {
+            let last = Last(Arc::clone(&table));
+            // This local is made first, so it is dropped after the seats.
+            thread::spawn(|| LAST.set(Some(last))).join().expect("no panic");
+            put(&table, 1);
+        }
+        assert_eq!((table.len(), table.shared.registry.len()), (2, 2));
+        drop(table.lookup(&2, Timestamp::ZERO).expect("inserted at the end of a thread"));
+    }
+}

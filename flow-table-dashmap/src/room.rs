@@ -88,3 +88,67 @@ fn take_ended<K, V>(wanted: usize, now: Timestamp, queues: &[Arc<Queue<K, V>>]) 
     }
     Some(taken.into_iter().map(|(_, flow)| flow).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flow_table_api::{Budget, InsertError, NewFlow, Table};
+
+    use super::*;
+    use crate::FlowTable;
+
+    const DUE: Timestamp = Timestamp::from_secs(1);
+
+    /// Ten flows, four of them due, in a table for ten.
+    fn full() -> FlowTable<u64, ()> {
+        let table = FlowTable::new(10);
+        for key in 0..10 {
+            let timeout = Duration::from_secs(if key % 3 == 0 { 1 } else { 100 });
+            let insert =
+                || drop(table.insert(NewFlow::new(key, ()).timeout(timeout), Timestamp::ZERO).expect("room"));
+            // From two threads, so into two queues.
+            if key < 5 { insert() } else { std::thread::scope(|scope| drop(scope.spawn(insert).join())) }
+        }
+        table
+    }
+
+    #[test]
+    fn a_lowered_limit_takes_as_many_as_are_too_many() {
+        let table = full();
+        table.set_capacity(8);
+        let inserted = table.insert(NewFlow::new(20, ()), DUE).expect("three of four make room");
+        assert_eq!((inserted.made_room.len(), table.len()), (3, 8));
+        assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 1);
+    }
+
+    #[test]
+    fn if_not_enough_are_due_none_is_taken() {
+        let table = full();
+        table.set_capacity(6);
+        for _ in 0..3 {
+            let refused = table.insert(NewFlow::new(20, ()), DUE);
+            assert!(matches!(refused, Err(InsertError::Full { capacity: 6, .. })));
+        }
+        assert_eq!((table.len(), table.stats().refusals), (10, 3));
+        assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 4, "put back, and handed over once");
+        assert_eq!(table.insert(NewFlow::new(20, ()), DUE).map_err(|_| ()).err(), Some(()), "six of six are live");
+    }
+
+    #[test]
+    fn the_search_is_bounded_and_gets_on() {
+        let table = FlowTable::<u64, ()>::new(1_000);
+        let insert = |key, seconds| {
+            let flow = NewFlow::new(key, ()).timeout(Duration::from_secs(seconds));
+            table.insert(flow, Timestamp::ZERO).expect("room").flow
+        };
+        let refreshed: Vec<_> = (0..999).map(|key| insert(key, 10)).collect();
+        drop(insert(999, 20));
+        for flow in &refreshed {
+            table.set_deadline(flow, Timestamp::from_secs(1_000)).expect("live");
+        }
+        let now = Timestamp::from_secs(20);
+        let tries = (1..100).find(|_| table.insert(NewFlow::new(5_000, ()), now).is_ok());
+        assert!(tries.is_some_and(|tries| tries > 1), "one was due, behind 999 that are not: {tries:?}");
+    }
+}

@@ -29,7 +29,6 @@ pub(crate) struct Shared<K, V> {
     pub(crate) refusals: Count,
     /// Where the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
-    pub(crate) shards: usize,
     hasher: KeyHasher,
 }
 
@@ -47,7 +46,6 @@ impl<K, V> Shared<K, V> {
             room: CachePadded::new(Room::new(config.capacity())),
             refusals: Count::default(),
             next_reaped: AtomicUsize::new(0),
-            shards,
             hasher: config.hasher(),
         }
     }

@@ -1,7 +1,5 @@
-use std::borrow::Borrow;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam::utils::CachePadded;
@@ -9,6 +7,7 @@ use dashmap::DashMap;
 
 use crate::flow::Record;
 use crate::id::SlotId;
+use crate::slot_key::{Keyed, Name, SlotKey, StoredHash, Wanted};
 use crate::watermark::Watermark;
 
 /// The map from keys to weak references.
@@ -20,6 +19,7 @@ use crate::watermark::Watermark;
 /// **Ground rule**: no guard of the map leaves this file, and nothing that may run user code is dropped under one.
 pub(crate) struct Slots<K, V> {
     map: DashMap<SlotKey<K>, Weak<Record<K, V>>, BuildHasherDefault<StoredHash>>,
+    shards: usize,
     /// The map's own `len` would take every shard's lock.
     count: CachePadded<Watermark>,
 }
@@ -32,141 +32,19 @@ pub(crate) struct Occupant<K, V> {
     pub(crate) flow: Option<Arc<Record<K, V>>>,
 }
 
-/// What the map takes for a key. Equal by name, not by the user's key.
-struct SlotKey<K> {
-    name: Name,
-    key: K,
-}
-
-/// Where a slot is and what it is called.
-struct Name {
-    hash: u64,
-    /// Changes only under the exclusive guard of the slot's shard, which orders all accesses: `Relaxed` everywhere.
-    slot: AtomicU64,
-}
-
-impl Name {
-    const fn new(hash: u64, slot: SlotId) -> Self {
-        Self { hash, slot: AtomicU64::new(slot.to_bits()) }
-    }
-
-    fn slot(&self) -> SlotId {
-        SlotId::from_bits(self.slot.load(Ordering::Relaxed))
-    }
-}
-
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.slot() == other.slot()
-    }
-}
-
-impl Eq for Name {}
-
-impl<K> Hash for SlotKey<K> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl<K> PartialEq for SlotKey<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl<K> Eq for SlotKey<K> {}
-
-impl<K> Borrow<Name> for SlotKey<K> {
-    fn borrow(&self) -> &Name {
-        &self.name
-    }
-}
-
-/// The view of a slot by which a key finds it.
-trait Keyed<K> {
-    fn hash(&self) -> u64;
-    fn key(&self) -> &K;
-}
-
-/// A key to look up.
-struct Wanted<'k, K> {
-    hash: u64,
-    key: &'k K,
-}
-
-impl<K> Keyed<K> for Wanted<'_, K> {
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn key(&self) -> &K {
-        self.key
-    }
-}
-
-impl<K> Keyed<K> for SlotKey<K> {
-    fn hash(&self) -> u64 {
-        self.name.hash
-    }
-
-    fn key(&self) -> &K {
-        &self.key
-    }
-}
-
-impl<'k, K: 'k> Borrow<dyn Keyed<K> + 'k> for SlotKey<K> {
-    fn borrow(&self) -> &(dyn Keyed<K> + 'k) {
-        self
-    }
-}
-
-impl<K> Hash for dyn Keyed<K> + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(Keyed::hash(self));
-    }
-}
-
-impl<K: Eq> PartialEq for dyn Keyed<K> + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        Keyed::hash(self) == Keyed::hash(other) && self.key() == other.key()
-    }
-}
-
-impl<K: Eq> Eq for dyn Keyed<K> + '_ {}
-
-/// Passes on the hash that a slot stores: no rehash runs user code.
-#[derive(Default)]
-pub(crate) struct StoredHash(u64);
-
-impl Hasher for StoredHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("slots feed one 64-bit word");
-    }
-}
-
 impl<K, V> Slots<K, V> {
     /// Bytes of a slot: entry and control byte.
-    const SLOT_BYTES: usize = size_of::<(SlotKey<K>, Weak<Record<K, V>>)>() + 1;
+    pub(crate) const SLOT_BYTES: usize = size_of::<(SlotKey<K>, Weak<Record<K, V>>)>() + 1;
 
     /// An empty map of `shards` shards, a power of two above one.
     pub(crate) fn new(shards: usize) -> Self {
         let map = DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), shards);
-        Self { map, count: CachePadded::default() }
+        Self { map, shards, count: CachePadded::default() }
+    }
+
+    /// The number of shards.
+    pub(crate) const fn shards(&self) -> usize {
+        self.shards
     }
 
     /// The number of slots.
@@ -198,7 +76,7 @@ impl<K, V> Slots<K, V> {
     ) {
         let weak = Arc::downgrade(flow);
         if let Some(mut found) = over.and_then(|over| self.map.get_mut(&Name::new(hash, over))) {
-            found.key().name.slot.store(slot.to_bits(), Ordering::Relaxed);
+            found.key().name.set_slot(slot);
             // The old reference is weak: dropping it runs no user code.
             drop(mem::replace(found.value_mut(), weak));
         } else if let Some(key) = key.take() {
@@ -221,7 +99,50 @@ impl<K, V> Slots<K, V> {
 
     /// Bytes that the slots occupy, free ones included.
     pub(crate) fn memory(&self) -> usize {
+        /// Lock and head of a shard.
+        const SHARD_BYTES: usize = size_of::<CachePadded<[usize; 5]>>();
         // Of eight slots the map fills at most seven.
-        self.map.capacity() * 8 / 7 * Self::SLOT_BYTES
+        self.shards * SHARD_BYTES + self.map.capacity() * 8 / 7 * Self::SLOT_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flow_table_api::{Direction, NewFlow, Table, TableConfig, Timestamp};
+
+    use crate::FlowTable;
+    use crate::handle::FlowHandle;
+
+    const NOW: Timestamp = Timestamp::ZERO;
+
+    fn put(table: &FlowTable<u64, ()>, key: u64) -> FlowHandle<u64, ()> {
+        table.insert(NewFlow::new(key, ()).reply(key + 1), NOW).expect("there is room").flow
+    }
+
+    #[test]
+    fn an_old_name_does_not_reach_the_slot_of_the_next_flow() {
+        let table = FlowTable::<u64, ()>::with_config(TableConfig::new(9).shards(1));
+        let old = put(&table, 1);
+        let id = old.record().id().expect("active");
+        let new = put(&table, 1);
+        let record = new.record();
+        for (direction, hash) in
+            [(Direction::Forward, record.hash), (Direction::Reply, record.reply_hash().unwrap())]
+        {
+            assert_eq!(table.shared.slots.remove(hash, id.slot(direction)), None);
+        }
+        assert_eq!((table.lookup(&1, NOW), table.lookup(&2, NOW)), (Some(new.clone()), Some(new)));
+    }
+
+    #[test]
+    fn slots_are_counted() {
+        let table = FlowTable::<u64, ()>::new(9);
+        let count = || table.shared.slots.count().get();
+        let flows: Vec<_> = (0..4).map(|index| put(&table, 10 * index)).collect();
+        assert_eq!(count(), 8);
+        drop(put(&table, 10));
+        assert_eq!(count(), 8, "taken over");
+        drop((flows, table.retain(|_| false)));
+        assert_eq!(count(), 0);
     }
 }

@@ -44,7 +44,7 @@ impl<K, V> Shared<K, V> {
         });
         stats.flows = self.room.held().get();
         stats.refusals = self.refusals.get();
-        stats.shards = self.shards;
+        stats.shards = self.slots.shards();
         stats.bytes = self.memory();
         stats
     }
@@ -60,5 +60,24 @@ impl<K, V> Shared<K, V> {
     pub(crate) fn shrink_to_fit(&self) {
         self.slots.shrink_to_fit();
         self.registry.read(|queues| queues.iter().for_each(|queue| queue.shrink_to_fit()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flow_table_api::FlowKey;
+
+    use super::*;
+    use crate::queue::Queue;
+    use crate::slots::Slots;
+
+    /// What the cost sheet of `FlowTable` says.
+    #[test]
+    fn a_flow_costs_what_is_documented() {
+        type Flow = Record<FlowKey, [u64; 8]>;
+        assert_eq!(std::mem::offset_of!(Flow, key), 48);
+        assert_eq!(size_of::<Flow>(), 48 + 44 + 48 + 4 + 64);
+        assert_eq!(Slots::<FlowKey, [u64; 8]>::SLOT_BYTES, 24 + 48 + 1);
+        assert_eq!(Queue::<FlowKey, [u64; 8]>::ENTRY_BYTES, 59);
     }
 }
