@@ -3,7 +3,7 @@
 //! An operation locks the shards of its keys and of whoever holds them, all at once, so what it decides on stays until it
 //! is done: only a flow's end without a lock (`cancel`, expiry by a look-up) can come between, and is checked for.
 
-use flow_table_api::{Direction, Flow, Key, Timestamp, Value};
+use flow_table_api::{Direction, Flow, Key, Status, Timestamp, Value};
 
 use crate::core::Core;
 use crate::entry::{Entry, HELD};
@@ -13,7 +13,6 @@ use crate::index::EntryIndex;
 use crate::locks::{Borrowings, Locks, ShardSet};
 use crate::memory::AllocError;
 use crate::page::Page;
-use crate::segment::Place;
 use crate::slot::Slot;
 
 /// The hashes of the keys to be installed: one or two.
@@ -31,14 +30,11 @@ impl Hashes {
 }
 
 /// Who is found under a key.
-///
-/// The place is valid until a slot of its segment is taken out or put in.
 pub(crate) struct Holder<K, V> {
     pub(crate) entry: Entry<K, V>,
     pub(crate) index: EntryIndex,
     /// Which of *its* keys matched.
     pub(crate) direction: Direction,
-    pub(crate) place: Place,
     pub(crate) live: bool,
 }
 
@@ -74,13 +70,13 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     /// Locks the shards of the keys and of their holders, makes room for slots, and finds the holders. Expires holders
-    /// that are due. A dead slot on the way is taken out.
+    /// that are due, if told the time. A dead slot on the way is taken out.
     #[inline]
     pub(crate) fn find_holders<'c>(
         &'c self,
         (key, reply): (&K, Option<&K>),
         hashes: Hashes,
-        now: Timestamp,
+        now: Option<Timestamp>,
         borrowings: &mut Borrowings<K, V>,
     ) -> Result<Found<'c, K, V>, AllocError> {
         let mut set = ShardSet::one(self.shard_of(hashes.forward));
@@ -116,7 +112,7 @@ impl<K: Key, V: Value> Core<K, V> {
         locks: &mut Locks<'_>,
         key: &K,
         hash: KeyHash,
-        now: Timestamp,
+        now: Option<Timestamp>,
         borrowings: &mut Borrowings<K, V>,
     ) -> Option<Holder<K, V>> {
         let segment = self.segment(hash);
@@ -128,16 +124,21 @@ impl<K: Key, V: Value> Core<K, V> {
                 dead = Some(place);
                 return None;
             };
-            (flow.key_for(slot.direction()) == Some(key)).then_some((place, slot))
+            (flow.key_for(slot.direction()) == Some(key)).then_some(slot)
         });
         if let Some(place) = dead {
             segment.clear(owned, hash, place);
         }
-        let (place, slot) = found?;
+        let slot = found?;
         let entry = self.entry(slot.entry());
-        self.expire(entry, now);
-        let live = entry.state().load().is_live(now);
-        Some(Holder { entry, index: slot.entry(), direction: slot.direction(), place, live })
+        let live = match now {
+            Some(now) => {
+                self.expire(entry, now);
+                entry.state().load().is_live(now)
+            }
+            None => entry.state().load().status == Status::Active,
+        };
+        Some(Holder { entry, index: slot.entry(), direction: slot.direction(), live })
     }
 
     /// Takes all slots of a flow out: neither key finds it any more. Its shards are locked. The table may still hold it, for the

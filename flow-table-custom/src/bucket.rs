@@ -96,10 +96,7 @@ impl Tags {
 impl Bucket {
     #[cfg(any(test, flow_table_loom))]
     pub(crate) fn new() -> Self {
-        Self {
-            tags: [AtomicU64::new(0), AtomicU64::new(0)],
-            slots: std::array::from_fn(|_| AtomicU32::new(0)),
-        }
+        Self { tags: [AtomicU64::new(0), AtomicU64::new(0)], slots: std::array::from_fn(|_| AtomicU32::new(0)) }
     }
 
     /// The tags now.

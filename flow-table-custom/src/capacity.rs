@@ -20,7 +20,9 @@ impl Capacity {
     #[inline]
     pub(crate) fn reserve(&self) -> bool {
         let limit = self.limit();
-        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < limit).then(|| held + 1)).is_ok()
+        self.held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < limit).then(|| held + 1))
+            .is_ok()
     }
 
     /// The table holds `flows` flows less, or did not need the room.

@@ -1,14 +1,10 @@
-use std::mem::ManuallyDrop;
-
 use arrayvec::ArrayVec;
 use flow_table_api::Direction;
 
 use crate::core::Core;
 use crate::index::EntryIndex;
-use crate::page::Page;
-use crate::reap::{BATCH, Claimed, is_findable};
+use crate::reap::{BATCH, Claimed};
 use crate::shard::ShardInner;
-use crate::slot::Slot;
 
 /// One-key flows of a shard whose last reference was the table's: a batch that is dropped and freed together, with one
 /// look at the open bursts and one lock of the shard.
@@ -25,40 +21,29 @@ impl<'c, K, V> Doomed<'c, K, V> {
         Self { core, shard, entries: ArrayVec::new_const(), undropped: 0 }
     }
 
-    /// Gives up the table's references to the claimed flows and takes the slots of those out that nobody else holds or that
-    /// may not be found. The shard is locked. Two-key flows go to `rest`, to be dropped under no lock.
-    pub(crate) fn take_from(
-        &mut self,
-        inner: &mut ShardInner,
-        claimed: &mut Claimed<K, V>,
-        rest: &mut Claimed<K, V>,
-    ) {
+    /// Gives up the table's references to the one-key flows among the claimed, and takes the slots of those out that nobody
+    /// else holds or that may not be found. The shard is locked. Two-key flows stay in `claimed`, to be dropped under no lock.
+    pub(crate) fn take_from(&mut self, inner: &mut ShardInner, claimed: &mut Claimed) {
         let core = self.core;
-        let hash_of = |index| core.hash_in(index, Direction::Forward);
-        for ended in claimed.iter() {
-            let (_, index) = Page::of(ended.flow.entry());
-            core.segment(hash_of(index)).prefetch(hash_of(index));
-        }
-        for ended in claimed.drain(..) {
-            let (entry, (_, index)) = (ended.flow.entry(), Page::of(ended.flow.entry()));
-            let findable = is_findable(entry);
-            if index.is_pair() {
-                if !findable {
-                    core.unlink(inner, hash_of(index), Slot::new(index, Direction::Forward));
-                }
-                rest.push(ended);
-                continue;
+        if claimed.len() > 1 {
+            for let_go in &*claimed {
+                let hash = core.hash_in(let_go.index, Direction::Forward);
+                core.segment(hash).prefetch(hash);
             }
-            let flow = ManuallyDrop::new(ended.flow);
-            let last = flow.entry().refs().release();
+        }
+        claimed.retain(|let_go| {
+            let index = let_go.index;
+            let findable = core.is_findable(index);
+            let last = !index.is_pair() && core.entry(index).refs().release();
             // Whoever else may hold it: nobody frees the entry without this shard's lock.
             if last || !findable {
-                core.unlink(inner, hash_of(index), Slot::new(index, Direction::Forward));
+                core.unlink_forward(inner, index);
             }
             if last {
                 self.entries.push(index);
             }
-        }
+            index.is_pair()
+        });
         if self.entries.is_empty() {
             return;
         }

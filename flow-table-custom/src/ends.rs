@@ -14,8 +14,8 @@ impl<K: Key, V: Value> Core<K, V> {
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hashes = self.hashes(key, None);
         let mut borrowings = Borrowings::new();
-        // At time zero nothing is due: removing looks at no deadline. (Without memory for a bucket there is no flow.)
-        let mut found = self.find_holders((key, None), hashes, Timestamp::ZERO, &mut borrowings).ok()?;
+        // Without memory for a bucket there is no flow.
+        let mut found = self.find_holders((key, None), hashes, None, &mut borrowings).ok()?;
         let holder = found.forward.take()?;
         let removed = self.detach(&mut found.locks, &holder.handle());
         if !removed {
@@ -46,7 +46,11 @@ impl<K: Key, V: Value> Core<K, V> {
         true
     }
 
-    pub(crate) fn set_deadline(&self, flow: &StrongRef<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
+    pub(crate) fn set_deadline(
+        &self,
+        flow: &StrongRef<K, V>,
+        deadline: Timestamp,
+    ) -> Result<(), SetDeadlineError> {
         self.refile(flow, |flow| flow.entry().state().set_deadline(deadline).map_err(SetDeadlineError::NotLive))
     }
 

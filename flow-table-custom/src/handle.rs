@@ -186,9 +186,10 @@ impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakRef<K, V> {
     fn upgrade(&self) -> Option<StrongRef<K, V>> {
         let entry = self.core.entry(self.index);
         // SAFETY: the reference has just been counted, in the generation of the flow that this one was made of.
-        entry.refs().try_acquire_generation(self.generation).then(|| unsafe {
-            StrongRef::from_counted(entry, self.direction)
-        })
+        entry
+            .refs()
+            .try_acquire_generation(self.generation)
+            .then(|| unsafe { StrongRef::from_counted(entry, self.direction) })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::locks::{Borrowings, Locks};
 use crate::memory::AllocError;
 use crate::page::Page;
 use crate::room::Room;
+use crate::shard::ShardInner;
 use crate::slot::Slot;
 
 /// What to do about a live flow under the forward key.
@@ -50,10 +51,69 @@ impl<K: Key, V: Value> Core<K, V> {
             return Err(Refusal::IdenticalKeys);
         }
         let hashes = self.hashes(keys.0, keys.1);
+        if hashes.reply.is_none()
+            && let Some(handle) = self.insert_fresh(flow, hashes, now)
+        {
+            return Ok(Inserted::new(handle));
+        }
+        self.insert_slow(flow, hashes, now, mode)
+    }
+
+    /// The usual case: one key, nothing in the table that could have it, room for it, and memory. Everything else is for
+    /// [`insert_slow`](Self::insert_slow).
+    #[inline]
+    fn insert_fresh(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: Hashes,
+        now: Timestamp,
+    ) -> Option<StrongRef<K, V>> {
+        let (hash, shard) = (hashes.forward, self.shard_of(hashes.forward));
+        let (segment, local) = (self.segment(hash), self.local_segment(hash));
+        let mut inner = self.lock(shard);
+        let place = segment.vacancy(&inner.segments[local], hash)?;
+        if !self.capacity.reserve() {
+            return None;
+        }
+        let Ok((index, generation)) = inner.slab(false).alloc(self, shard, false) else {
+            self.capacity.give_back(1);
+            return None;
+        };
+        inner.entries += 1;
+        let handle = self.write(index, generation, flow.take()?, hashes);
+        let entry = handle.entry();
+        let deadline = now + entry.options().timeout();
+        // Nobody can know of the flow yet: this is how it starts, not a move.
+        entry.state().reset(Status::Active, deadline);
+        segment.occupy(&mut inner.segments[local], hash, place, Slot::new(index, Direction::Forward));
+        self.file(shard, &mut inner, index, deadline);
+        Some(handle)
+    }
+
+    /// Files a flow that has just become active, and counts it. Its shard is locked.
+    #[inline]
+    fn file(&self, shard: usize, inner: &mut ShardInner, index: EntryIndex, deadline: Timestamp) {
+        self.shards[shard].counters.inserts.add_locked(inner, 1);
+        inner.timers.arm(index, deadline, &mut self.filed());
+        if let Some(due) = inner.timers.next_due() {
+            self.due.lower(shard, due);
+        }
+    }
+
+    #[inline(never)]
+    fn insert_slow(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: Hashes,
+        now: Timestamp,
+        mode: Mode,
+    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
         let mut room = Room::new(self, now);
         loop {
             let mut borrowings = Borrowings::new();
-            let mut found = self.find_holders(keys, hashes, now, &mut borrowings)?;
+            let new = flow.as_ref().expect("the caller's flow");
+            let keys = (new.key(), new.reply_key());
+            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings)?;
             if let Some((holder, key)) = conflict(&found, mode) {
                 return Err(Refusal::Held { holder: holder.handle(), key });
             }
@@ -145,16 +205,6 @@ impl<K: Key, V: Value> Core<K, V> {
                 self.link(locks, index, hashes);
                 activate();
             }
-            Some(old) if hashes.reply.is_none() && !old.index.is_pair() => {
-                // The slot switches the key; then the version moves on, then the old flow ends: see `segment`.
-                activate();
-                let owned = &mut locks.shard(self.shard_of(hashes.forward)).segments
-                    [self.local_segment(hashes.forward)];
-                let segment = self.segment(hashes.forward);
-                segment.overwrite(owned, old.place, hashes.forward, Slot::new(index, Direction::Forward));
-                segment.bump(owned);
-                old.entry.state().detach();
-            }
             Some(old) => {
                 self.link(locks, index, hashes);
                 self.switch(locks, old.index, hashes, || {
@@ -165,12 +215,7 @@ impl<K: Key, V: Value> Core<K, V> {
             }
         }
         let shard = self.shard_of(hashes.forward);
-        let inner = locks.shard(shard);
-        self.shards[shard].counters.inserts.add_locked(inner, 1);
-        inner.timers.arm(index, deadline, &mut self.filed());
-        if let Some(due) = inner.timers.next_due() {
-            self.due.lower(shard, due);
-        }
+        self.file(shard, locks.shard(shard), index, deadline);
         let old = old?.entry;
         let status = old.state().load().status;
         if status == Status::Detached {
@@ -216,7 +261,7 @@ impl<K: Key, V: Value> Core<K, V> {
         loop {
             let mut borrowings = Borrowings::new();
             let keys = (flow.key(), flow.reply_key());
-            let Ok(mut found) = self.find_holders(keys, hashes, now, &mut borrowings) else {
+            let Ok(mut found) = self.find_holders(keys, hashes, Some(now), &mut borrowings) else {
                 return Err(ReinsertError::OutOfMemory);
             };
             self.expire(entry, now);

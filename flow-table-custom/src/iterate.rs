@@ -24,13 +24,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Adds handles to the flows of a page that the table holds.
-    pub(crate) fn collect_page(
-        &self,
-        shard: usize,
-        page: u32,
-        pair: bool,
-        flows: &mut Vec<StrongRef<K, V>>,
-    ) {
+    pub(crate) fn collect_page(&self, shard: usize, page: u32, pair: bool, flows: &mut Vec<StrongRef<K, V>>) {
         let mut inner = self.lock(shard);
         if !inner.slab(pair).owns(page) {
             return;

@@ -25,6 +25,8 @@ mod limbo;
 mod locks;
 mod lookup;
 mod memory;
+#[cfg(all(test, flow_table_loom))]
+mod models;
 mod page;
 mod prefetch;
 mod reap;

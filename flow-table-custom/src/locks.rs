@@ -75,11 +75,6 @@ impl<K, V> Borrowings<K, V> {
         self.0.push(unsafe { StrongRef::from_counted(entry, direction) });
         self.0.last()
     }
-
-    /// Keeps a reference until the locks are gone.
-    pub(crate) fn keep(&mut self, handle: StrongRef<K, V>) {
-        self.0.push(handle);
-    }
 }
 
 #[cfg(test)]

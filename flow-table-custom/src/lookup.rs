@@ -9,6 +9,8 @@ use crate::core::Core;
 use crate::entry::{Entry, FlowEntry, HELD};
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
+use crate::page::Page;
+use crate::segment::Seen;
 use crate::slot::Slot;
 
 /// Keys whose look-ups overlap: about what a processor can have on its way from memory, and the usual burst.
@@ -22,47 +24,20 @@ impl<K: Key, V: Value> Core<K, V> {
 
     #[inline]
     pub(crate) fn lookup(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
-        self.segment(hash).search(hash, |slot| self.try_handle(slot, key, now))
-    }
-
-    /// A handle to what is in `slot`, if it is the key's and may be found.
-    #[inline]
-    fn try_handle(&self, slot: Slot, key: &K, now: Timestamp) -> Option<StrongRef<K, V>> {
-        let entry = self.entry(slot.entry());
-        let others = entry.refs().try_acquire()?;
-        // SAFETY: the reference was counted just now.
-        let handle = unsafe { StrongRef::from_counted(entry, slot.direction()) };
-        let found = has_key(&handle, slot.direction(), key) && self.is_visible(entry, others, now);
-        found.then_some(handle)
-    }
-
-    /// Borrows what is in `slot`, if it is the key's and may be found.
-    ///
-    /// # Safety
-    ///
-    /// 1. The caller has a burst open, announced before this call, for as long as it uses the result.
-    #[inline]
-    unsafe fn try_borrow<'b>(
-        &self,
-        slot: Slot,
-        key: &K,
-        now: Timestamp,
-    ) -> Option<(&'b FlowEntry<K, V>, Direction)> {
-        let entry = self.entry(slot.entry());
-        if !entry.refs().is_referenced() {
-            return None;
-        }
-        // SAFETY: by (1), and the count was not zero after the burst was announced.
-        let flow = unsafe { entry.flow() };
-        let found = has_key(flow, slot.direction(), key) && self.is_visible(entry, entry.refs().count(), now);
-        found.then_some((flow, slot.direction()))
+        self.segment(hash).search(hash, |slot| {
+            let entry = self.entry(slot.entry());
+            let Some(others) = entry.refs().try_acquire() else { return Seen::Other };
+            // SAFETY: the reference was counted just now.
+            let handle = unsafe { StrongRef::from_counted(entry, slot.direction()) };
+            self.see(&handle, slot, key, now, || others).map(|()| handle)
+        })
     }
 
     /// As [`lookup`](Self::lookup), borrowing.
     ///
     /// # Safety
     ///
-    /// 1. As [`try_borrow`](Self::try_borrow).
+    /// 1. The caller has a burst open, announced before this call, for as long as it uses the result.
     #[inline]
     pub(crate) unsafe fn borrow<'b>(
         &self,
@@ -70,8 +45,55 @@ impl<K: Key, V: Value> Core<K, V> {
         hash: KeyHash,
         now: Timestamp,
     ) -> Option<(&'b FlowEntry<K, V>, Direction)> {
-        // SAFETY: the caller's.
-        self.segment(hash).search(hash, |slot| unsafe { self.try_borrow(slot, key, now) })
+        self.segment(hash).search(hash, |slot| {
+            let entry = self.entry(slot.entry());
+            if !entry.refs().is_referenced() {
+                return Seen::Other;
+            }
+            // SAFETY: by (1), and the count was not zero after the burst was announced.
+            let flow = unsafe { entry.flow() };
+            self.see(flow, slot, key, now, || entry.refs().count()).map(|()| (flow, slot.direction()))
+        })
+    }
+
+    /// What a look-up for `key` at `now` makes of the flow in `slot`, which `references` others hold, the table included.
+    /// Expires it on the spot if it is due.
+    #[inline]
+    fn see(
+        &self,
+        flow: &FlowEntry<K, V>,
+        slot: Slot,
+        key: &K,
+        now: Timestamp,
+        references: impl FnOnce() -> u32,
+    ) -> Seen<()> {
+        let has_key = match slot.direction() {
+            Direction::Forward => flow.key() == key,
+            Direction::Reply => flow.reply_key() == Some(key),
+        };
+        if !has_key {
+            Seen::Other
+        } else if flow.is_live(now) {
+            Seen::Found(())
+        } else {
+            self.see_ended(flow.entry(), now, references())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn see_ended(&self, entry: Entry<K, V>, now: Timestamp, references: u32) -> Seen<()> {
+        let expiry = self.expire(entry, now);
+        let kept = || {
+            let table = u32::from(entry.options().own(HELD));
+            entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && references > table
+        };
+        match expiry {
+            Expiry::NotDue(_) => Seen::Found(()),
+            Expiry::Expired | Expiry::NotActive(Status::Expired) if kept() => Seen::Found(()),
+            Expiry::Expired => Seen::Expired,
+            Expiry::NotActive(_) => Seen::Ended,
+        }
     }
 
     /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `look` gets each key, its hash,
@@ -101,47 +123,14 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Whether a look-up at `now` may find the flow, which `references` others hold, the table included. Expires it on
-    /// the spot if it is due.
-    #[inline]
-    fn is_visible(&self, entry: Entry<K, V>, references: u32, now: Timestamp) -> bool {
-        let word = entry.state().load();
-        word.is_live(now) || self.is_visible_slow(entry, word.status, references, now)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn is_visible_slow(&self, entry: Entry<K, V>, status: Status, references: u32, now: Timestamp) -> bool {
-        match status {
-            Status::Active if !self.expire(entry, now) => entry.state().load().is_live(now),
-            Status::Active | Status::Expired => {
-                let table = u32::from(entry.options().own(HELD));
-                entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && references > table
-            }
-            Status::Detached | Status::Cancelled => false,
+    /// Expires a flow that is due, without its shard's lock. The caller has a reference, or an open burst.
+    pub(crate) fn expire(&self, entry: Entry<K, V>, now: Timestamp) -> Expiry {
+        let expiry = entry.state().expire(now);
+        if expiry == Expiry::Expired {
+            let (page, _) = Page::of(entry);
+            self.shards[page.shard()].counters.expired.add(1);
+            self.notify(entry);
         }
-    }
-
-    /// Expires a flow that is due, without its shard's lock; whether it has expired, by this call or another. The caller
-    /// has a reference, or an open burst.
-    pub(crate) fn expire(&self, entry: Entry<K, V>, now: Timestamp) -> bool {
-        match entry.state().expire(now) {
-            Expiry::Expired => {
-                let (page, _) = crate::page::Page::of(entry);
-                self.shards[page.shard()].counters.expired.add(1);
-                self.notify(entry);
-                true
-            }
-            Expiry::NotDue(_) => false,
-            Expiry::NotActive(status) => status == Status::Expired,
-        }
-    }
-}
-
-#[inline]
-fn has_key<K: Key, V>(flow: &FlowEntry<K, V>, direction: Direction, key: &K) -> bool {
-    match direction {
-        Direction::Forward => flow.key() == key,
-        Direction::Reply => flow.reply_key() == Some(key),
+        expiry
     }
 }

@@ -69,7 +69,10 @@ impl Geometry {
     const fn new(size: usize, align: usize, record_words: usize) -> Self {
         let first = if align > HEADER_BYTES { align } else { HEADER_BYTES };
         let stride = if size <= 32 && align <= 32 { 32 } else { size.next_multiple_of(first) };
-        assert!(first + stride + record_words * 4 <= PAGE_BYTES, "a flow must fit in a page of 64 KiB: box large values");
+        assert!(
+            first + stride + record_words * 4 <= PAGE_BYTES,
+            "a flow must fit in a page of 64 KiB: box large values"
+        );
         let places = (PAGE_BYTES - first) / (stride + record_words * 4);
         let most = EntryIndex::PLACES;
         Self { first, stride, record_words, places: if places < most { places } else { most } }
@@ -131,7 +134,8 @@ impl<K, V> Page<K, V> {
     pub(crate) fn of(entry: Entry<K, V>) -> (Self, EntryIndex) {
         let address = entry.as_ptr().addr().get();
         let start = address & !(PAGE_BYTES - 1);
-        let header = NonNull::new(ptr::with_exposed_provenance_mut::<Header>(start)).expect("a page is not at zero");
+        let header =
+            NonNull::new(ptr::with_exposed_provenance_mut::<Header>(start)).expect("a page is not at zero");
         // SAFETY: written in `take_over`, before any entry of the page was published.
         let pair = unsafe { (&raw const (*header.as_ptr()).pair).read() };
         let page = Self { header, pair, flows: PhantomData };

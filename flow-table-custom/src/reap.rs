@@ -6,10 +6,11 @@ use flow_table_api::{Budget, Direction, EndReason, Ended, OnExpiry, ReapReport, 
 
 use crate::core::Core;
 use crate::doomed::Doomed;
-use crate::entry::{Entry, HELD};
+use crate::entry::HELD;
 use crate::handle::StrongRef;
+use crate::index::EntryIndex;
 use crate::page::Page;
-use crate::shard::ShardInner;
+use crate::shard::{Shard, ShardInner};
 use crate::slot::Slot;
 use crate::sync::Ordering;
 
@@ -19,14 +20,31 @@ pub(crate) const BATCH: usize = 64;
 /// The shard whose reaping sees to orphans.
 const ORPHANAGE: usize = 0;
 
-/// Flows that the table lets go, on their way to whoever asked for them.
-pub(crate) type Claimed<K, V> = ArrayVec<Ended<StrongRef<K, V>>, BATCH>;
+/// A flow that the table has let go: whoever has this owns the table's reference to it.
+#[derive(Clone, Copy)]
+pub(crate) struct LetGo {
+    pub(crate) index: EntryIndex,
+    reason: EndReason,
+}
+
+/// Flows on their way to whoever asked for them.
+pub(crate) type Claimed = ArrayVec<LetGo, BATCH>;
 
 impl<K, V> Core<K, V> {
-    /// Ended flows were let go, but not handed over: the next reap does.
+    /// Ended flows were let go, but not handed over: the next reap does. The reference that they wait with is not one for whose
+    /// sake look-ups find them, so they are not found any more. No shard is locked.
     pub(crate) fn orphan(&self, flows: impl IntoIterator<Item = Ended<StrongRef<K, V>>>) {
-        self.orphans.lock().extend(flows);
+        for flow in flows {
+            self.unlink_all(Page::of(flow.flow.entry()).1);
+            self.orphans.lock().push(flow);
+        }
         self.due.lower(ORPHANAGE, Timestamp::ZERO);
+    }
+
+    /// The table's reference to a flow that was let go, as a handle.
+    pub(crate) fn handle_of(&self, LetGo { index, reason }: LetGo) -> Ended<StrongRef<K, V>> {
+        // SAFETY: the table's own reference was counted, and went to whoever has the `LetGo`.
+        Ended { flow: unsafe { StrongRef::from_counted(self.entry(index), Direction::Forward) }, reason }
     }
 
     /// Lets flows of the shard go that have ended or are due, and fills `claimed` with them. No shard is locked by the
@@ -37,33 +55,43 @@ impl<K, V> Core<K, V> {
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed<K, V>,
+        claimed: &mut Claimed,
     ) {
-        let first = claimed.len();
         let mut inner = self.lock(shard);
         self.claim_locked(shard, &mut inner, now, budget, report, claimed);
-        for ended in &claimed[first..] {
-            if !is_findable(ended.flow.entry()) {
-                let (_, index) = Page::of(ended.flow.entry());
-                let hash = self.hash_in(index, Direction::Forward);
-                self.unlink(&mut inner, hash, Slot::new(index, Direction::Forward));
+        for &LetGo { index, .. } in &*claimed {
+            if !self.is_findable(index) {
+                self.unlink_forward(&mut inner, index);
             }
         }
         drop(inner);
-        self.unlink_replies(&claimed[first..]);
+        self.unlink_replies(claimed);
+    }
+
+    /// Takes the slot of a flow's forward key out. Its shard is locked.
+    #[inline]
+    pub(crate) fn unlink_forward(&self, inner: &mut ShardInner, index: EntryIndex) {
+        let hash = self.hash_in(index, Direction::Forward);
+        self.unlink(inner, hash, Slot::new(index, Direction::Forward));
     }
 
     /// Takes the reply slots of two-key flows that may not be found any more out of the table.
-    fn unlink_replies(&self, claimed: &[Ended<StrongRef<K, V>>]) {
-        for entry in claimed.iter().map(|ended| ended.flow.entry()) {
-            let (_, index) = Page::of(entry);
-            if index.is_pair() && !is_findable(entry) {
+    pub(crate) fn unlink_replies(&self, claimed: &[LetGo]) {
+        for index in claimed.iter().map(|let_go| let_go.index) {
+            if index.is_pair() && !self.is_findable(index) {
                 self.unlink_reply(index);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call's state, used in two places")]
+    /// Whether look-ups may still find a flow that the table has let go.
+    #[inline]
+    pub(crate) fn is_findable(&self, index: EntryIndex) -> bool {
+        let entry = self.entry(index);
+        entry.state().load().status == Status::Expired
+            && entry.options().on_expiry() == OnExpiry::KeepWhileReferenced
+    }
+
     fn claim_locked(
         &self,
         shard: usize,
@@ -71,25 +99,24 @@ impl<K, V> Core<K, V> {
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed<K, V>,
+        claimed: &mut Claimed,
     ) {
-        let (first, notices) = (claimed.len(), &self.shards[shard].notices);
+        let Shard { notices, counters, .. } = &*self.shards[shard];
         let mut expired = 0;
-        while !claimed.is_full() && *budget > 0 {
+        while *budget > 0 && !claimed.is_full() && !notices.is_empty() {
             let Some(notice) = notices.pop() else { break };
             let entry = self.entry(notice.entry);
             let current = entry.refs().generation() == notice.generation && entry.options().own(HELD);
             if current && entry.state().load().status != Status::Active {
                 *budget -= 1;
                 inner.timers.disarm(notice.entry, &mut self.filed());
-                claimed.push(self.claim_one(entry, report));
+                claimed.push(self.claim_one(notice.entry, report));
             }
         }
         while !claimed.is_full() {
             let due = inner.timers.pop_due(now, budget, &mut report.rescheduled, &mut self.filed());
             let Some(index) = due else { break };
-            let entry = self.entry(index);
-            match entry.state().expire(now) {
+            match self.entry(index).state().expire(now) {
                 Expiry::Expired => expired += 1,
                 Expiry::NotActive(_) => {}
                 Expiry::NotDue(deadline) => {
@@ -99,19 +126,22 @@ impl<K, V> Core<K, V> {
                     continue;
                 }
             }
-            claimed.push(self.claim_one(entry, report));
+            claimed.push(self.claim_one(index, report));
         }
-        self.capacity.give_back(claimed.len() - first);
-        self.shards[shard].counters.expired.add_locked(inner, expired);
+        if !claimed.is_empty() {
+            self.capacity.give_back(claimed.len());
+            counters.expired.add(expired);
+        }
         self.due.settle(shard, inner.timers.next_due());
         if !notices.is_empty() {
             self.due.lower(shard, Timestamp::ZERO);
         }
     }
 
-    /// The table's reference to a flow that has ended and is not filed any more. Its shard is locked.
+    /// Takes the table's reference to a flow that has ended and is not filed any more. Its shard is locked.
     #[inline]
-    fn claim_one(&self, entry: Entry<K, V>, report: &mut ReapReport) -> Ended<StrongRef<K, V>> {
+    fn claim_one(&self, index: EntryIndex, report: &mut ReapReport) -> LetGo {
+        let entry = self.entry(index);
         let held = entry.options().clear_own(HELD);
         debug_assert!(held, "filed, but not held");
         let reason = match entry.state().load().status {
@@ -119,8 +149,7 @@ impl<K, V> Core<K, V> {
             _ => EndReason::Expired,
         };
         count(reason, report);
-        // SAFETY: the table's own reference was counted, and `HELD`, which changes under this lock only, said so.
-        Ended { flow: unsafe { StrongRef::from_counted(entry, Direction::Forward) }, reason }
+        LetGo { index, reason }
     }
 
     pub(crate) fn reap_with(
@@ -131,15 +160,13 @@ impl<K, V> Core<K, V> {
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, left, report| {
             let mut batch = Batch { core: self, claimed: Claimed::new() };
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut batch.claimed);
-                while let Some(flow) = batch.claimed.pop() {
-                    ended(flow);
-                }
-            }
             self.claim(shard, now, left, report, &mut batch.claimed);
-            while let Some(flow) = batch.claimed.pop() {
-                ended(flow);
+            batch.claimed.reverse();
+            while let Some(let_go) = batch.claimed.pop() {
+                ended(self.handle_of(let_go));
+            }
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut ended);
             }
         })
     }
@@ -147,41 +174,42 @@ impl<K, V> Core<K, V> {
     /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
     /// in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
-        let (mut claimed, mut rest) = (Claimed::new(), Claimed::new());
         self.reap_shards(now, budget, |shard, left, report| {
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut rest);
-                rest.clear();
-            }
+            let mut batch = Batch { core: self, claimed: Claimed::new() };
             let mut doomed = Doomed::new(self, shard);
             let mut inner = self.lock(shard);
-            self.claim_locked(shard, &mut inner, now, left, report, &mut claimed);
-            doomed.take_from(&mut inner, &mut claimed, &mut rest);
+            self.claim_locked(shard, &mut inner, now, left, report, &mut batch.claimed);
+            doomed.take_from(&mut inner, &mut batch.claimed);
             drop(inner);
-            self.unlink_replies(&rest);
+            self.unlink_replies(&batch.claimed);
             doomed.run();
-            rest.clear();
+            while let Some(let_go) = batch.claimed.pop() {
+                drop(self.handle_of(let_go));
+            }
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut drop);
+            }
         })
     }
 
-    /// Takes over flows that were let go but not handed over.
+    /// Hands over flows that were let go before. Called after their shard's time was settled.
     fn claim_orphans(
         &self,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed<K, V>,
+        ended: &mut impl FnMut(Ended<StrongRef<K, V>>),
     ) {
-        let mut orphans = self.orphans.lock();
-        while *budget > 0
-            && !claimed.is_full()
-            && let Some(orphan) = orphans.pop()
-        {
+        loop {
+            let mut orphans = self.orphans.lock();
+            let orphan = if *budget > 0 { orphans.pop() } else { None };
+            if !orphans.is_empty() {
+                self.due.lower(ORPHANAGE, Timestamp::ZERO);
+            }
+            drop(orphans);
+            let Some(orphan) = orphan else { return };
             *budget -= 1;
             count(orphan.reason, report);
-            claimed.push(orphan);
-        }
-        if !orphans.is_empty() {
-            self.due.lower(ORPHANAGE, Timestamp::ZERO);
+            ended(orphan);
         }
     }
 
@@ -192,6 +220,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Calls `reap_shard` for shards where there may be work, until the budget is used up.
+    #[inline]
     fn reap_shards(
         &self,
         now: Timestamp,
@@ -211,7 +240,7 @@ impl<K, V> Core<K, V> {
                 reap_shard(shard, &mut left, &mut report);
             }
         }
-        report.more = left == 0 && (0..shards).any(|shard| self.due.is_due(shard, now));
+        report.more = left == 0 && self.due.any_due(now);
         report
     }
 }
@@ -223,22 +252,16 @@ fn count(reason: EndReason, report: &mut ReapReport) {
     }
 }
 
-/// Whether look-ups may still find a flow that the table has let go.
-#[inline]
-pub(crate) fn is_findable<K, V>(entry: Entry<K, V>) -> bool {
-    entry.state().load().status == Status::Expired && entry.options().on_expiry() == OnExpiry::KeepWhileReferenced
-}
-
-/// Claimed flows on their way to a callback. If it panics, the rest waits for the next reap.
+/// Flows that were let go. If a callback or a value's drop panics, the rest waits for the next reap.
 struct Batch<'c, K, V> {
     core: &'c Core<K, V>,
-    claimed: Claimed<K, V>,
+    claimed: Claimed,
 }
 
 impl<K, V> Drop for Batch<'_, K, V> {
     fn drop(&mut self) {
         if !self.claimed.is_empty() {
-            self.core.orphan(self.claimed.drain(..));
+            self.core.orphan(self.claimed.drain(..).map(|let_go| self.core.handle_of(let_go)));
         }
     }
 }

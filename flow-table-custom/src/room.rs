@@ -38,7 +38,7 @@ impl<'c, K, V> Room<'c, K, V> {
             if core.due.is_due(shard, *now) {
                 let (mut visits, mut report, mut claimed) = (VISITS, ReapReport::default(), Claimed::new());
                 core.claim(shard, *now, &mut visits, &mut report, &mut claimed);
-                made.extend(claimed);
+                made.extend(claimed.into_iter().map(|let_go| core.handle_of(let_go)));
                 if made.len() > before {
                     break;
                 }

@@ -7,13 +7,12 @@
 //! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow. Arrays are type-stable: one
 //!   that was replaced is emptied and its memory is only ever used for buckets again, so an outdated reader sees
 //!   empty or foreign slots, and must check what it finds by key.
-//! * An outdated reader may *miss* a flow that is there. So whatever takes a flow from readers while the same key stays found elsewhere
-//!   bumps the version in between: the new place is published, then the version moves on, then the old place goes.
-//!   A reader that misses and finds the version moved looks again; if it did not move, the key was absent at some
-//!   moment of the walk.
-//! * When a two-key flow replaces a live one, no single step can switch both keys. For the two compare-and-swaps between the old flow's
-//!   end and the new one's start the version is odd, and readers that miss look again until it is even: the only case in
-//!   which a look-up waits for anyone.
+//! * An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new array and emptying the
+//!   old one: a reader that misses and finds the version moved looks again; if it did not move, the key was absent at
+//!   some moment of the walk.
+//! * When a flow replaces a live one, no single step can switch their keys. Between the old flow's end and the new one's start, two
+//!   compare-and-swaps, the version is odd; a look-up that meets a flow with its key meanwhile, but misses, looks again
+//!   until it is even: the only case in which a look-up waits for anyone.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -79,6 +78,30 @@ impl Version {
     }
 }
 
+/// What a look-up makes of a slot.
+pub(crate) enum Seen<R> {
+    /// The key's flow.
+    Found(R),
+    /// The key's flow, which this look-up has just expired: at that moment, there was no other.
+    Expired,
+    /// A flow with the key that has ended, or is about to be active.
+    Ended,
+    /// Another flow, or none.
+    Other,
+}
+
+impl<R> Seen<R> {
+    #[inline]
+    pub(crate) fn map<S>(self, found: impl FnOnce(R) -> S) -> Seen<S> {
+        match self {
+            Self::Found(flow) => Seen::Found(found(flow)),
+            Self::Expired => Seen::Expired,
+            Self::Ended => Seen::Ended,
+            Self::Other => Seen::Other,
+        }
+    }
+}
+
 /// A slot's place in its segment, valid while the lock is held and nothing was inserted or removed.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -127,12 +150,12 @@ impl Segment {
         Version(self.version.load(Ordering::Acquire))
     }
 
-    /// Between publishing a flow's new place and taking the old one away. Under the shard's lock.
+    /// Between publishing a new array and emptying the old one. Under the shard's lock.
     pub(crate) fn bump(&self, owned: &mut Owned) {
         self.advance(owned, 2);
     }
 
-    /// Before the end of a flow that a two-key flow replaces, or that has two keys. Under the shard's lock.
+    /// Before the end of a flow that is replaced. Under the shard's lock.
     pub(crate) fn begin_switch(&self, owned: &mut Owned) {
         self.advance(owned, 1);
         // The version is odd before the old flow ends: the compare-and-swap that ends it is a release operation.
@@ -148,16 +171,26 @@ impl Segment {
         self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
     }
 
-    /// Visits the slots that may be the key's until `visit` gives something. Nothing means that at some moment during the
-    /// call there was nothing.
+    /// Visits the slots that may be the key's until `visit` decides. Nothing means that at some moment during the call
+    /// there was nothing.
     #[inline]
-    pub(crate) fn search<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
+    pub(crate) fn search<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Seen<R>) -> Option<R> {
         loop {
-            let version = self.version();
-            if let Some(found) = self.find(hash, &mut visit) {
-                return Some(found);
+            let (version, mut met) = (self.version(), false);
+            let decided = self.find(hash, |slot| match visit(slot) {
+                Seen::Found(flow) => Some(Some(flow)),
+                Seen::Expired => Some(None),
+                Seen::Ended => {
+                    met = true;
+                    None
+                }
+                Seen::Other => None,
+            });
+            if let Some(decided) = decided {
+                return decided;
             }
-            if version.is_settled() && self.version() == version {
+            // In the middle of a switch, the key's old flow or its new one is met: only their look-ups wait.
+            if self.version() == version && (version.is_settled() || !met) {
                 return None;
             }
             spin_loop();
@@ -226,6 +259,43 @@ impl Segment {
         }
     }
 
+    /// An empty slot on the key's way, if no slot on it could be the key's and there is room. Under the shard's lock.
+    #[inline]
+    pub(crate) fn vacancy(&self, owned: &Owned, hash: KeyHash) -> Option<Place> {
+        let buckets = self.buckets();
+        let mask = buckets.len().wrapping_sub(1);
+        if buckets.is_empty() || owned.used >= room(buckets.len().trailing_zeros()) {
+            return None;
+        }
+        let (tag, mut at, mut vacancy) = (hash.tag(), hash.bucket(mask), None);
+        for _ in 0..buckets.len() {
+            let tags = buckets[at].tags();
+            if tags.matching(tag).next().is_some() {
+                return None;
+            }
+            vacancy = vacancy.or_else(|| Some(Place { bucket: at, number: tags.empty().next()? }));
+            if vacancy.is_some() && !tags.overflows() {
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        vacancy
+    }
+
+    /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) gave. Under the same lock.
+    #[inline]
+    pub(crate) fn occupy(&self, owned: &mut Owned, hash: KeyHash, place: Place, slot: Slot) {
+        let buckets = self.buckets();
+        let mask = buckets.len().wrapping_sub(1);
+        let mut at = hash.bucket(mask);
+        while at != place.bucket {
+            buckets[at].count_overflow();
+            at = (at + 1) & mask;
+        }
+        buckets[at].put(place.number, hash.tag(), slot);
+        owned.used += 1;
+    }
+
     /// Fills an empty slot on the key's way; there is room ([`reserve`](Self::reserve)). Under the shard's lock.
     pub(crate) fn insert(&self, owned: &mut Owned, hash: KeyHash, slot: Slot) {
         Self::fill(self.buckets(), hash, slot);
@@ -245,11 +315,6 @@ impl Segment {
             at = (at + 1) & mask;
         }
         unreachable!("`reserve` keeps slots empty");
-    }
-
-    /// Puts another entry with the same key into a slot. Under the shard's lock.
-    pub(crate) fn overwrite(&self, _: &mut Owned, place: Place, hash: KeyHash, slot: Slot) {
-        self.buckets()[place.bucket].put(place.number, hash.tag(), slot);
     }
 
     /// Empties the slot at `place`, which is on the way of `hash`. Under the shard's lock.
@@ -275,12 +340,7 @@ impl Segment {
     }
 
     /// Halves an array that is nearly empty. Under the shard's lock. Without memory it stays as it is.
-    pub(crate) fn shrink(
-        &self,
-        owned: &mut Owned,
-        source: &impl BucketSource,
-        hashes: &impl Hashes,
-    ) {
+    pub(crate) fn shrink(&self, owned: &mut Owned, source: &impl BucketSource, hashes: &impl Hashes) {
         let log2 = match self.buckets().len() {
             0 | 1 => return,
             len => len.trailing_zeros(),
@@ -288,11 +348,6 @@ impl Segment {
         if owned.used < room(log2) / 5 {
             let _ = self.rebuild(owned, log2 - 1, source, hashes);
         }
-    }
-
-    /// Slots in use.
-    pub(crate) fn used(&self, owned: &Owned) -> usize {
-        owned.used
     }
 
     #[cold]

@@ -71,8 +71,11 @@ impl Slab {
         page.free(index.place());
         if page.live() == 0 {
             self.empty += 1;
-            if self.empty > 1 || self.pages.len() < KEEPS_EMPTY_FROM {
+            if self.empty > 1 {
                 self.release(core, id, pair);
+            }
+            if self.pages.len() < KEEPS_EMPTY_FROM {
+                self.shrink(core, pair);
             }
         }
     }

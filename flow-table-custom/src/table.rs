@@ -124,12 +124,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.for_each(visit);
     }
 
-    fn reap_with(
-        &self,
-        now: Timestamp,
-        budget: Budget,
-        ended: impl FnMut(Ended<StrongRef<K, V>>),
-    ) -> ReapReport {
+    fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<StrongRef<K, V>>)) -> ReapReport {
         self.core.reap_with(now, budget, ended)
     }
 

@@ -76,7 +76,8 @@ impl<Q: Queue> World<Q> {
     /// The time left of a flow that is there already: long timeouts are met more often, anywhere within them.
     fn time_left(&mut self) -> Duration {
         let mut share = self.random.below(TIMEOUTS.iter().sum());
-        let timeout = TIMEOUTS.into_iter().find(|timeout| share.checked_sub(*timeout).map(|left| share = left).is_none());
+        let timeout =
+            TIMEOUTS.into_iter().find(|timeout| share.checked_sub(*timeout).map(|left| share = left).is_none());
         Duration::from_nanos(self.random.below(timeout.unwrap_or(1) * 1_000_000_000))
     }
 

@@ -16,7 +16,7 @@ use super::{AllocError, PAGE_BYTES, os};
 const SMALL_CHUNKS: usize = 1;
 
 /// Dirty pages that a pool may have, however little it holds.
-const MIN_DIRTY: usize = 4;
+const MIN_DIRTY: usize = 2;
 
 struct Chunk {
     memory: os::Chunk,

@@ -87,7 +87,9 @@ impl Heap {
             let first = ARITY * index + 1;
             let children = self.nodes.get(first..(first + ARITY).min(self.nodes.len())).unwrap_or_default();
             let earliest = children.iter().enumerate().min_by_key(|(_, child)| child.deadline);
-            let Some((offset, &child)) = earliest.filter(|(_, child)| child.deadline < node.deadline) else { break };
+            let Some((offset, &child)) = earliest.filter(|(_, child)| child.deadline < node.deadline) else {
+                break;
+            };
             self.put(index, child, entries);
             index = first + offset;
         }

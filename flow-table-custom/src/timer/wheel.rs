@@ -137,7 +137,9 @@ impl Wheel {
 
     fn few(&self, bucket: Bucket) -> bool {
         let mut n = self.tail(bucket);
-        for _ in 0..FEW { n = n.and_then(|n| self.blocks[n].prev); }
+        for _ in 0..FEW {
+            n = n.and_then(|n| self.blocks[n].prev);
+        }
         n.is_none()
     }
 
@@ -147,7 +149,9 @@ impl Wheel {
         let block = &self.blocks[tail];
         let ahead = match block.entries().get(slot) {
             Some(ahead) => Some(ahead),
-            None => block.prev.and_then(|prev| self.blocks[prev].entries().get(slot.wrapping_add(Block::CAPACITY))),
+            None => {
+                block.prev.and_then(|prev| self.blocks[prev].entries().get(slot.wrapping_add(Block::CAPACITY)))
+            }
         };
         if let Some(&ahead) = ahead {
             entries.prefetch(ahead);
@@ -241,7 +245,10 @@ impl Wheel {
             let buckets = (0..Bucket::PER_LEVEL).map(|digit| Bucket::new(level, digit));
             let occupied: Vec<Bucket> = buckets.filter(|bucket| self.tail(*bucket).is_some()).collect();
             assert_eq!(self.occupied >> level & 1 == 1, !occupied.is_empty());
-            assert_eq!(self.levels[level].as_ref().and_then(|level| level.first()), occupied.first().map(|b| b.digit()));
+            assert_eq!(
+                self.levels[level].as_ref().and_then(|level| level.first()),
+                occupied.first().map(|b| b.digit())
+            );
             for bucket in occupied {
                 let start = bucket.first_tick(self.cursor);
                 if self.open == Some(bucket) {

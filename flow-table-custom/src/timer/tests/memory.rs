@@ -38,7 +38,11 @@ fn memory_goes_back_after_a_flood_over_long_lived_flows() {
     }
     queue.check(&flows);
     assert_eq!(queue.len(), lasting.count());
-    assert!(queue.memory() <= 2 * before + 16 * 1024, "{before} bytes, {peak} at the peak, now {}", queue.memory());
+    assert!(
+        queue.memory() <= 2 * before + 16 * 1024,
+        "{before} bytes, {peak} at the peak, now {}",
+        queue.memory()
+    );
     queue.shrink(&mut flows);
     queue.check(&flows);
     assert!(queue.memory() <= before + 4096);
