@@ -100,17 +100,16 @@ impl Table {
     }
 }
 
-/// `look` on this thread, while another one, which has the shard's lock, does `write`.
+/// `write` on this thread, which has the shard's lock, while another one does `look`.
 fn against(switches: Option<usize>, write: fn(&Table, Owned), look: fn(&Table)) {
     let model = move || {
         let (table, owned) = Table::new();
-        let writer = thread::spawn({
+        let reader = thread::spawn({
             let table = Arc::clone(&table);
-            move || write(&table, owned)
+            move || look(&table)
         });
-        look(&table);
-        writer.join().unwrap();
-        eprintln!("iter arrays {}", table.arrays.all.lock().unwrap().len());
+        write(&table, owned);
+        reader.join().unwrap();
     };
     match switches {
         None => explore(model),

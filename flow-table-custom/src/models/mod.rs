@@ -12,7 +12,9 @@
 //!   words and buckets where the real code finds them.
 //! * Loom lets a sequentially consistent load overlook a store only if the value it reads then was not stored sequentially
 //!   consistently itself; the language is stricter. So models bring words that need the total order into being with such an
-//!   operation, before threads start: [`settled`] and the like.
+//!   operation, before threads start.
+//! * Loom does not see that a store could have come before another thread's load of the word if the storing thread has loaded the
+//!   word in between. So who mostly loads is spawned, and who mostly stores runs first, on the model's own thread.
 
 mod borrowing;
 mod ending;
@@ -27,7 +29,7 @@ use loom::model::Builder;
 
 /// Explores every execution of `model`.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
-    loom::model(model);
+    Builder::new().check(model);
 }
 
 /// Explores the executions of `model` with at most `switches` unforced switches of threads, for what is too large otherwise.

@@ -54,15 +54,13 @@ impl Entry {
 fn against_reuse(hasty: bool, read: impl Fn(&Entry) + Clone + Sync + Send + 'static) {
     explore(move || {
         let (entry, read) = (Entry::held(), read.clone());
-        let table = thread::spawn({
+        let reader = thread::spawn({
             let entry = Arc::clone(&entry);
-            move || {
-                entry.let_go();
-                entry.reuse(hasty);
-            }
+            move || read(&entry)
         });
-        read(&entry);
-        table.join().unwrap();
+        entry.let_go();
+        entry.reuse(hasty);
+        reader.join().unwrap();
         assert_eq!(entry.refs.count() != 0, entry.payload.is_there());
     });
 }
@@ -81,7 +79,7 @@ fn a_reference_is_to_a_whole_flow() {
 }
 
 #[test]
-#[should_panic(expected = "nobody is there")]
+#[should_panic(expected = "Causality violation")]
 fn looking_before_taking_is_refuted() {
     against_reuse(false, |entry| {
         if entry.refs.is_referenced() {
@@ -92,7 +90,7 @@ fn looking_before_taking_is_refuted() {
 }
 
 #[test]
-#[should_panic(expected = "nobody is there")]
+#[should_panic(expected = "Causality violation")]
 fn publishing_before_writing_is_refuted() {
     against_reuse(true, take);
 }
