@@ -79,9 +79,7 @@ impl<K: Key, V: Value> Core<K, V> {
         if word.status == Status::Active && word.deadline < before {
             inner.timers.disarm(index, &mut self.filed());
             inner.timers.arm(index, word.deadline, &mut self.filed());
-            if let Some(due) = inner.timers.next_due() {
-                self.due.lower(page.shard(), due);
-            }
+            self.due.lower(page.shard(), word.deadline);
         }
         Ok(())
     }

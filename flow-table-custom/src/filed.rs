@@ -1,4 +1,4 @@
-use flow_table_api::{Status, Timestamp};
+use flow_table_api::{Direction, Status, Timestamp};
 
 use crate::core::Core;
 use crate::index::EntryIndex;
@@ -35,5 +35,11 @@ impl<K, V> Entries for Filed<'_, K, V> {
     fn prefetch(&self, entry: EntryIndex) {
         crate::prefetch::read(self.0.entry(entry).as_ptr().as_ptr());
         self.0.page_of(entry).prefetch_record(entry.place());
+    }
+
+    #[inline]
+    fn comes_up(&self, entry: EntryIndex) {
+        let hash = self.0.hash_in(entry, Direction::Forward);
+        self.0.segment(hash).prefetch(hash);
     }
 }

@@ -15,6 +15,7 @@ use crate::page::Page;
 use crate::room::Room;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
+use crate::sync::{Ordering, fence};
 
 /// What to do about a live flow under the forward key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,9 +84,12 @@ impl<K: Key, V: Value> Core<K, V> {
         let handle = self.write(index, generation, flow.take()?, hashes);
         let entry = handle.entry();
         let deadline = now + entry.options().timeout();
-        // Nobody can know of the flow yet: this is how it starts, not a move.
-        entry.state().reset(Status::Active, deadline);
         segment.occupy(&mut inner.segments[local], hash, place, Slot::new(index, Direction::Forward));
+        // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
+        // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of the entry's last
+        // flow, sees the new slot from then on.
+        fence(Ordering::Release);
+        entry.state().reset(Status::Active, deadline);
         self.file(shard, &mut inner, index, deadline);
         Some(handle)
     }
@@ -95,9 +99,7 @@ impl<K: Key, V: Value> Core<K, V> {
     fn file(&self, shard: usize, inner: &mut ShardInner, index: EntryIndex, deadline: Timestamp) {
         self.shards[shard].counters.inserts.add_locked(inner, 1);
         inner.timers.arm(index, deadline, &mut self.filed());
-        if let Some(due) = inner.timers.next_due() {
-            self.due.lower(shard, due);
-        }
+        self.due.lower(shard, deadline);
     }
 
     #[inline(never)]

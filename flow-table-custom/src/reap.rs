@@ -133,7 +133,7 @@ impl<K, V> Core<K, V> {
             counters.expired.add(expired);
         }
         self.due.settle(shard, inner.timers.next_due());
-        if !notices.is_empty() {
+        if !notices.is_empty() || shard == ORPHANAGE && !self.orphans.lock().is_empty() {
             self.due.lower(shard, Timestamp::ZERO);
         }
     }
@@ -159,14 +159,14 @@ impl<K, V> Core<K, V> {
         mut ended: impl FnMut(Ended<StrongRef<K, V>>),
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, left, report| {
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut ended);
+            }
             let mut batch = Batch { core: self, claimed: Claimed::new() };
             self.claim(shard, now, left, report, &mut batch.claimed);
             batch.claimed.reverse();
             while let Some(let_go) = batch.claimed.pop() {
                 ended(self.handle_of(let_go));
-            }
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut ended);
             }
         })
     }
@@ -175,6 +175,9 @@ impl<K, V> Core<K, V> {
     /// in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, left, report| {
+            if shard == ORPHANAGE {
+                self.claim_orphans(left, report, &mut drop);
+            }
             let mut batch = Batch { core: self, claimed: Claimed::new() };
             let mut doomed = Doomed::new(self, shard);
             let mut inner = self.lock(shard);
@@ -186,26 +189,18 @@ impl<K, V> Core<K, V> {
             while let Some(let_go) = batch.claimed.pop() {
                 drop(self.handle_of(let_go));
             }
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut drop);
-            }
         })
     }
 
-    /// Hands over flows that were let go before. Called after their shard's time was settled.
+    /// Hands over flows that were let go before.
     fn claim_orphans(
         &self,
         budget: &mut usize,
         report: &mut ReapReport,
         ended: &mut impl FnMut(Ended<StrongRef<K, V>>),
     ) {
-        loop {
-            let mut orphans = self.orphans.lock();
-            let orphan = if *budget > 0 { orphans.pop() } else { None };
-            if !orphans.is_empty() {
-                self.due.lower(ORPHANAGE, Timestamp::ZERO);
-            }
-            drop(orphans);
+        while *budget > 0 {
+            let orphan = self.orphans.lock().pop();
             let Some(orphan) = orphan else { return };
             *budget -= 1;
             count(orphan.reason, report);
@@ -227,17 +222,14 @@ impl<K, V> Core<K, V> {
         budget: Budget,
         mut reap_shard: impl FnMut(usize, &mut usize, &mut ReapReport),
     ) -> ReapReport {
-        let mut report = ReapReport::default();
-        if !self.due.any_due(now) {
-            return report;
-        }
-        let (mut left, shards) = (budget.get(), self.shards.len());
+        let (mut left, mut report) = (budget.get(), ReapReport::default());
         // Relaxed, and not one step: it only spreads the work.
-        let start = self.reap_from.load(Ordering::Relaxed);
-        self.reap_from.store(start.wrapping_add(1), Ordering::Relaxed);
-        for shard in (0..shards).map(|offset| start.wrapping_add(offset) & (shards - 1)) {
+        let mut shard = self.reap_from.load(Ordering::Relaxed);
+        for _ in 0..self.shards.len() {
+            shard = (shard + 1) & (self.shards.len() - 1);
             while left > 0 && self.due.is_due(shard, now) {
                 reap_shard(shard, &mut left, &mut report);
+                self.reap_from.store(shard, Ordering::Relaxed);
             }
         }
         report.more = left == 0 && self.due.any_due(now);

@@ -4,14 +4,14 @@
 #[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
 mod imp {
     pub(crate) use std::hint::spin_loop;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
 #[cfg(flow_table_loom)]
 mod imp {
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
@@ -25,7 +25,7 @@ mod imp {
 
     pub(crate) use shuttle::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
     pub(crate) use shuttle::thread::yield_now as spin_loop;
-    pub(crate) use std::sync::atomic::Ordering;
+    pub(crate) use std::sync::atomic::{Ordering, fence};
 
     macro_rules! atomics {
         ($($name:ident$(<$t:ident>)? of $value:ty;)+) => {$(
@@ -59,7 +59,7 @@ mod imp {
 }
 
 pub(crate) use imp::RawGuard as MutexGuard;
-pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, spin_loop};
+pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence, spin_loop};
 
 /// A mutex without poisoning: what it guards is kept consistent by the code under it, user panics included.
 pub(crate) struct Mutex<T>(imp::RawMutex<T>);

@@ -15,6 +15,7 @@ use crate::index::EntryIndex;
 use crate::memory::AllocError;
 use crate::segment::{BucketSource, Hashes, Owned, Seen, Segment};
 use crate::slot::Slot;
+use crate::sync::{Ordering, fence};
 
 const FOREVER: Timestamp = Timestamp::MAX;
 /// More slots than a segment of one bucket has room for beside another.
@@ -101,7 +102,7 @@ impl Table {
 }
 
 /// `write` on this thread, which has the shard's lock, while another one does `look`.
-fn against(switches: Option<usize>, write: fn(&Table, Owned), look: fn(&Table)) {
+fn against(switches: Option<usize>, write: impl Fn(&Table, Owned) + Sync + Send + 'static, look: fn(&Table)) {
     let model = move || {
         let (table, owned) = Table::new();
         let reader = thread::spawn({
@@ -193,4 +194,63 @@ fn a_pair_is_replaced_as_a_whole() {
 #[should_panic(expected = "missed")]
 fn replacing_a_pair_without_waiting_is_refuted() {
     against(Some(3), |table, owned| replace_pair(table, owned, false), search_pair);
+}
+
+/// The flow goes, and another one with the same key comes into its entry, as `Core::insert_fresh` puts it there: `start` fills its
+/// slot and makes it active. Who has found it once, perhaps by the slot of before, finds it again.
+fn reuse(table: &Table, mut owned: Owned, start: fn(&Table, &mut Owned)) {
+    table.flows[0].detach();
+    table.segment.remove(&mut owned, HASH, OLD);
+    table.flows[0].reset(Status::Detached, Timestamp::ZERO);
+    start(table, &mut owned);
+}
+
+const SECOND: Timestamp = Timestamp::from_nanos(2);
+
+fn occupy(table: &Table, owned: &mut Owned) {
+    let place = table.segment.vacancy(owned, HASH).expect("there is room");
+    table.segment.occupy(owned, HASH, place, OLD);
+}
+
+fn search_twice(table: &Table) {
+    let search = || {
+        table.segment.search(HASH, |_| match table.flows[0].load() {
+            word if word.status == Status::Active => Seen::Found(word.deadline),
+            _ => Seen::Ended,
+        })
+    };
+    if search() == Some(SECOND) {
+        assert_eq!(search(), Some(SECOND), "missed");
+    }
+}
+
+#[test]
+fn a_flow_that_was_found_is_found_again() {
+    let start = |table: &Table, owned: &mut Owned| {
+        occupy(table, owned);
+        fence(Ordering::Release);
+        table.flows[0].reset(Status::Active, SECOND);
+    };
+    against(None, |table, owned| reuse(table, owned, start), search_twice);
+}
+
+#[test]
+#[should_panic(expected = "missed")]
+fn starting_a_flow_before_its_slot_is_refuted() {
+    let start = |table: &Table, owned: &mut Owned| {
+        fence(Ordering::Release);
+        table.flows[0].reset(Status::Active, SECOND);
+        occupy(table, owned);
+    };
+    against(None, |table, owned| reuse(table, owned, start), search_twice);
+}
+
+#[test]
+#[should_panic(expected = "missed")]
+fn starting_a_flow_without_release_is_refuted() {
+    let start = |table: &Table, owned: &mut Owned| {
+        occupy(table, owned);
+        table.flows[0].reset(Status::Active, SECOND);
+    };
+    against(None, |table, owned| reuse(table, owned, start), search_twice);
 }

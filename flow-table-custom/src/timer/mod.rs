@@ -42,6 +42,9 @@ pub(crate) trait Entries {
 
     /// Starts to load what [`due`](Self::due) and [`set_position`](Self::set_position) touch.
     fn prefetch(&self, entry: EntryIndex);
+
+    /// The entry's deadline is within the current tick: starts to load what its end will touch.
+    fn comes_up(&self, entry: EntryIndex);
 }
 
 /// What [`Entries::due`] finds.

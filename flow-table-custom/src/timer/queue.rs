@@ -36,6 +36,7 @@ impl TimerQueue {
     #[inline]
     fn file(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
         if !self.wheel.file(entry, Tick::of(deadline), entries) {
+            entries.comes_up(entry);
             self.heap.push(entry, deadline, entries);
         }
     }

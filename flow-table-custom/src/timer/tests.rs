@@ -56,6 +56,8 @@ impl Entries for Flows {
         if flow.ended || flow.deadline <= now { Due::Now } else { Due::At(flow.deadline) }
     }
 
+    fn comes_up(&self, _: EntryIndex) {}
+
     fn prefetch(&self, entry: EntryIndex) {
         assert!(number(entry) < self.flows.len());
     }
