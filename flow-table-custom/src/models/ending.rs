@@ -64,7 +64,9 @@ fn cancelled_while_reinserted(reinsert: fn(&FlowState)) {
 
 #[test]
 fn reinsertion_revives_nothing_cancelled() {
-    cancelled_while_reinserted(|state| drop(state.activate(LATER)));
+    cancelled_while_reinserted(|state| {
+        let _ = state.activate(LATER);
+    });
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod leaving;
 mod missing;
 mod noticing;
 mod refreshing;
+mod reusing;
+mod segment;
 mod taking;
 
 use loom::cell::UnsafeCell;
@@ -46,10 +48,6 @@ struct Payload(UnsafeCell<Option<u32>>);
 unsafe impl Sync for Payload {}
 
 impl Payload {
-    fn nobody() -> Self {
-        Self(UnsafeCell::new(None))
-    }
-
     fn of(flow: u32) -> Self {
         Self(UnsafeCell::new(Some(flow)))
     }
