@@ -1,47 +1,54 @@
-//! Every workload for every backend, at two table sizes.
+//! The workloads for both backends, one group each: `cargo bench -p flow-table-benches -- 'lookup_hit/'` runs one.
+//!
+//! Growing is missing: latencies and memory are what counts there, and Criterion measures neither.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use flow_table::{custom, dashmap};
-use flow_table_benches::Workload;
-use flow_table_benches::data::{Key, Payload};
-use flow_table_benches::workloads::{Churn, HitRefresh, Miss};
-
-type Custom = custom::FlowTable<Key, Payload>;
-type Dashmap = dashmap::FlowTable<Key, Payload>;
+use flow_table_benches::measure::Contender;
+use flow_table_benches::{Candidate, Crew, Role, Run, Workload};
 
 /// One size that fits a processor's caches in part, and one that does not.
 const SIZES: &[usize] = &[1 << 16, 1 << 20];
 /// In test mode, as Criterion defines it, each benchmark runs once and nothing is measured.
 const TEST_SIZES: &[usize] = &[1 << 8];
+/// The most operations in one run; Criterion's longer samples are several.
+const OPERATIONS: u64 = 1 << 17;
 
-fn measure<W: Workload>(criterion: &mut Criterion, backend: &str) {
+fn compare(criterion: &mut Criterion, crew: &Crew, workload: Workload) {
     let testing = !std::env::args().any(|arg| arg == "--bench") || std::env::args().any(|arg| arg == "--test");
-    let mut group = criterion.benchmark_group(W::NAME);
-    group.throughput(Throughput::Elements(1)).warm_up_time(Duration::from_secs(1)).sample_size(50);
+    let mut group = criterion.benchmark_group(workload.name());
+    group.throughput(Throughput::Elements(1)).sample_size(20);
+    group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
     for &flows in if testing { TEST_SIZES } else { SIZES } {
-        let mut workload = None;
-        group.bench_function(BenchmarkId::new(backend, flows), |bencher| {
-            // Once, outside of what is timed, and never if the name is filtered out.
-            let workload = workload.get_or_insert_with(|| W::prepare(flows));
-            bencher.iter_custom(|operations| {
-                let start = Instant::now();
-                workload.run(operations);
-                start.elapsed()
+        let able = Candidate::ALL.iter().filter(|candidate| candidate.cannot(workload).is_none());
+        for &candidate in able.filter(|candidate| candidate.role() == Role::Backend) {
+            let mut contender = None;
+            group.bench_function(BenchmarkId::new(candidate.name(), flows), |bencher| {
+                // Once, outside of what is timed, and never if the name is filtered out.
+                let contender =
+                    contender.get_or_insert_with(|| Contender::new(candidate, workload, flows, 1, crew));
+                bencher.iter_custom(|operations| {
+                    let (mut done, mut elapsed) = (0, Duration::ZERO);
+                    while done < operations {
+                        let rest = (operations - done).min(OPERATIONS) as usize;
+                        let run = Run { workload, threads: 1, operations: rest };
+                        elapsed += contender.run(crew, run);
+                        done += if workload.is_whole() { flows } else { rest } as u64;
+                    }
+                    elapsed.mul_f64(operations as f64 / done as f64)
+                });
             });
-        });
+        }
     }
     group.finish();
 }
 
 fn backends(criterion: &mut Criterion) {
-    measure::<HitRefresh<Dashmap>>(criterion, "dashmap");
-    measure::<HitRefresh<Custom>>(criterion, "custom");
-    measure::<Miss<Dashmap>>(criterion, "dashmap");
-    measure::<Miss<Custom>>(criterion, "custom");
-    measure::<Churn<Dashmap>>(criterion, "dashmap");
-    measure::<Churn<Custom>>(criterion, "custom");
+    let crew = Crew::new(1);
+    Workload::all()
+        .filter(|workload| *workload != Workload::Grow)
+        .for_each(|workload| compare(criterion, &crew, workload));
 }
 
 criterion_group!(benches, backends);

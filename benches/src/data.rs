@@ -1,61 +1,73 @@
-//! Keys and values: of the sizes that real flow tables have, in an order that no prefetcher guesses.
+//! Keys and values of the sizes that real flow tables have, and the random numbers that choose among them.
 
-use std::ops::Range;
-use std::time::Duration;
-
-/// 40 bytes: an IPv6 5-tuple.
+/// 40 bytes: an IPv6 5-tuple with a tenant. Four words are random; the last is the flow's number, by which the
+/// hardware floor finds its lines.
 pub type Key = [u64; 5];
 /// 64 bytes: counters, or what a packet is rewritten to.
 pub type Payload = [u64; 8];
 
-/// How far one operation moves the clock: a million packets a second.
-pub const TICK: Duration = Duration::from_micros(1);
+/// Packets in a burst.
+pub const BURST: usize = 32;
 
-/// The key number `index`; different numbers give different keys.
+/// The key of flow number `index`; different numbers give different keys.
+#[inline]
 pub const fn key(index: u64) -> Key {
     [mix(index), mix(!index), mix(index ^ 1 << 40), mix(index ^ 1 << 41), index]
 }
 
+/// The number of the flow with this key.
+#[inline]
+pub const fn index(key: &Key) -> u64 {
+    key[4]
+}
+
+/// The value of flow number `index`.
+#[inline]
+pub const fn payload(index: u64) -> Payload {
+    [index; 8]
+}
+
 /// The finalizer of SplitMix64: a bijection that spreads over all bits.
-const fn mix(mut word: u64) -> u64 {
+pub const fn mix(mut word: u64) -> u64 {
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ word >> 31
 }
 
-/// Keys in a random but repeatable order, round after round. They lie in that order in memory, as packets do: what
-/// is measured is the table's cache misses, not theirs.
-#[derive(Debug)]
-pub struct Rounds {
-    keys: Vec<Key>,
-    next: usize,
+/// Sends `0..count` to itself one to one, neighbours far apart. `count` must be below 2³².
+#[inline]
+pub const fn scatter(index: u64, count: u64) -> u64 {
+    const PRIME: u64 = 2_654_435_761;
+    index * PRIME % count
 }
 
-impl Rounds {
-    /// The keys with these numbers, shuffled.
-    ///
-    /// # Panics
-    ///
-    /// If there are none.
-    pub fn shuffled(indices: Range<u64>) -> Self {
-        assert!(!indices.is_empty(), "a round needs keys");
-        let mut keys: Vec<Key> = indices.map(key).collect();
-        for last in (1..keys.len()).rev() {
-            let other = mix(last as u64) % (last as u64 + 1);
-            keys.swap(last, other as usize);
-        }
-        Self { keys, next: 0 }
+/// SplitMix64: repeatable random numbers.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence that belongs to `seed`.
+    pub const fn new(seed: u64) -> Self {
+        Self(mix(seed))
     }
 
-    /// The next key.
+    /// The next number.
     #[inline]
-    pub fn next_key(&mut self) -> &Key {
-        let key = &self.keys[self.next];
-        self.next += 1;
-        if self.next == self.keys.len() {
-            self.next = 0;
-        }
-        key
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// The next number, brought into `0..count` evenly. `count` must be below 2³².
+    #[inline]
+    pub const fn below(&mut self, count: u64) -> u64 {
+        ((self.next() >> 32) * count) >> 32
+    }
+
+    /// The next number, brought into `0.0..1.0` evenly.
+    #[inline]
+    pub const fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -65,12 +77,21 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn a_round_has_each_key_once_and_the_next_is_the_same() {
-        let mut rounds = Rounds::shuffled(5..15);
-        let mut round = || -> Vec<Key> { (0..10).map(|_| *rounds.next_key()).collect() };
-        let (first, second) = (round(), round());
-        assert_eq!(first.iter().copied().collect::<HashSet<_>>(), (5..15).map(key).collect());
-        assert_eq!(first, second);
-        assert_ne!(first, (5..15).map(key).collect::<Vec<_>>());
+    fn keys_and_places_are_distinct() {
+        let count = 1_000;
+        assert_eq!((0..count).map(key).collect::<HashSet<_>>().len(), count as usize);
+        assert_eq!((0..count).map(|index| scatter(index, count)).collect::<HashSet<_>>().len(), count as usize);
+        assert!((0..count).all(|flow| index(&key(flow)) == flow));
+    }
+
+    #[test]
+    fn random_numbers_stay_in_range_and_repeat() {
+        let numbers = |mut random: Random| (0..1_000).map(|_| random.below(10)).collect::<Vec<_>>();
+        let first = numbers(Random::new(1));
+        assert_eq!(first, numbers(Random::new(1)));
+        assert_ne!(first, numbers(Random::new(2)));
+        assert_eq!(first.iter().copied().collect::<HashSet<_>>(), (0..10).collect());
+        let mut random = Random::new(3);
+        assert!((0..1_000).map(|_| random.unit()).all(|number| (0.0..1.0).contains(&number)));
     }
 }

@@ -1,13 +1,33 @@
-//! Workloads that measure a flow table, generic over the backend.
+//! Workloads that measure flow tables, and what they are measured against.
 //!
-//! A workload prepares a table of a given size once and then runs operations on it; each checks its results, so
-//! that a backend cannot win by failing. `cargo bench -p flow-table-benches` runs them all for every backend,
-//! `cargo bench -p flow-table-benches -- 'miss/custom'` those whose name matches.
+//! * [`Workload`]: what is done, by name. Each run of one checks its result.
+//! * [`Candidate`]: what it is done to: the backends, other maps and caches, and the hardware
+//!   ([`floor`]). Each is a [`subject::Subject`].
+//! * [`measure`]: candidates in turns, round by round, on threads that stay.
+//! * [`grow`]: what one process measures when it fills one table from empty.
+//!
+//! `cargo bench -p flow-table-benches` runs them under Criterion; the program `flow-table` has a command `bench` that
+//! does what Criterion cannot.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod backend;
+mod candidate;
+mod crew;
 pub mod data;
+pub mod floor;
+pub mod grow;
+pub mod lane;
+pub mod measure;
+pub mod meter;
+mod resident;
+pub mod subject;
 mod workload;
-pub mod workloads;
+mod workloads;
+mod world;
 
-pub use workload::Workload;
+pub use candidate::{Candidate, Role, UnknownCandidate};
+pub use crew::Crew;
+pub use resident::resident_bytes;
+pub use workload::{UnknownWorkload, Workload};
+pub use world::{Run, World};

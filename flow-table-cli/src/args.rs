@@ -25,6 +25,11 @@ pub enum Command {
     /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end, except for
     /// a capture that was cut off within its last packet; what comes before is counted and exported in any case.
     Replay(ReplayArgs),
+    /// Measure the backends, other maps, and what the hardware allows.
+    ///
+    /// Without further options: a short form, in less than a minute.
+    #[cfg(feature = "bench")]
+    Bench(crate::bench::args::BenchArgs),
 }
 
 /// How to replay.

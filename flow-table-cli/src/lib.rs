@@ -12,6 +12,8 @@
 
 pub mod args;
 pub mod backend;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod capture;
 mod clock;
 pub mod export;

@@ -9,8 +9,12 @@ use clap::Parser;
 use flow_table_cli::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let Command::Replay(args) = Cli::parse().command;
-    match flow_table_cli::run::replay(&args, &mut stdout().lock(), &mut stderr()) {
+    let result = match Cli::parse().command {
+        Command::Replay(args) => flow_table_cli::run::replay(&args, &mut stdout().lock(), &mut stderr()),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => flow_table_cli::bench::run(&args, &mut stdout().lock()),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

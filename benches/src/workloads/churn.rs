@@ -1,48 +1,40 @@
-use flow_table::{Budget, NewFlow, Table, Timeout, Timestamp};
+//! One flow expires, one is inserted.
 
-use crate::Workload;
-use crate::data::{Key, Payload, Rounds, TICK};
+use crate::data::key;
+use crate::lane::{Lane, Pace};
+use crate::meter::Meter;
+use crate::subject::Subject;
 
-/// Conversations of one packet, one after the other: expire the oldest flow, insert a new one. The table stays
-/// full. Each key comes back long after its flow has expired.
-pub struct Churn<T> {
-    table: T,
-    flows: usize,
-    packets: Rounds,
-    timeout: Timeout,
-    now: Timestamp,
-}
-
-impl<T: Table<Key, Payload>> Churn<T> {
-    fn insert_next(&mut self) {
-        let flow = NewFlow::new(*self.packets.next_key(), [0; 8]).timeout(self.timeout);
-        self.table.insert(flow, self.now).expect("the table has room");
+pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
+    let pace = Pace::of(lane.flows as usize);
+    for number in lane.share() {
+        subject.insert(key(number), pace.timeout(), pace.time(number));
+        lane.born += 1;
     }
 }
 
-impl<T: Table<Key, Payload>> Workload for Churn<T> {
-    const NAME: &'static str = "churn";
+/// New flows, and those as many before them as the table holds.
+pub(super) fn prepare(lane: &mut Lane, operations: usize) {
+    let (turn, flows) = (lane.turn, lane.flows);
+    let numbers = (lane.born..lane.born + operations as u64).map(|born| turn.number(born));
+    lane.keys.clear();
+    lane.keys.extend(numbers.clone().map(key));
+    lane.due.clear();
+    lane.due.extend(numbers.map(|number| key(number - flows)));
+}
 
-    fn prepare(flows: usize) -> Self {
-        let ticks = u32::try_from(flows).expect("fewer than 2³² flows");
-        let packets = Rounds::shuffled(0..2 * u64::from(ticks));
-        let mut churn =
-            Self { table: T::new(flows), flows, packets, timeout: (TICK * ticks).into(), now: Timestamp::ZERO };
-        for _ in 0..flows {
-            churn.now = churn.now + TICK;
-            churn.insert_next();
-        }
-        churn
+pub(super) fn run<S: Subject>(subject: &S, lane: &mut Lane, meter: &mut impl Meter) {
+    let pace = Pace::of(lane.flows as usize);
+    let mut expired = 0;
+    for (key, due) in lane.keys.iter().zip(lane.due.chunks(1)) {
+        let now = pace.time(lane.turn.number(lane.born));
+        meter.begin();
+        expired += subject.expire(due, now);
+        subject.insert(*key, pace.timeout(), now);
+        meter.end();
+        lane.born += 1;
     }
-
-    fn run(&mut self, operations: u64) {
-        let mut expired = 0;
-        for _ in 0..operations {
-            self.now = self.now + TICK;
-            expired += self.table.reap(self.now, Budget::UNLIMITED).expired as u64;
-            self.insert_next();
-        }
-        assert_eq!(expired, operations);
-        assert_eq!(self.table.len(), self.flows);
+    if lane.turn.threads == 1 {
+        assert_eq!(expired, lane.keys.len(), "each operation expires one flow");
     }
 }

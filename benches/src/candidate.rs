@@ -1,0 +1,134 @@
+//! Everything that can be measured, by name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use flow_table::{custom, dashmap};
+
+use crate::Workload;
+use crate::backend::Backend;
+use crate::data::{Key, Payload};
+use crate::floor::{Counted, Floor, HugePages, Read, SmallPages};
+use crate::subject::Subject;
+use crate::world::{Arena, World};
+
+/// Something that can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Candidate {
+    /// The backend `flow-table-dashmap`.
+    Dashmap,
+    /// The backend `flow-table-custom`.
+    Custom,
+    /// Reads of two cache lines, in huge pages.
+    Floor,
+    /// The same, and a counter up and down.
+    FloorCounted,
+    /// `floor` in 4 KiB pages.
+    FloorSmallPages,
+    /// `floor_counted` in 4 KiB pages.
+    FloorCountedSmallPages,
+}
+
+/// What a candidate is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A flow table.
+    Backend,
+    /// A bound.
+    Floor,
+}
+
+/// The type behind a candidate, made into what the closure-like macro body needs.
+macro_rules! with_subject {
+    ($candidate:expr, $subject:ident => $body:expr) => {
+        match $candidate {
+            Candidate::Dashmap => {
+                type $subject = Backend<dashmap::FlowTable<Key, Payload>>;
+                $body
+            }
+            Candidate::Custom => {
+                type $subject = Backend<custom::FlowTable<Key, Payload>>;
+                $body
+            }
+            Candidate::Floor => {
+                type $subject = Floor<HugePages, Read>;
+                $body
+            }
+            Candidate::FloorCounted => {
+                type $subject = Floor<HugePages, Counted>;
+                $body
+            }
+            Candidate::FloorSmallPages => {
+                type $subject = Floor<SmallPages, Read>;
+                $body
+            }
+            Candidate::FloorCountedSmallPages => {
+                type $subject = Floor<SmallPages, Counted>;
+                $body
+            }
+        }
+    };
+}
+
+impl Candidate {
+    /// All of them, in the order of reports.
+    pub const ALL: &[Self] = &[
+        Self::Dashmap,
+        Self::Custom,
+        Self::Floor,
+        Self::FloorCounted,
+        Self::FloorSmallPages,
+        Self::FloorCountedSmallPages,
+    ];
+
+    /// The name in commands, records and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dashmap => "dashmap",
+            Self::Custom => "custom",
+            Self::Floor => "floor",
+            Self::FloorCounted => "floor_counted",
+            Self::FloorSmallPages => "floor_4k",
+            Self::FloorCountedSmallPages => "floor_counted_4k",
+        }
+    }
+
+    /// What it is there for.
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Dashmap | Self::Custom => Role::Backend,
+            Self::Floor | Self::FloorCounted | Self::FloorSmallPages | Self::FloorCountedSmallPages => Role::Floor,
+        }
+    }
+
+    /// Why it cannot run `workload`, if it cannot.
+    pub fn cannot(self, workload: Workload) -> Option<&'static str> {
+        with_subject!(self, S => <S as Subject>::cannot(workload))
+    }
+
+    /// An empty table of `flows` flows, to be filled for `workload` by `threads` threads.
+    pub fn world(self, workload: Workload, flows: usize, threads: usize) -> Arc<dyn World> {
+        with_subject!(self, S => Arc::new(Arena::<S>::new(workload, flows, threads)))
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Candidate {
+    type Err = UnknownCandidate;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCandidate> {
+        let found = Self::ALL.iter().find(|candidate| candidate.name() == name);
+        found.copied().ok_or_else(|| UnknownCandidate(name.to_owned()))
+    }
+}
+
+/// A name that no candidate has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no candidate '{0}'")]
+pub struct UnknownCandidate(String);

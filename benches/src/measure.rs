@@ -1,0 +1,145 @@
+//! Candidates in turns, round by round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::meter::{Latencies, latencies};
+use crate::{Candidate, Crew, Run, Workload, World};
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How often each candidate's turn comes.
+    pub rounds: usize,
+    /// How long a turn takes, as far as the workload leaves a choice.
+    pub turn: Duration,
+}
+
+/// The fewest and the most operations of a thread in one run. The keys of a run are made before it and must not push the
+/// table out of the processor's caches, so a turn may consist of many runs.
+const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
+
+/// A candidate, ready to be measured.
+#[derive(Clone)]
+pub struct Contender {
+    /// Which one.
+    pub candidate: Candidate,
+    /// Its table.
+    pub world: Arc<dyn World>,
+}
+
+impl Contender {
+    /// A candidate with a table of `flows` flows for `workload`, filled by `threads` threads of `crew`.
+    pub fn new(candidate: Candidate, workload: Workload, flows: usize, threads: usize, crew: &Crew) -> Self {
+        let world = candidate.world(workload, flows, threads);
+        let filled = Arc::clone(&world);
+        crew.each(threads, move |thread| filled.fill(thread));
+        Self { candidate, world }
+    }
+
+    /// The time that one run takes.
+    pub fn run(&self, crew: &Crew, run: Run) -> Duration {
+        self.prepare(crew, run);
+        let world = Arc::clone(&self.world);
+        let (elapsed, _) = crew.timed(run.threads, move |thread| world.run(run, thread));
+        self.world.settle(run);
+        elapsed
+    }
+
+    /// How long each step of one run takes.
+    pub fn run_metered(&self, crew: &Crew, run: Run) -> Latencies {
+        self.prepare(crew, run);
+        let world = Arc::clone(&self.world);
+        let (_, recorded) = crew.timed(run.threads, move |thread| {
+            let mut latencies = latencies();
+            world.run_metered(run, thread, &mut latencies);
+            latencies
+        });
+        self.world.settle(run);
+        recorded.into_iter().fold(latencies(), |mut all, one| {
+            all += one;
+            all
+        })
+    }
+
+    fn prepare(&self, crew: &Crew, run: Run) {
+        let world = Arc::clone(&self.world);
+        crew.each(run.threads, move |thread| world.prepare(run, thread));
+    }
+
+    /// A run that takes no longer than a turn should, if that is possible. Runs a few, so caches are warm afterwards.
+    fn calibrate(&self, crew: &Crew, (workload, threads, flows): Setting, turn: Duration) -> Run {
+        let (fewest, most) = OPERATIONS;
+        if workload.is_whole() {
+            return Run { workload, threads, operations: flows };
+        }
+        let mut run = Run { workload, threads, operations: fewest };
+        self.run(crew, run);
+        while run.operations < most && self.run(crew, run) < turn / 2 {
+            run.operations *= 2;
+        }
+        run
+    }
+
+    /// Nanoseconds per operation of all threads together, and how many operations those were.
+    fn turn(&self, crew: &Crew, run: Run, turn: Duration) -> (f64, u64) {
+        let (mut elapsed, mut operations) = (Duration::ZERO, 0);
+        while operations == 0 || (elapsed < turn && !run.workload.is_whole()) {
+            elapsed += self.run(crew, run);
+            operations += (run.operations * run.threads) as u64;
+        }
+        (elapsed.as_secs_f64() * 1e9 / operations as f64, operations)
+    }
+}
+
+/// What was measured of one candidate.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which one.
+    pub candidate: Candidate,
+    /// Nanoseconds per operation in each round: the time of the whole turn by the operations of all threads.
+    pub ns_per_op: Vec<f64>,
+    /// How long single steps took, if that was measured.
+    pub latencies: Option<Latencies>,
+    /// Operations in all rounds together.
+    pub operations: u64,
+}
+
+/// A workload, a number of threads, and a number of flows.
+pub type Setting = (Workload, usize, usize);
+
+/// Measures all contenders: they take turns, round by round, each round in another order, so that what the machine does
+/// meanwhile falls on all alike. `progress` is called `effort.rounds + 2` times.
+pub fn measure(
+    contenders: &[Contender],
+    crew: &Crew,
+    setting: Setting,
+    effort: Effort,
+    mut progress: impl FnMut(),
+) -> Vec<Outcome> {
+    let mut outcomes: Vec<(Run, Outcome)> = Vec::with_capacity(contenders.len());
+    for contender in contenders {
+        let run = contender.calibrate(crew, setting, effort.turn);
+        let ns_per_op = Vec::with_capacity(effort.rounds);
+        outcomes
+            .push((run, Outcome { candidate: contender.candidate, ns_per_op, latencies: None, operations: 0 }));
+    }
+    progress();
+    for round in 0..effort.rounds {
+        for turn in 0..contenders.len() {
+            let turn = (turn + round) % contenders.len();
+            let (run, outcome) = &mut outcomes[turn];
+            let (ns_per_op, operations) = contenders[turn].turn(crew, *run, effort.turn);
+            outcome.ns_per_op.push(ns_per_op);
+            outcome.operations += operations;
+        }
+        progress();
+    }
+    if setting.0.has_latency() {
+        for (contender, (run, outcome)) in contenders.iter().zip(&mut outcomes) {
+            outcome.latencies = Some(contender.run_metered(crew, *run));
+        }
+    }
+    progress();
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}

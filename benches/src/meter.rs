@@ -1,0 +1,57 @@
+//! Timing of single steps, compiled away where only the whole is timed.
+
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+
+/// Latencies in nanoseconds, each to within one percent.
+pub type Latencies = Histogram<u64>;
+
+/// No latencies yet. The longest that is told from longer ones is a minute.
+pub fn latencies() -> Latencies {
+    Histogram::new_with_bounds(1, 60_000_000_000, 2).expect("the bounds are in order")
+}
+
+/// What a workload calls around each step.
+pub trait Meter {
+    /// A step begins.
+    fn begin(&mut self);
+    /// It has ended.
+    fn end(&mut self);
+}
+
+/// Measures nothing.
+pub struct NoMeter;
+
+impl Meter for NoMeter {
+    #[inline(always)]
+    fn begin(&mut self) {}
+    #[inline(always)]
+    fn end(&mut self) {}
+}
+
+/// Records how long each step takes, one reading of the clock included.
+pub struct StepMeter<'l> {
+    latencies: &'l mut Latencies,
+    begun: Instant,
+}
+
+impl<'l> StepMeter<'l> {
+    /// Records into `latencies`.
+    pub fn new(latencies: &'l mut Latencies) -> Self {
+        Self { latencies, begun: Instant::now() }
+    }
+}
+
+impl Meter for StepMeter<'_> {
+    #[inline]
+    fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        let nanos = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(nanos);
+    }
+}

@@ -1,0 +1,45 @@
+//! One-packet flows against a capacity.
+
+use crate::data::{index, key, mix};
+use crate::lane::{Lane, Pace};
+use crate::meter::Meter;
+use crate::subject::Subject;
+use flow_table::Timeout;
+
+/// Flows come twice as fast as a full table lets them go: the mean timeout is that of two tables. It follows from the
+/// flow's number.
+fn timeout(pace: Pace, number: u64, flows: u64) -> Timeout {
+    pace.span(1 + mix(number) % (4 * flows))
+}
+
+pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
+    let pace = Pace::of(lane.flows as usize);
+    for number in lane.share() {
+        let timeout = timeout(pace, number, lane.flows);
+        subject.offer(&key(number), timeout, pace.time(number));
+        lane.born += 1;
+    }
+}
+
+pub(super) fn prepare(lane: &mut Lane, operations: usize) {
+    let turn = lane.turn;
+    lane.keys.clear();
+    lane.keys.extend((lane.born..lane.born + operations as u64).map(|born| key(turn.number(born))));
+}
+
+pub(super) fn run<S: Subject>(subject: &S, lane: &mut Lane, meter: &mut impl Meter) {
+    let pace = Pace::of(lane.flows as usize);
+    let mut inserted = 0;
+    for key in &lane.keys {
+        let now = pace.time(lane.turn.number(lane.born));
+        let timeout = timeout(pace, index(key), lane.flows);
+        meter.begin();
+        inserted += usize::from(subject.offer(key, timeout, now));
+        meter.end();
+        lane.born += 1;
+    }
+    if lane.turn.threads == 1 {
+        let (fewest, of) = (lane.keys.len() / 10, lane.keys.len());
+        assert!(inserted >= fewest, "{inserted} of {of} flows found room");
+    }
+}
