@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use flow_table_conformance::api::state::Expiry;
 use flow_table_conformance::api::{Direction, EndReason, Flow, Key, Stats, Status, Timestamp, Value};
 
+use super::flaw::Flaw;
 use super::node::Node;
 
 /// A reference that must only be dropped without the lock, as it may be the last one.
@@ -26,6 +27,9 @@ pub struct Inner<K: Key, V: Value> {
     /// The same flows by the time to look at them: no later than their deadline, and zero for those that have ended.
     queue: BTreeSet<(Timestamp, u64)>,
     pub stats: Stats,
+    /// Places taken by insertions under way: none, as those hold the lock.
+    pub reserved: usize,
+    flaw: Option<Flaw>,
 }
 
 /// What [`Inner::visit_due`] did.
@@ -35,13 +39,22 @@ pub enum Visit<K: Key, V: Value> {
     LetGo(Arc<Node<K, V>>, EndReason),
 }
 
-impl<K: Key, V: Value> Default for Inner<K, V> {
-    fn default() -> Self {
-        Self { index: HashMap::new(), held: HashMap::new(), queue: BTreeSet::new(), stats: Stats::new() }
-    }
-}
-
 impl<K: Key, V: Value> Inner<K, V> {
+    pub fn new(flaw: Option<Flaw>) -> Self {
+        Self {
+            index: HashMap::new(),
+            held: HashMap::new(),
+            queue: BTreeSet::new(),
+            stats: Stats::new(),
+            reserved: 0,
+            flaw,
+        }
+    }
+
+    fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
     pub fn len(&self) -> usize {
         self.held.len()
     }
@@ -72,27 +85,55 @@ impl<K: Key, V: Value> Inner<K, V> {
 
     /// Expires the flow if it is due; whether it is live after that.
     pub fn settle(&mut self, node: &Node<K, V>, now: Timestamp) -> bool {
-        if node.state.expire(now) == Expiry::Expired {
+        if node.state.expire(self.expiry_time(node, now)) == Expiry::Expired {
             self.stats.ended.expired += 1;
             self.file(node.id, Timestamp::ZERO);
         }
         node.is_live(now)
     }
 
+    /// `now`, unless the flaw is one of expiry.
+    fn expiry_time(&self, node: &Node<K, V>, now: Timestamp) -> Timestamp {
+        let age_wraps = || {
+            let refreshed = node.deadline().as_nanos().wrapping_sub(node.timeout().as_nanos() as u64);
+            now.as_nanos().wrapping_sub(refreshed) >= node.timeout().as_nanos() as u64
+        };
+        let due_once = || {
+            let due = now >= node.deadline();
+            std::thread::yield_now();
+            due
+        };
+        let queued_due = || self.held.get(&node.id).is_some_and(|(_, filed)| *filed <= now);
+        let over = match self.flaw {
+            Some(Flaw::AgeWrapsAround) => age_wraps(),
+            Some(Flaw::LosesRefreshes) => due_once(),
+            Some(Flaw::IgnoresRefreshes) => queued_due(),
+            _ => false,
+        };
+        if over { Timestamp::MAX } else { now }
+    }
+
     /// Makes `node`, just activated, the flow under its keys, and keeps it.
     pub fn install(&mut self, node: &Arc<Node<K, V>>, deadline: Timestamp) {
-        for (direction, &hash) in [Direction::Forward, Direction::Reply].into_iter().zip(&node.hashes) {
-            let slot = Slot { id: node.id, direction, node: Arc::downgrade(node) };
-            self.index.entry(hash).or_default().push(slot);
+        for direction in [Direction::Forward, Direction::Reply] {
+            self.link(node, direction);
         }
         self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), deadline));
         self.file(node.id, deadline);
         self.stats.inserts += 1;
     }
 
+    /// Makes a slot for one key of `node`, if it has that.
+    pub fn link(&mut self, node: &Arc<Node<K, V>>, direction: Direction) {
+        if let Some(&hash) = node.hashes.get(usize::from(direction == Direction::Reply)) {
+            let slot = Slot { id: node.id, direction, node: Arc::downgrade(node) };
+            self.index.entry(hash).or_default().push(slot);
+        }
+    }
+
     /// Removes the slots of the flow `id`.
     pub fn unlink(&mut self, id: u64, hashes: &[u64]) {
-        for hash in hashes {
+        for hash in if self.is(Flaw::UnlinksOneKey) { &hashes[..1] } else { hashes } {
             if let Some(slots) = self.index.get_mut(hash) {
                 slots.retain(|slot| slot.id != id);
                 if slots.is_empty() {
@@ -125,21 +166,34 @@ impl<K: Key, V: Value> Inner<K, V> {
 
     /// Looks at the first flow in the queue, if its time has come.
     pub fn visit_due(&mut self, now: Timestamp) -> Visit<K, V> {
-        let Some(&(time, id)) = self.queue.first().filter(|(time, _)| *time <= now) else {
+        if self.is(Flaw::ReapScansAll) {
+            std::hint::black_box(self.held.values().filter(|(node, _)| node.is_live(now)).count());
+        }
+        let mine = |id| !self.is(Flaw::ReapsOwnOnly) || self.held[id].0.thread == std::thread::current().id();
+        let Some(&(time, id)) = self.queue.iter().find(|(_, id)| mine(id)).filter(|(time, _)| *time <= now) else {
             return Visit::NothingDue;
         };
         let node = Arc::clone(&self.held[&id].0);
+        if self.is(Flaw::StaleEntryRemovesByKey) && node.status() == Status::Detached {
+            for id in node.hashes.iter().flat_map(|&hash| self.ids_under(hash)).collect::<Vec<_>>() {
+                self.unlink(id, &node.hashes);
+            }
+        }
         if self.settle(&node, now) {
             debug_assert!(time < node.deadline());
             self.file(id, node.deadline());
             return Visit::Rescheduled;
         }
         let reason = if node.status() == Status::Cancelled { EndReason::Cancelled } else { EndReason::Expired };
+        self.stats.ended.expired += u64::from(self.is(Flaw::CountsEndsTwice) && reason == EndReason::Expired);
         drop(self.release(id));
         Visit::LetGo(node, reason)
     }
 
     pub fn shrink_to_fit(&mut self) {
+        if self.is(Flaw::NeverShrinks) {
+            return;
+        }
         self.index.shrink_to_fit();
         self.held.shrink_to_fit();
     }
@@ -155,6 +209,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         let slots = self.index.capacity() * size_of::<(u64, Vec<Slot<K, V>>)>();
         let held = self.held.capacity() * size_of::<(u64, (Arc<Node<K, V>>, Timestamp))>();
         let queue = self.queue.len() * size_of::<(Timestamp, u64)>();
-        slots + held + queue + self.held.len() * (size_of::<Node<K, V>>() + 4 * size_of::<Slot<K, V>>())
+        let lists = self.index.len() * 4 * size_of::<Slot<K, V>>();
+        slots + held + queue + lists + self.held.len() * size_of::<Node<K, V>>()
     }
 }

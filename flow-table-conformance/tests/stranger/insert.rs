@@ -9,8 +9,10 @@ use flow_table_conformance::api::{
     Table, Timestamp, Value,
 };
 
+use super::flaw::Flaw;
 use super::inner::{Inner, Met, Visit};
 use super::node::{Handle, Node};
+use super::shared::Shared;
 use super::{AdmissionResult, ReadmissionResult, Stranger};
 
 /// How many flows an insertion into a full table looks at to find room.
@@ -31,11 +33,17 @@ struct Holder<K: Key, V: Value> {
 }
 
 impl<K: Key, V: Value> Holders<K, V> {
-    fn new(inner: &mut Inner<K, V>, forward: Met<K, V>, reply: Met<K, V>, now: Timestamp) -> Self {
+    fn new(
+        table: &Shared<K, V>,
+        inner: &mut Inner<K, V>,
+        forward: Met<K, V>,
+        reply: Met<K, V>,
+        now: Timestamp,
+    ) -> Self {
         let met = [(forward, Direction::Forward), (reply, Direction::Reply)];
         let met = met.into_iter().filter_map(|(met, key)| {
             let (node, direction) = met?;
-            let live = inner.settle(&node, now);
+            let live = inner.settle(&node, now) || table.is(Flaw::EndedFlowsBlock) && node.is_held();
             Some(Holder { node, direction, key, live })
         });
         Self { met: met.collect() }
@@ -58,33 +66,66 @@ impl<K: Key, V: Value> Stranger<K, V> {
 
         let mut spare = Vec::new();
         let mut inner = self.0.inner.write();
+        inner.reserved += usize::from(self.0.is(Flaw::PanicTakesAPlace));
         let forward = inner.find(hashes[0], flow.key(), &mut spare);
-        let reply = flow.reply_key().and_then(|key| inner.find(hashes[1], key, &mut spare));
-        let holders = Holders::new(&mut inner, forward, reply, now);
+        let mut reply = flow.reply_key().and_then(|key| inner.find(hashes[1], key, &mut spare));
+        if self.0.is(Flaw::IgnoresTheReplyKey) {
+            reply = None;
+        }
+        inner.reserved = inner.reserved.saturating_sub(1);
+        let holders = Holders::new(&self.0, &mut inner, forward, reply, now);
 
         let replaced = holders.live(|_, key| replace && key == Direction::Forward).map(|(flow, _)| flow);
         let hinders = |node: &Node<K, V>, _| replaced.as_ref().is_none_or(|replaced| replaced.id != node.id);
         if let Some((holder, key)) = holders.live(hinders) {
+            if let Some(old) = replaced.filter(|_| self.0.is(Flaw::ConflictHalfDone)) {
+                inner.unlink(old.id, &old.hashes);
+            }
             return Ok(Admission::Existing { holder, key, rejected: Some(flow) });
         }
         let mut made_room = Vec::new();
-        if replaced.is_none() && !self.make_room(&mut inner, now, &mut made_room) {
+        let needs_room = replaced.is_none() || self.0.is(Flaw::ReplacingNeedsRoom);
+        if needs_room && !self.make_room(&mut inner, now, &mut made_room) {
             inner.stats.refusals += 1;
             return Err(InsertError::Full { flow, capacity: self.capacity() });
+        }
+
+        if self.0.is(Flaw::ChecksThenActs) {
+            drop(inner);
+            std::thread::yield_now();
+            inner = self.0.inner.write();
         }
 
         if let Some(old) = &replaced {
             old.state.detach();
             inner.stats.ended.replaced += 1;
-            spare.extend(inner.release(old.id));
+            if !self.0.is(Flaw::StaleEntryRemovesByKey) {
+                spare.extend(inner.release(old.id));
+            }
         }
         for Holder { node, .. } in &holders.met {
             inner.unlink(node.id, &node.hashes);
         }
         let node = self.node(flow, hashes);
-        let deadline = now + node.timeout();
+        let mut deadline = now + node.timeout();
+        if self.0.is(Flaw::DeadlineWraps) {
+            deadline = Timestamp::from_nanos(now.as_nanos().wrapping_add(node.timeout().as_nanos() as u64));
+        }
         node.state.activate(deadline).expect("a new flow is detached");
         inner.install(&node, deadline);
+        if self.0.is(Flaw::ReplacementNotQueued) && replaced.is_some() {
+            spare.extend(inner.release(node.id));
+        }
+        if self.0.is(Flaw::PairInTwoSteps) && node.reply.is_some() {
+            inner.unlink(node.id, &node.hashes[1..]);
+            drop(inner);
+            std::thread::yield_now();
+            self.0.inner.write().link(&node, Direction::Reply);
+        } else if self.0.is(Flaw::ActivatesLast) {
+            drop(inner);
+            (0..1_000).take_while(|_| node.status() == Status::Active).for_each(|_| std::thread::yield_now());
+            node.state.reset(Status::Active, deadline);
+        }
         let mut inserted = Inserted::new(Handle::new(node, Direction::Forward));
         inserted.replaced = replaced;
         inserted.made_room = made_room;
@@ -99,10 +140,13 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let reply = flow.reply.as_ref().and_then(|key| inner.find(flow.hashes[1], key, &mut spare));
         match flow.status() {
             Status::Active => return Err(ReinsertError::Active),
+            Status::Cancelled if self.0.is(Flaw::RevivesTheCancelled) => {
+                flow.state.reset(Status::Detached, now);
+            }
             Status::Cancelled => return Err(ReinsertError::Cancelled),
             Status::Detached | Status::Expired => {}
         }
-        let holders = Holders::new(&mut inner, forward, reply, now);
+        let holders = Holders::new(&self.0, &mut inner, forward, reply, now);
         if let Some((holder, key)) = holders.live(|_, _| true) {
             return Err(ReinsertError::Conflict { holder, key });
         }
@@ -136,6 +180,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             value,
             state: FlowState::new(),
             options: FlowOptions::new(timeout, on_expiry),
+            thread: std::thread::current().id(),
             handles: AtomicUsize::new(0),
         })
     }
@@ -143,9 +188,11 @@ impl<K: Key, V: Value> Stranger<K, V> {
     /// Whether there is room for one more flow, if need be after letting one go that has ended.
     fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp, made: &mut Vec<Ended<Handle<K, V>>>) -> bool {
         // Dead slots must not pile up where nobody reaps: more go than come.
-        let _ = self.0.bury_one(inner) && self.0.bury_one(inner);
+        if !self.0.is(Flaw::ReapLeavesSlots) && !self.0.is(Flaw::DeadSlotsPileUp) {
+            let _ = self.0.bury_one(inner) && self.0.bury_one(inner);
+        }
         let capacity = self.capacity();
-        if inner.len() < capacity {
+        if inner.len() + inner.reserved < capacity {
             return true;
         }
         // A flow let go in vain would be lost to whoever exports records.

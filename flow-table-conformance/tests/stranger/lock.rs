@@ -8,7 +8,6 @@ thread_local! {
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-#[derive(Default)]
 pub struct Lock<T>(RwLock<T>);
 
 pub struct Held<G> {
@@ -17,6 +16,10 @@ pub struct Held<G> {
 }
 
 impl<T> Lock<T> {
+    pub const fn new(inside: T) -> Self {
+        Self(RwLock::new(inside))
+    }
+
     pub fn read(&self) -> Held<RwLockReadGuard<'_, T>> {
         let lock = self.enter();
         Held { guard: self.0.read().unwrap_or_else(PoisonError::into_inner), lock }

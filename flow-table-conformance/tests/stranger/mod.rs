@@ -1,9 +1,11 @@
 //! The simplest backend there could be: one lock around maps of the standard library.
 
 mod burst;
+#[macro_use]
+pub mod flaw;
 mod inner;
 mod insert;
-mod lock;
+pub mod lock;
 mod node;
 mod reap;
 mod shared;
@@ -18,7 +20,8 @@ use flow_table_conformance::api::{
 };
 
 use burst::OpenBurst;
-use inner::Met;
+use flaw::Flaw;
+use inner::{Inner, Met};
 use node::{Handle, Node};
 use shared::Shared;
 
@@ -29,7 +32,16 @@ type ReadmissionResult<K, V> = Result<Inserted<Handle<K, V>>, ReinsertError<Hand
 
 impl<K: Key, V: Value> Stranger<K, V> {
     fn check_own(&self, flow: &Handle<K, V>) -> Result<(), ForeignFlow> {
-        if std::ptr::eq(flow.table.as_ptr(), Arc::as_ptr(&self.0)) { Ok(()) } else { Err(ForeignFlow) }
+        let own = std::ptr::eq(flow.table.as_ptr(), Arc::as_ptr(&self.0));
+        if own || self.0.is(Flaw::TakesForeignFlows) { Ok(()) } else { Err(ForeignFlow) }
+    }
+
+    /// Whether a look-up can return the flow as it is.
+    fn is_plainly_live(&self, node: &Node<K, V>, now: Timestamp) -> bool {
+        if self.0.is(Flaw::FindsTheExpired) {
+            return node.status() == Status::Active;
+        }
+        node.is_live(now) && !self.0.is(Flaw::AgeWrapsAround)
     }
 
     fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
@@ -37,10 +49,13 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut inner = self.0.inner.write();
         self.0.prune(&mut inner, hash);
         let (node, direction) = inner.find(hash, key, &mut spare)?;
-        let found = inner.settle(&node, now)
-            || node.status() == Status::Expired
-                && node.on_expiry() == OnExpiry::KeepWhileReferenced
-                && node.is_held();
+        let live = inner.settle(&node, now);
+        if !live && self.0.is(Flaw::LookupForgetsEnds) {
+            spare.extend(inner.release(node.id));
+        }
+        let keep = node.on_expiry() == OnExpiry::KeepWhileReferenced || self.0.is(Flaw::IgnoresTheOption);
+        let held = node.is_held() || self.0.is(Flaw::CountsItsOwnReference);
+        let found = live || node.status() == Status::Expired && keep && held;
         found.then(|| Handle::new(node, direction))
     }
 }
@@ -57,9 +72,16 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
         let hash = self.0.hash(key);
         let mut spare = Vec::new();
-        let met: Met<K, V> = self.0.inner.read().find(hash, key, &mut spare);
+        let met: Met<K, V> = if self.0.is(Flaw::LookupsExclude) {
+            self.0.inner.write().find(hash, key, &mut spare)
+        } else {
+            self.0.inner.read().find(hash, key, &mut spare)
+        };
         match met {
-            Some((node, direction)) if node.is_live(now) => Some(Handle::new(node, direction)),
+            Some((node, _)) if self.0.is(Flaw::ForgetsDirections) && node.is_live(now) => {
+                Some(Handle::new(node, Direction::Forward))
+            }
+            Some((node, direction)) if self.is_plainly_live(&node, now) => Some(Handle::new(node, direction)),
             _ => self.lookup_slowly(hash, key, now),
         }
     }
@@ -94,7 +116,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         self.check_own(flow)?;
         let mut inner = self.0.inner.write();
         flow.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
-        inner.file(flow.id, deadline);
+        if !self.0.is(Flaw::MissesEarlierDeadlines) {
+            inner.file(flow.id, deadline);
+        }
         Ok(())
     }
 
@@ -103,7 +127,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         let mut inner = self.0.inner.write();
         let set = flow.state.set_timeout(timeout.into(), now, &flow.options);
         set.map_err(|old| SetDeadlineError::NotLive(old.status))?;
-        inner.file(flow.id, flow.deadline());
+        if !self.0.is(Flaw::MissesEarlierDeadlines) {
+            inner.file(flow.id, flow.deadline());
+        }
         Ok(())
     }
 
@@ -117,31 +143,38 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
             return None;
         }
         inner.stats.ended.removed += 1;
-        spare.extend(inner.release(node.id));
+        if self.0.is(Flaw::LeaksRemovedValues) {
+            std::mem::forget(Arc::clone(&node));
+        }
+        if !self.0.is(Flaw::RemovedFlowsStay) {
+            spare.extend(inner.release(node.id));
+        }
         Some(Handle::new(node, direction))
     }
 
     fn remove_flow(&self, flow: &Handle<K, V>) -> Result<bool, ForeignFlow> {
         self.check_own(flow)?;
-        let mut spare = None;
         let mut inner = self.0.inner.write();
         if !flow.state.detach() {
             return Ok(false);
         }
         inner.stats.ended.removed += 1;
         inner.unlink(flow.id, &flow.hashes);
-        spare.clone_from(&inner.release(flow.id));
+        // The caller's handle keeps it.
+        inner.release(flow.id);
         Ok(true)
     }
 
     fn for_each(&self, mut visit: impl FnMut(&Handle<K, V>)) {
         let handle = |node: &Arc<Node<K, V>>| Handle::new(Arc::clone(node), Direction::Forward);
         let flows: Vec<_> = self.0.inner.read().nodes().map(handle).collect();
-        for flow in flows {
+        for flow in &flows {
             if flow.status() == Status::Active {
-                visit(&flow);
+                visit(flow);
             }
         }
+        let _lock = self.0.is(Flaw::DropsUnderLock).then(|| self.0.inner.write());
+        drop(flows);
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Handle<K, V>>)) -> ReapReport {
@@ -198,7 +231,10 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
 
 impl<K: Key, V: Value> Drop for Stranger<K, V> {
     fn drop(&mut self) {
-        let inner = std::mem::take(&mut *self.0.inner.write());
+        let inner = std::mem::replace(&mut *self.0.inner.write(), Inner::new(None));
+        if self.0.is(Flaw::LeavesFlowsActive) {
+            return;
+        }
         // A vector drops the rest even if the drop of one flow's value panics.
         let nodes: Vec<_> = inner.nodes().map(Arc::clone).collect();
         drop(inner);

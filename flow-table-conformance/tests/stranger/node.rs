@@ -4,11 +4,13 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::thread::ThreadId;
 use std::{fmt, ptr};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState, StateView};
-use flow_table_conformance::api::{Direction, Flow, FlowRef, Key, Value, WeakFlowRef};
+use flow_table_conformance::api::{Direction, Flow, FlowRef, Key, Timestamp, Value, WeakFlowRef};
 
+use super::flaw::Flaw;
 use super::shared::Shared;
 
 pub struct Node<K: Key, V: Value> {
@@ -22,11 +24,17 @@ pub struct Node<K: Key, V: Value> {
     pub value: V,
     pub state: FlowState,
     pub options: FlowOptions,
+    /// The thread that inserted it.
+    pub thread: ThreadId,
     /// How many [`Handle`]s there are: references other than the table's own.
     pub handles: AtomicUsize,
 }
 
 impl<K: Key, V: Value> Node<K, V> {
+    fn is(&self, flaw: Flaw) -> bool {
+        self.table.upgrade().is_some_and(|table| table.is(flaw))
+    }
+
     pub fn is_held(&self) -> bool {
         // Pairs with the Release in `Handle::drop`.
         self.handles.load(Ordering::Acquire) > 0
@@ -48,6 +56,16 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
 
     fn state(&self) -> StateView<'_> {
         StateView::new(&self.state, &self.options)
+    }
+
+    fn refresh(&self, now: Timestamp) -> bool {
+        if self.is(Flaw::RefreshAccumulates) {
+            return self.state.set_deadline(self.deadline() + self.timeout()).is_ok();
+        }
+        if self.is(Flaw::RefreshRevives) {
+            return self.state.set_deadline(now + self.timeout()).is_ok();
+        }
+        self.state().refresh(now)
     }
 }
 
@@ -116,7 +134,7 @@ impl<K: Key, V: Value> Deref for Handle<K, V> {
 
 impl<K: Key, V: Value> PartialEq for Handle<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.node, &other.node)
+        Arc::ptr_eq(&self.node, &other.node) || self.is(Flaw::ComparesByKey) && self.key == other.key
     }
 }
 

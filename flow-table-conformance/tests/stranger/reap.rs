@@ -3,6 +3,7 @@
 use flow_table_conformance::api::{Budget, Direction, EndReason, Ended, Key, ReapReport, Timestamp, Value};
 
 use super::Stranger;
+use super::flaw::Flaw;
 use super::inner::Visit;
 use super::node::Handle;
 
@@ -16,7 +17,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut report = ReapReport::default();
         while report.visited() < budget.get() {
             let mut inner = self.0.inner.write();
-            if self.0.bury_one(&mut inner) {
+            if !self.0.is(Flaw::ReapLeavesSlots) && self.0.bury_one(&mut inner) {
                 report.dead += 1;
                 continue;
             }
@@ -25,7 +26,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
                 inner.shrink();
                 return report;
             }
-            drop(inner);
+            let _lock = self.0.is(Flaw::CallsBackUnderLock).then_some(inner);
             match visit {
                 Visit::NothingDue => unreachable!("handled above"),
                 Visit::Rescheduled => report.rescheduled += 1,

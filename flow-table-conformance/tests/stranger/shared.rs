@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flow_table_conformance::api::{Flow, Key, KeyHasher, Status, TableConfig, Timestamp, Value};
 
+use super::flaw::{self, Flaw};
 use super::inner::Inner;
 use super::lock::Lock;
 use super::node::Node;
@@ -18,17 +19,26 @@ pub struct Shared<K: Key, V: Value> {
     pub inner: Lock<Inner<K, V>>,
     /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under this one.
     dead: Mutex<HashMap<u64, Vec<u64>>>,
+    flaw: Option<Flaw>,
 }
 
 impl<K: Key, V: Value> Shared<K, V> {
     pub fn new(config: &TableConfig) -> Self {
+        let flaw = flaw::chosen();
+        let config = if flaw == Some(Flaw::FixedSeed) { &config.clone().hash_seed(42) } else { config };
         Self {
             hasher: config.hasher(),
             capacity: AtomicUsize::new(config.capacity()),
             ids: AtomicU64::new(0),
-            inner: Lock::default(),
+            inner: Lock::new(Inner::new(flaw)),
             dead: Mutex::default(),
+            flaw,
         }
+    }
+
+    /// Whether the table is broken in this way.
+    pub fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 
     pub fn hash(&self, key: &K) -> u64 {
@@ -58,14 +68,23 @@ impl<K: Key, V: Value> Shared<K, V> {
             let id = dead.keys().next().copied()?;
             dead.remove_entry(&id)
         });
-        one.map(|(id, hashes)| inner.unlink(id, &hashes)).is_some()
+        let Some((id, hashes)) = one else { return false };
+        inner.unlink(id, &hashes);
+        if self.is(Flaw::DeadSlotRemovesByKey) {
+            for &hash in &hashes {
+                inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
+            }
+        }
+        true
     }
 
     pub fn cancel(&self, node: &Arc<Node<K, V>>) -> bool {
         let mut inner = self.inner.write();
         let cancelled = node.state.cancel();
-        if cancelled {
+        if cancelled || self.is(Flaw::CountsCancelsTwice) {
             inner.stats.ended.cancelled += 1;
+        }
+        if cancelled && !self.is(Flaw::CancelledFlowsLinger) {
             inner.file(node.id, Timestamp::ZERO);
         }
         if matches!(node.status(), Status::Cancelled | Status::Expired) {

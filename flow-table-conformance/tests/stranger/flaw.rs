@@ -1,0 +1,172 @@
+//! Ways to break this backend, for `tests/teeth.rs`. Elsewhere no table has one.
+
+use std::cell::Cell;
+
+/// Hands the list to a macro: each flaw, with the case that must find it.
+macro_rules! each_flaw {
+    ($with:ident) => {
+        $with! {
+            // What this design suffered from in the field.
+            /// Queueing a replacement keeps the old flow and changes only its time.
+            ReplacementNotQueued => "insert::the_replacement_is_kept",
+            /// A reap drops the flow, but leaves its slot until somebody looks the key up.
+            ReapLeavesSlots => "memory::one_packet_flows_leave_nothing",
+            /// What is left in the queue of a replaced flow removes whatever has its key.
+            StaleEntryRemovesByKey => "reap::works_by_identity",
+            /// So does a look-up that meets the slot of a dead flow.
+            DeadSlotRemovesByKey => "lookup::a_filled_slot_is_not_dead",
+            /// A removed flow stays held until its deadline.
+            RemovedFlowsStay => "early_end::remove_releases_at_once",
+            /// A cancelled one too.
+            CancelledFlowsLinger => "early_end::cancel_takes_effect_at_once",
+            /// A refresh adds the timeout to the old deadline.
+            RefreshAccumulates => "deadline::busy_flows_accumulate_no_time",
+            /// With a `now` from before the flow's last refresh, its age wraps around.
+            AgeWrapsAround => "time::an_older_now_expires_nothing",
+            /// An insertion stores `Active` when the flow can be found already.
+            ActivatesLast => "early_end::cancel_is_not_lost_to_the_insertion",
+            /// The limit is checked first, and acted on later.
+            ChecksThenActs => "capacity::never_exceeded_under_a_race",
+            /// Replacing a flow of a full table is refused.
+            ReplacingNeedsRoom => "capacity::a_full_table_still_replaces",
+            /// Every reap looks at every flow.
+            ReapScansAll => "reap::an_idle_reap_does_not_walk_the_table",
+            /// A thread reaps what it inserted, and nothing else.
+            ReapsOwnOnly => "reap::covers_all_threads",
+            /// A pair is installed one key after the other.
+            PairInTwoSteps => "concurrency::histories_of_pairs_are_linearizable",
+            /// Two pairs that cross each get half of their keys.
+            IgnoresTheReplyKey => "two_keys::crossing_pairs_are_not_torn",
+            /// When the reply key is found to be taken, the flow under the forward key is gone.
+            ConflictHalfDone => "two_keys::a_conflict_installs_neither_key",
+            /// Hash seeds are the same in every table.
+            FixedSeed => "memory::hash_seeds_are_random",
+
+            // Time and status.
+            /// Deadlines wrap around.
+            DeadlineWraps => "time::time_saturates",
+            /// A look-up does not look at the deadline.
+            FindsTheExpired => "time::live_until_the_deadline",
+            /// Time passes by itself.
+            ReadsAClock => "time::the_table_reads_no_clock",
+            /// A refresh brings back what is due.
+            RefreshRevives => "deadline::a_refused_refresh_changes_nothing",
+            /// Expiry looks only at the time that was queued.
+            IgnoresRefreshes => "deadline::a_refreshed_flow_expires_at_its_new_deadline",
+            /// Expiry is checked first, and acted on later.
+            LosesRefreshes => "deadline::a_granted_refresh_outruns_expiry",
+            /// The queue is not told of earlier deadlines.
+            MissesEarlierDeadlines => "deadline::a_shorter_timeout_takes_effect_at_once",
+            /// A reap counts the ends that look-ups have counted.
+            CountsEndsTwice => "status::each_end_is_counted_once",
+            /// `cancel` counts each call.
+            CountsCancelsTwice => "early_end::cancel_is_idempotent",
+            /// `reinsert` takes cancelled flows.
+            RevivesTheCancelled => "status::cancelled_is_final",
+            /// The table goes without telling its flows.
+            LeavesFlowsActive => "handles::outlive_the_table",
+
+            // Look-up and references.
+            /// An expired flow is found while the table itself holds it.
+            CountsItsOwnReference => "lookup::the_tables_own_reference_does_not_count",
+            /// `OnExpiry::Remove` is ignored.
+            IgnoresTheOption => "lookup::expired_is_not_found_if_so_wished",
+            /// A flow that a look-up expires is let go there and then.
+            LookupForgetsEnds => "reap::hands_each_ended_flow_over_once",
+            /// A look-up keeps others out.
+            LookupsExclude => "lookup::a_lookup_waits_for_no_lookup",
+            /// Handles are equal if their keys are.
+            ComparesByKey => "handles::compare_by_identity",
+            /// Each match is said to be one of the forward key.
+            ForgetsDirections => "two_keys::both_keys_find_the_flow",
+            /// Flows of any table are taken.
+            TakesForeignFlows => "handles::of_other_tables_are_refused",
+            /// Values are dropped under the lock.
+            DropsUnderLock => "values::drop_may_call_the_table",
+            /// The value of a removed flow is never dropped.
+            LeaksRemovedValues => "values::dropped_once_when_all_let_go",
+            /// An open burst holds the lock for reading.
+            BurstHoldsTheLock => "bursts::an_open_burst_blocks_nothing_on_its_thread",
+
+            // Insertion, removal, limits.
+            /// An expired flow that somebody holds keeps its key.
+            EndedFlowsBlock => "insert::what_is_not_live_blocks_nothing",
+            /// Of a pair, only one key is removed.
+            UnlinksOneKey => "memory::one_packet_flows_leave_nothing",
+            /// A panic in `Eq` takes a place away.
+            PanicTakesAPlace => "panics::hash_and_eq_may_panic_anywhere",
+            /// Memory is never given back.
+            NeverShrinks => "memory::memory_goes_back_after_a_flood",
+            /// Dead slots pile up where nobody reaps.
+            DeadSlotsPileUp => "memory::a_flood_stays_within_bounds",
+
+            // What can be broken from outside: see `teeth/broken.rs`.
+            /// A batch is looked up from its end.
+            BatchBackwards => "lookup::a_batch_is_so_many_lookups",
+            /// A batch adds to what was found before.
+            BatchAppends => "lookup::a_batch_is_so_many_lookups",
+            /// `make` is called under a lock.
+            MakesUnderLock => "insert::make_runs_under_no_lock",
+            /// `make` is called on a hit as well.
+            MakesOnAHit => "insert::get_or_insert_makes_only_on_a_miss",
+            /// `insert_if_absent` replaces.
+            DisplacesTheLive => "insert::if_absent_displaces_nothing_live",
+            /// A full table lets go of live flows.
+            EvictsTheLive => "capacity::a_full_table_refuses",
+            /// A full table never makes room.
+            MakesNoRoom => "capacity::a_full_table_makes_room",
+            /// What made room is handed to nobody.
+            LosesWhatMadeRoom => "capacity::a_full_table_makes_room",
+            /// A lower limit evicts.
+            LoweringEvicts => "capacity::the_limit_can_be_moved",
+            /// `remove_flow` removes by key.
+            RemovesByKey => "early_end::remove_flow_goes_by_identity",
+            /// The budget of a reap is ignored.
+            IgnoresTheBudget => "reap::keeps_to_its_budget",
+            /// A reap never says that there is more.
+            GivesUpEarly => "reap::keeps_to_its_budget",
+            /// Ended flows are handed over twice.
+            HandsOverTwice => "reap::hands_each_ended_flow_over_once",
+            /// A reap calls back under a lock.
+            CallsBackUnderLock => "reap::the_callback_may_use_the_table",
+            /// When the callback panics, the rest of the reaped flows is lost.
+            PanicLosesTheRest => "panics::a_reap_survives_its_callback",
+            /// `next_deadline` is a second late.
+            NextDeadlineLate => "reap::next_deadline_is_a_lower_bound",
+            /// Flows with two keys are visited twice.
+            VisitsPairsTwice => "early_end::iteration_visits_each_flow_once",
+            /// Iteration calls back under a lock.
+            VisitsUnderLock => "early_end::iteration_callbacks_may_use_the_table",
+            /// Refusals are not counted.
+            ForgetsRefusals => "memory::counters_tell_what_happened",
+        }
+    };
+}
+
+macro_rules! flaw_enum {
+    ($($(#[$doc:meta])+ $flaw:ident => $case:literal,)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Flaw {
+            $($(#[$doc])+ $flaw,)+
+        }
+    };
+}
+
+each_flaw!(flaw_enum);
+
+thread_local! {
+    static CHOSEN: Cell<Option<Flaw>> = const { Cell::new(None) };
+}
+
+/// Breaks the tables that `body` makes on this thread.
+pub fn with<R>(flaw: Flaw, body: impl FnOnce() -> R) -> R {
+    CHOSEN.set(Some(flaw));
+    let result = body();
+    CHOSEN.set(None);
+    result
+}
+
+/// The flaw of the tables made now.
+pub fn chosen() -> Option<Flaw> {
+    CHOSEN.get()
+}

@@ -1,0 +1,211 @@
+//! The stranger's backend, which may be broken inside, with more that can be broken from outside.
+
+use std::time::{Duration, Instant};
+
+use flow_table_conformance::api::{
+    Admission, AdmissionOf, Budget, Ended, Flow, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+};
+
+use crate::stranger::Stranger;
+use crate::stranger::flaw::{self, Flaw};
+use crate::stranger::lock::Lock;
+
+pub struct Broken<K: Key, V: Value> {
+    table: Stranger<K, V>,
+    flaw: Option<Flaw>,
+    /// Taken for a moment by every operation, and by some flaws for too long.
+    gate: Lock<()>,
+    made: Instant,
+}
+
+type RefOf<K, V> = <Stranger<K, V> as Table<K, V>>::Ref;
+
+impl<K: Key, V: Value> Broken<K, V> {
+    fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    /// The table, for an operation that must not be called under a lock.
+    fn enter(&self) -> &Stranger<K, V> {
+        drop(self.gate.read());
+        &self.table
+    }
+
+    fn time(&self, now: Timestamp) -> Timestamp {
+        if self.is(Flaw::ReadsAClock) { now + self.made.elapsed() } else { now }
+    }
+
+    fn evict(&self) {
+        if let Some(flow) = self.table.snapshot().first() {
+            self.table.remove_flow(flow).expect("the table's own");
+        }
+    }
+}
+
+impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
+    type Flow = <Stranger<K, V> as Table<K, V>>::Flow;
+    type Ref = RefOf<K, V>;
+    type Burst<'t> = <Stranger<K, V> as Table<K, V>>::Burst<'t>;
+
+    fn with_config(config: TableConfig) -> Self {
+        let table = Stranger::with_config(config);
+        Self { table, flaw: flaw::chosen(), gate: Lock::new(()), made: Instant::now() }
+    }
+
+    fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref> {
+        self.enter().lookup(key, self.time(now))
+    }
+
+    fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
+        if !self.is(Flaw::BatchAppends) {
+            found.clear();
+        }
+        found.extend(keys.iter().map(|key| self.lookup(key, now)));
+        if self.is(Flaw::BatchBackwards) {
+            found.reverse();
+        }
+    }
+
+    fn burst(&self, now: Timestamp) -> Self::Burst<'_> {
+        self.enter().burst(now)
+    }
+
+    fn insert(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<Inserted<Self::Ref>, InsertErrorOf<K, V, Self>> {
+        let table = self.enter();
+        let full = table.len() >= table.capacity();
+        if full && self.is(Flaw::EvictsTheLive) {
+            self.evict();
+        }
+        if full && self.is(Flaw::MakesNoRoom) && table.lookup(flow.key(), now).is_none() {
+            return Err(InsertError::Full { flow, capacity: table.capacity() });
+        }
+        let mut inserted = table.insert(flow, now)?;
+        if self.is(Flaw::LosesWhatMadeRoom) {
+            inserted.made_room.clear();
+        }
+        Ok(inserted)
+    }
+
+    fn insert_if_absent(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+    ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
+        if self.is(Flaw::DisplacesTheLive) {
+            return self.insert(flow, now).map(Admission::Inserted);
+        }
+        self.enter().insert_if_absent(flow, now)
+    }
+
+    fn get_or_insert_with(
+        &self,
+        key: &K,
+        now: Timestamp,
+        make: impl FnOnce() -> NewFlow<K, V>,
+    ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
+        let make = || {
+            let _lock = self.is(Flaw::MakesUnderLock).then(|| self.gate.write());
+            make()
+        };
+        if self.is(Flaw::MakesOnAHit) {
+            return self.insert_if_absent(make(), now);
+        }
+        self.table.get_or_insert_with(key, now, make)
+    }
+
+    fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Inserted<Self::Ref>, ReinsertError<Self::Ref>> {
+        self.enter().reinsert(flow, now)
+    }
+
+    fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError> {
+        self.enter().set_deadline(flow, deadline)
+    }
+
+    fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
+        self.enter().set_timeout(flow, timeout, now)
+    }
+
+    fn remove(&self, key: &K) -> Option<Self::Ref> {
+        self.enter().remove(key)
+    }
+
+    fn remove_flow(&self, flow: &Self::Ref) -> Result<bool, ForeignFlow> {
+        if self.is(Flaw::RemovesByKey) {
+            return Ok(self.remove(flow.key()).is_some());
+        }
+        self.enter().remove_flow(flow)
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(&Self::Ref)) {
+        self.enter().for_each(|flow| {
+            let _lock = self.is(Flaw::VisitsUnderLock).then(|| self.gate.write());
+            visit(flow);
+            if self.is(Flaw::VisitsPairsTwice) && flow.reply_key().is_some() {
+                visit(flow);
+            }
+        });
+    }
+
+    fn reap_with(&self, now: Timestamp, budget: Budget, mut ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
+        let budget = if self.is(Flaw::IgnoresTheBudget) { Budget::UNLIMITED } else { budget };
+        let mut taken = Vec::new();
+        let mut report = self.enter().reap_with(self.time(now), budget, |flow| {
+            if self.is(Flaw::PanicLosesTheRest) {
+                taken.push(flow);
+                return;
+            }
+            if self.is(Flaw::HandsOverTwice) {
+                ended(flow.clone());
+            }
+            ended(flow);
+        });
+        report.more &= !self.is(Flaw::GivesUpEarly);
+        taken.into_iter().for_each(ended);
+        report
+    }
+
+    fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
+        self.reap_with(now, budget, ended)
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let late = if self.is(Flaw::NextDeadlineLate) { Duration::from_secs(1) } else { Duration::ZERO };
+        self.enter().next_deadline().map(|next| next + late)
+    }
+
+    fn len(&self) -> usize {
+        self.enter().len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.enter().capacity()
+    }
+
+    fn set_capacity(&self, flows: usize) {
+        while self.is(Flaw::LoweringEvicts) && self.len() > flows {
+            self.evict();
+        }
+        self.enter().set_capacity(flows);
+    }
+
+    fn stats(&self) -> Stats {
+        let mut stats = self.enter().stats();
+        if self.is(Flaw::ForgetsRefusals) {
+            stats.refusals = 0;
+        }
+        stats
+    }
+
+    fn memory(&self) -> usize {
+        self.enter().memory()
+    }
+
+    fn shrink_to_fit(&self) {
+        self.enter().shrink_to_fit();
+    }
+}
