@@ -27,7 +27,7 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 /// Flows in a segment when the table is full, about: few enough that replacing its array takes microseconds.
 const SEGMENT_FLOWS: usize = 8192;
 const SEGMENTS_MAX: usize = 2048;
-const SHARDS_MAX: usize = 256;
+const SHARDS_MAX: usize = 64;
 
 pub(crate) struct Core<K, V> {
     pub(crate) hasher: KeyHasher,

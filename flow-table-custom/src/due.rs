@@ -19,7 +19,9 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct DueTimes(Box<[AtomicU64]>);
 
 impl DueTimes {
+    /// Times for at most 64 shards.
     pub(crate) fn new(shards: usize) -> Self {
+        debug_assert!(shards <= u64::BITS as usize);
         Self(std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect())
     }
 
@@ -44,20 +46,18 @@ impl DueTimes {
         self.0[shard].load(Ordering::SeqCst) <= now.as_nanos()
     }
 
-    /// Whether there may be work anywhere at `now`. O(shards): eight to a cache line.
+    /// The shards in which there may be work at `now`, as bits. O(shards): eight to a cache line.
     #[inline]
-    pub(crate) fn any_due(&self, now: Timestamp) -> bool {
-        self.earliest_nanos() <= now.as_nanos()
+    pub(crate) fn due_shards(&self, now: Timestamp) -> u64 {
+        let due =
+            |(shard, due): (usize, &AtomicU64)| u64::from(due.load(Ordering::SeqCst) <= now.as_nanos()) << shard;
+        self.0.iter().enumerate().map(due).fold(0, |shards, shard| shards | shard)
     }
 
     /// The earliest time at which there may be work; nothing if there will be none. O(shards).
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        Some(self.earliest_nanos()).filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
-    }
-
-    #[inline]
-    fn earliest_nanos(&self) -> u64 {
-        self.0.iter().fold(NEVER, |earliest, due| earliest.min(due.load(Ordering::SeqCst)))
+        let earliest = self.0.iter().map(|due| due.load(Ordering::SeqCst)).min();
+        earliest.filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
     }
 }
 
@@ -68,11 +68,11 @@ mod tests {
     #[test]
     fn the_earliest_shard_counts() {
         let (due, at) = (DueTimes::new(4), Timestamp::from_nanos);
-        assert!(!due.any_due(Timestamp::MAX) && due.earliest().is_none());
+        assert!(due.due_shards(Timestamp::MAX) == 0 && due.earliest().is_none());
         due.lower(2, at(50));
         due.lower(2, at(60));
         due.lower(1, at(70));
-        assert!(due.any_due(at(50)) && !due.any_due(at(49)));
+        assert_eq!([49, 50, 70].map(|now| due.due_shards(at(now))), [0, 0b100, 0b110]);
         assert!(due.is_due(2, at(50)) && !due.is_due(1, at(50)));
         due.settle(2, None);
         assert_eq!(due.earliest(), Some(at(70)));

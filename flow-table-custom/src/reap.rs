@@ -223,16 +223,23 @@ impl<K, V> Core<K, V> {
         mut reap_shard: impl FnMut(usize, &mut usize, &mut ReapReport),
     ) -> ReapReport {
         let (mut left, mut report) = (budget.get(), ReapReport::default());
-        // Relaxed, and not one step: it only spreads the work.
-        let mut shard = self.reap_from.load(Ordering::Relaxed);
-        for _ in 0..self.shards.len() {
-            shard = (shard + 1) & (self.shards.len() - 1);
-            while left > 0 && self.due.is_due(shard, now) {
-                reap_shard(shard, &mut left, &mut report);
-                self.reap_from.store(shard, Ordering::Relaxed);
+        let due = self.due.due_shards(now);
+        if due == 0 {
+            return report;
+        }
+        // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
+        let from = self.reap_from.load(Ordering::Relaxed);
+        for mut shards in [due & u64::MAX << from, due & !(u64::MAX << from)] {
+            while shards != 0 && left > 0 {
+                let shard = shards.trailing_zeros() as usize;
+                shards &= shards - 1;
+                while left > 0 && self.due.is_due(shard, now) {
+                    reap_shard(shard, &mut left, &mut report);
+                }
+                self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
             }
         }
-        report.more = left == 0 && self.due.any_due(now);
+        report.more = left == 0 && self.due.due_shards(now) != 0;
         report
     }
 }

@@ -30,7 +30,7 @@ impl<'c, K, V> Room<'c, K, V> {
         *attempts += 1;
         // Above a limit that was lowered, what one insertion may let go is not enough.
         let in_vain = core.capacity.held() > core.capacity.limit();
-        if in_vain || *attempts > ATTEMPTS || !core.due.any_due(*now) {
+        if in_vain || *attempts > ATTEMPTS || core.due.due_shards(*now) == 0 {
             return false;
         }
         let before = made.len();

@@ -95,7 +95,8 @@ impl Blocks {
     /// An empty block at the end of the chain of `bucket`, after `prev`.
     pub(super) fn allocate(&mut self, bucket: Bucket, prev: Option<BlockNumber>) -> BlockNumber {
         let number = self.take_free();
-        self[number] = Block { prev, bucket, ..Block::EMPTY };
+        let block = &mut self[number];
+        (block.prev, block.next, block.bucket, block.len) = (prev, None, bucket, 0);
         if let Some(prev) = prev {
             self[prev].next = Some(number);
         }

@@ -1,6 +1,6 @@
 //! The timer queue of a shard: which entry comes due next, with the entries' own memory as the only index.
 //!
-//! A [timing wheel](wheel::Wheel) files entries by tick of 4.2 ms in arrays of entry indices; a small [`Heap`] puts
+//! A [timing wheel](wheel::Wheel) files entries by tick of 8.4 ms in arrays of entry indices; a small [`Heap`] puts
 //! those of the current tick, and whatever is late, in exact order. An entry keeps its [`Position`], so that it can be
 //! taken out without a search.
 //!
@@ -10,7 +10,10 @@
 //!
 //! A plain data structure, used under the shard's lock: no atomics, no unsafe code, no user code.
 
+#![forbid(unsafe_code)]
+
 mod blocks;
+mod buckets;
 mod heap;
 mod level;
 mod position;

@@ -10,13 +10,13 @@ use crate::index::EntryIndex;
 /// | operation | cost |
 /// |---|---|
 /// | [`arm`](Self::arm) | O(1): one index appended to a bucket |
-/// | [`disarm`](Self::disarm) | O(1): the bucket's last entry fills the gap; in the heap O(log of the current tick) |
+/// | [`disarm`](Self::disarm) | O(1): the bucket's last entry fills the gap; in the heap O(log of what is there) |
 /// | [`pop_due`](Self::pop_due) | O(1) for each entry looked at; each is looked at once for each level it sinks through |
 /// | [`next_due`](Self::next_due) | O(1) |
 /// | memory | 4.2 bytes for each entry, plus a partly filled block of 256 bytes for each occupied bucket |
 pub(crate) struct TimerQueue {
     wheel: Wheel,
-    /// Deadlines not after the wheel's cursor, and so all of the current tick.
+    /// What is not after the wheel's horizon: the current tick at least, and whatever is late.
     heap: Heap,
 }
 

@@ -56,11 +56,11 @@ impl Entries for Flows {
         if flow.ended || flow.deadline <= now { Due::Now } else { Due::At(flow.deadline) }
     }
 
-    fn comes_up(&self, _: EntryIndex) {}
-
     fn prefetch(&self, entry: EntryIndex) {
         assert!(number(entry) < self.flows.len());
     }
+
+    fn comes_up(&self, _: EntryIndex) {}
 }
 
 /// Test flows are numbered; half of the places of a page are enough for them.

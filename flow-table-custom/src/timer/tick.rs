@@ -2,20 +2,20 @@ use std::fmt;
 
 use flow_table_api::Timestamp;
 
-/// A point in time in units of 2²² ns (4.2 ms), in 40 bits: the resolution of the wheel.
+/// A point in time in units of 2²³ ns (8.4 ms), in 39 bits: the resolution of the wheel.
 ///
 /// ```text
-///  63 62 61      54 53      46 45      38 37      30 29      22 21                    0
+///  63 62 61      55 54      47 46      39 38      31 30      23 22                    0
 /// +-----+----------+----------+----------+----------+----------+-----------------------+
 /// |  0  | digit 4  | digit 3  | digit 2  | digit 1  | digit 0  |     within a tick     |   Timestamp, ns
 /// +-----+----------+----------+----------+----------+----------+-----------------------+
-///         1.1 years   1.6 days   4.6 min     1.1 s      4.2 ms    = one step of the digit, at least
+///          417 d      39 h       9.2 min     2.1 s     8.4 ms    = one step of the digit
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Tick(u64);
 
 impl Tick {
-    const NANOS_BITS: u32 = 22;
+    const NANOS_BITS: u32 = 23;
 
     #[inline]
     pub(super) const fn of(time: Timestamp) -> Self {
@@ -27,6 +27,12 @@ impl Tick {
     pub(super) const fn start(self) -> Timestamp {
         Timestamp::from_nanos(self.0 << Self::NANOS_BITS)
     }
+
+    /// The tick in steps of the digit of `level`.
+    #[inline]
+    const fn steps(self, level: usize) -> u64 {
+        self.0 >> (level as u32 * Bucket::DIGIT_BITS)
+    }
 }
 
 impl fmt::Debug for Tick {
@@ -37,8 +43,8 @@ impl fmt::Debug for Tick {
 
 /// A bucket of the wheel: a level and a digit, `level << 8 | digit`.
 ///
-/// Seen from a cursor it stands for the ticks that agree with the cursor in all digits above the level, have this digit
-/// at the level, and anything below.
+/// Seen from a cursor it stands for the ticks with this digit at the level, and anything below, that come next: at most
+/// 255 steps of the level after the cursor's.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bucket(u16);
 
@@ -55,16 +61,23 @@ impl Bucket {
         Self((level << Self::DIGIT_BITS | digit) as u16)
     }
 
-    /// Where `tick` belongs seen from `cursor`: at the highest digit in which they differ. `None` if `tick` is not after
+    /// Where `tick` belongs seen from `cursor`: on the lowest level that reaches so far. `None` if `tick` is not after
     /// `cursor`.
     #[inline]
     pub(super) const fn of(tick: Tick, cursor: Tick) -> Option<Self> {
         if tick.0 <= cursor.0 {
             return None;
         }
-        let level = (tick.0 ^ cursor.0).ilog2() / Self::DIGIT_BITS;
-        let digit = (tick.0 >> (level * Self::DIGIT_BITS)) as usize & (Self::PER_LEVEL - 1);
-        Some(Self::new(level as usize, digit))
+        let mut level = ((tick.0 - cursor.0).ilog2() / Self::DIGIT_BITS) as usize;
+        // 256 steps, when the cursor is not at the beginning of its own.
+        level += (tick.steps(level) - cursor.steps(level)) as usize >> Self::DIGIT_BITS;
+        Some(Self::at(level, tick))
+    }
+
+    /// The bucket of a level that `tick` falls in.
+    #[inline]
+    pub(super) const fn at(level: usize, tick: Tick) -> Self {
+        Self::new(level, tick.steps(level) as usize & (Self::PER_LEVEL - 1))
     }
 
     #[inline]
@@ -80,16 +93,15 @@ impl Bucket {
     /// The first tick that the bucket stands for, seen from `cursor`.
     #[inline]
     pub(super) const fn first_tick(self, cursor: Tick) -> Tick {
-        let shift = self.level() as u32 * Self::DIGIT_BITS;
-        let above = cursor.0 >> shift >> Self::DIGIT_BITS << Self::DIGIT_BITS;
-        Tick((above | self.digit() as u64) << shift)
+        let steps = cursor.steps(self.level());
+        let ahead = (self.digit() as u64).wrapping_sub(steps) & (Self::PER_LEVEL as u64 - 1);
+        Tick((steps + ahead) << (self.level() as u32 * Self::DIGIT_BITS))
     }
 
-    /// The last tick that the bucket stands for, seen from `cursor`.
+    /// The last tick of the bucket whose first tick this is.
     #[inline]
-    pub(super) const fn last_tick(self, cursor: Tick) -> Tick {
-        let below = (1 << (self.level() as u32 * Self::DIGIT_BITS)) - 1;
-        Tick(self.first_tick(cursor).0 | below)
+    pub(super) const fn last_tick(self, first: Tick) -> Tick {
+        Tick(first.0 | ((1 << (self.level() as u32 * Self::DIGIT_BITS)) - 1))
     }
 }
 
@@ -107,30 +119,33 @@ mod tests {
     #[test]
     fn digits_cover_all_time() {
         let last = Tick::of(Timestamp::MAX);
-        assert_eq!(last.0, (1 << (Bucket::LEVELS as u32 * Bucket::DIGIT_BITS)) - 1);
-        assert_eq!(Bucket::of(last, Tick(0)), Some(Bucket::new(Bucket::LEVELS - 1, Bucket::PER_LEVEL - 1)));
+        assert_eq!(last.0, (1 << 39) - 1);
+        let top = Bucket::LEVELS - 1;
+        assert_eq!(Bucket::of(last, Tick(0)), Some(Bucket::new(top, 127)));
     }
 
-    /// Ticks that differ in few digits as often as in many.
+    /// Ticks close to each other as often as far apart.
     fn ticks() -> impl Strategy<Value = (Tick, Tick)> {
-        (0u64..1 << 40, 0u64..1 << 40, 0u32..40).prop_map(|(a, b, keep)| (Tick(a), Tick(a ^ b >> keep)))
+        (0u64..1 << 39, 0u64..1 << 39, 0u32..40)
+            .prop_map(|(a, b, shift)| (Tick((a + (b >> shift)).min((1 << 39) - 1)), Tick(a)))
     }
 
     proptest! {
         #[test]
         fn a_bucket_holds_exactly_the_ticks_filed_in_it((tick, cursor) in ticks()) {
-            match Bucket::of(tick, cursor) {
-                None => prop_assert!(tick <= cursor),
-                Some(bucket) => {
-                    let (first, last) = (bucket.first_tick(cursor), bucket.last_tick(cursor));
-                    prop_assert!(cursor < first && first <= tick && tick <= last);
-                    prop_assert_eq!(Bucket::of(first, cursor), Some(bucket));
-                    prop_assert_eq!(Bucket::of(last, cursor), Some(bucket));
-                    prop_assert_eq!(Bucket::new(bucket.level(), bucket.digit()), bucket);
-                    // Also seen from within, as when the bucket has been opened.
-                    prop_assert_eq!(bucket.first_tick(tick), first);
-                    prop_assert_eq!(bucket.last_tick(tick), last);
-                }
+            let Some(bucket) = Bucket::of(tick, cursor) else {
+                prop_assert!(tick <= cursor);
+                return Ok(());
+            };
+            let first = bucket.first_tick(cursor);
+            let last = bucket.last_tick(first);
+            prop_assert!(cursor < first && first <= tick && tick <= last);
+            prop_assert_eq!(Bucket::of(last, cursor), Some(bucket));
+            prop_assert_eq!(Bucket::at(bucket.level(), tick), bucket);
+            prop_assert_eq!(Bucket::new(bucket.level(), bucket.digit()), bucket);
+            // The same seen from anywhere up to the bucket's own end, as when it has been opened.
+            for later in [Tick(cursor.0 + 1), first, tick, last] {
+                prop_assert_eq!(bucket.first_tick(later), first);
             }
         }
     }

@@ -178,7 +178,7 @@ fn run<Q: Queue>(steps: &[Step], check: impl Fn(&History<Q>)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_wheel_does_what_the_model_does(steps in steps()) {

@@ -95,6 +95,20 @@ fn a_late_reap_returns_what_is_due_without_sorting_it_first() {
 }
 
 #[test]
+fn few_flows_go_from_their_bucket_straight_into_exact_order() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(20));
+    let deadline = |flow| Timestamp::from_secs(100) + Duration::from_millis(10) * flow;
+    (0..20).for_each(|flow| flows.arm(&mut queue, entry(flow as usize), deadline(flow)));
+    assert!(queue.next_due().is_some_and(|next| next < deadline(0)), "the beginning of a bucket");
+    let just_before = Timestamp::from_nanos(deadline(0).as_nanos() - 1);
+    assert_eq!(pop_all(&mut queue, just_before, &mut flows), (vec![], 20));
+    for flow in 0..20 {
+        assert_eq!(queue.next_due(), Some(deadline(flow)));
+        assert_eq!(pop_all(&mut queue, deadline(flow), &mut flows), (vec![entry(flow as usize)], 0));
+    }
+}
+
+#[test]
 fn refreshed_flows_are_looked_at_once_in_a_timeout() {
     let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(100));
     let timeout = SECOND * 100;

@@ -1,0 +1,204 @@
+use super::blocks::{Block, Blocks};
+use super::level::Level;
+use super::position::BlockNumber;
+use super::tick::{Bucket, Tick};
+use super::{Entries, Position};
+use crate::index::EntryIndex;
+
+/// The entries of all buckets. Knows no time.
+pub(super) struct Buckets {
+    /// One bit for each level that has an occupied bucket.
+    occupied: u8,
+    levels: [Option<Box<Level>>; Bucket::LEVELS],
+    blocks: Blocks,
+    len: usize,
+}
+
+/// How many entries ahead of the one taken out are brought into the cache.
+const PREFETCH: usize = 12;
+
+impl Buckets {
+    pub(super) const fn new() -> Self {
+        Self { occupied: 0, levels: [const { None }; Bucket::LEVELS], blocks: Blocks::new(), len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, bucket: Bucket, entry: EntryIndex, entries: &mut impl Entries) {
+        let level = self.levels[bucket.level()].get_or_insert_with(Level::new);
+        let tail = match level.tail(bucket.digit()) {
+            Some(tail) if !self.blocks[tail].is_full() => tail,
+            full_or_none => {
+                let tail = self.blocks.allocate(bucket, full_or_none);
+                level.set_tail(bucket.digit(), Some(tail));
+                self.occupied |= 1 << bucket.level();
+                tail
+            }
+        };
+        let slot = self.blocks[tail].push(entry);
+        self.len += 1;
+        entries.set_position(entry, Position::in_block(tail, slot));
+    }
+
+    /// Takes the last entry of a bucket out, and says whether that emptied the bucket. The entry's position is left as
+    /// it was: the caller sets it.
+    #[inline]
+    pub(super) fn pop(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(EntryIndex, bool)> {
+        let tail = self.tail(bucket)?;
+        let block = &mut self.blocks[tail];
+        let last = block.pop()?;
+        let left = block.entries();
+        if let Some(ahead) = left.len().checked_sub(PREFETCH) {
+            entries.prefetch(left[ahead]);
+        } else if let Some(prev) = block.prev {
+            let missing = PREFETCH - left.len();
+            entries.prefetch(self.blocks[prev].entries()[Block::CAPACITY - missing]);
+        }
+        Some((last, self.shorten(tail, entries)))
+    }
+
+    /// Before the first [`pop`](Self::pop) of a bucket.
+    pub(super) fn prefetch(&self, bucket: Bucket, entries: &impl Entries) {
+        if let Some(tail) = self.tail(bucket) {
+            let last = self.blocks[tail].entries().iter().rev().take(PREFETCH);
+            last.for_each(|entry| entries.prefetch(*entry));
+        }
+    }
+
+    /// Takes the entry in a slot out, as [`pop`](Self::pop) does: the last one of the bucket fills the gap. Returns the
+    /// bucket if that emptied it.
+    pub(super) fn remove(
+        &mut self,
+        block: BlockNumber,
+        slot: usize,
+        entries: &mut impl Entries,
+    ) -> Option<Bucket> {
+        let bucket = self.blocks[block].bucket;
+        let tail = self.tail(bucket)?;
+        let last = self.blocks[tail].pop()?;
+        if (block, slot) != (tail, self.blocks[tail].entries().len()) {
+            self.blocks[block].replace(slot, last);
+            entries.set_position(last, Position::in_block(block, slot));
+        }
+        self.shorten(tail, entries).then_some(bucket)
+    }
+
+    /// After the last block of a chain lost an entry; whether that was the bucket's last.
+    #[inline]
+    fn shorten(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
+        self.len -= 1;
+        self.blocks[tail].entries().is_empty() && self.free_last(tail, entries)
+    }
+
+    #[inline(never)]
+    fn free_last(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
+        let bucket = self.blocks[tail].bucket;
+        let prev = self.blocks.free_last(tail);
+        self.set_tail(bucket, prev);
+        if prev.is_none() && self.levels[bucket.level()].as_ref().is_none_or(|level| level.is_empty()) {
+            self.occupied &= !(1 << bucket.level());
+        }
+        // Two steps for each block freed keep pace: one segment goes for every half segment of blocks freed, and at
+        // most half of its blocks are in use.
+        for _ in 0..2 {
+            if self.blocks.is_wasteful() {
+                self.shrink_step(entries);
+            }
+        }
+        prev.is_none()
+    }
+
+    /// The last block of a bucket's chain; `None` if the bucket is empty.
+    #[inline]
+    fn tail(&self, bucket: Bucket) -> Option<BlockNumber> {
+        self.levels[bucket.level()].as_ref()?.tail(bucket.digit())
+    }
+
+    fn set_tail(&mut self, bucket: Bucket, tail: Option<BlockNumber>) {
+        if let Some(level) = &mut self.levels[bucket.level()] {
+            level.set_tail(bucket.digit(), tail);
+        }
+    }
+
+    /// Whether the bucket fits into this many blocks.
+    pub(super) fn fits_into(&self, blocks: usize, bucket: Bucket) -> bool {
+        std::iter::successors(self.tail(bucket), |block| self.blocks[*block].prev).nth(blocks).is_none()
+    }
+
+    /// The occupied levels, each with the bucket of it that comes first seen from `cursor`.
+    pub(super) fn firsts(&self, cursor: Tick) -> impl Iterator<Item = Bucket> {
+        self.occupied_levels().filter_map(move |(number, level)| {
+            Some(Bucket::new(number, level.first_from(Bucket::at(number, cursor).digit())?))
+        })
+    }
+
+    /// As [`firsts`](Self::firsts), the bucket that comes last.
+    pub(super) fn lasts(&self, cursor: Tick) -> impl Iterator<Item = Bucket> {
+        self.occupied_levels().filter_map(move |(number, level)| {
+            Some(Bucket::new(number, level.last_before(Bucket::at(number, cursor).digit())?))
+        })
+    }
+
+    fn occupied_levels(&self) -> impl Iterator<Item = (usize, &Level)> {
+        let levels = self.levels.iter().enumerate().filter(|(number, _)| self.occupied >> number & 1 == 1);
+        levels.filter_map(|(number, level)| Some((number, level.as_deref()?)))
+    }
+
+    fn shrink_step(&mut self, entries: &mut impl Entries) {
+        let Some(moved) = self.blocks.shrink_step() else { return };
+        let block = &self.blocks[moved];
+        block.entries().iter().for_each(|entry| entries.prefetch(*entry));
+        for (slot, entry) in block.entries().iter().enumerate() {
+            entries.set_position(*entry, Position::in_block(moved, slot));
+        }
+        if block.next.is_none() {
+            self.set_tail(block.bucket, Some(moved));
+        }
+    }
+
+    /// Gives all memory back that is not needed.
+    pub(super) fn shrink(&mut self, entries: &mut impl Entries) {
+        while self.blocks.can_shrink() {
+            self.shrink_step(entries);
+        }
+        self.blocks.trim();
+        for level in &mut self.levels {
+            level.take_if(|level| level.is_empty());
+        }
+    }
+
+    /// Bytes allocated.
+    pub(super) fn memory(&self) -> usize {
+        self.blocks.memory() + self.levels.iter().flatten().count() * size_of::<Level>()
+    }
+
+    /// Every entry with its bucket, after checking chains, positions and counts.
+    #[cfg(test)]
+    pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Bucket)> {
+        let (mut filed, mut blocks) = (Vec::new(), 0);
+        for level in 0..Bucket::LEVELS {
+            let buckets = (0..Bucket::PER_LEVEL).map(|digit| Bucket::new(level, digit));
+            let occupied: Vec<Bucket> = buckets.filter(|bucket| self.tail(*bucket).is_some()).collect();
+            assert_eq!(self.occupied >> level & 1 == 1, !occupied.is_empty());
+            for bucket in occupied {
+                let (mut next, mut number) = (None, self.tail(bucket));
+                while let Some(current) = number {
+                    let block = &self.blocks[current];
+                    assert_eq!((block.bucket, block.next), (bucket, next));
+                    assert!(!block.entries().is_empty() && (next.is_none() || block.is_full()));
+                    for (slot, entry) in block.entries().iter().enumerate() {
+                        assert_eq!(entries.position(*entry), Position::in_block(current, slot));
+                        filed.push((*entry, bucket));
+                    }
+                    blocks += 1;
+                    (next, number) = (number, block.prev);
+                }
+            }
+        }
+        assert_eq!((filed.len(), blocks), (self.len, self.blocks.used()));
+        filed
+    }
+}
