@@ -1,22 +1,22 @@
 //! The timer queue against one in-place 4-ary heap: `cargo bench -p flow-table-custom --bench timer`.
 //!
 //! Flows are spread over 16 queues, as over shards; they lie in one arena in random order, 128 bytes each and another 8 for
-//! the shard's own notes, so that looking at one misses the cache as it does in a table. Time is simulated. Both queues run the same workload in
-//! turns, round by round; the medians are shown.
+//! the shard's own notes, so that looking at one misses the cache as it does in a table. Time is simulated. Both queues
+//! run the same workload in turns, round by round; the medians are shown.
 //!
 //! Arguments: numbers of flows, by default 65536, 1000000 and 8000000. Without `--bench`, as under `cargo test`, one
 //! small round only shows that everything runs.
 
-#[allow(dead_code)]
+// The crate's own files, as no library shows them. Not all of each is used here, and the tests in them have no harness.
+#![allow(dead_code, unused_imports, clippy::duplicate_mod)]
+
 #[path = "../src/index.rs"]
 mod index;
 #[path = "../src/prefetch.rs"]
 mod prefetch;
-#[allow(dead_code)]
 #[path = "../src/timer/mod.rs"]
 mod timer;
 
-#[allow(dead_code)]
 #[path = "timer/baseline.rs"]
 mod baseline;
 #[path = "timer/records.rs"]
@@ -24,7 +24,7 @@ mod records;
 #[path = "timer/workloads.rs"]
 mod workloads;
 
-use baseline::{HeapQueue, Queue};
+use baseline::HeapQueue;
 use timer::TimerQueue;
 use workloads::{Measure, World};
 
@@ -49,7 +49,7 @@ fn compare(flows: usize, rounds: usize) {
     for _ in 0..rounds {
         measured.push((wheel.round(), heap.round()));
     }
-    println!("\n{flows} flows{:>32}{:>10}{:>9}", TimerQueue::NAME, HeapQueue::NAME, "ratio");
+    println!("\n{flows} flows{:>32}{:>10}{:>9}", "wheel", "heap", "ratio");
     for (row, measure) in measured[0].0.iter().enumerate() {
         let of_wheel = median(measured.iter().map(|(wheel, _)| wheel[row].value));
         let of_heap = median(measured.iter().map(|(_, heap)| heap[row].value));

@@ -8,7 +8,6 @@ use crate::timer::{Due, Entries, Heap, Place, Position, TimerQueue};
 
 /// What both queues do.
 pub(crate) trait Queue {
-    const NAME: &str;
     fn new() -> Self;
     fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries);
     fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool;
@@ -19,16 +18,12 @@ pub(crate) trait Queue {
         rescheduled: &mut usize,
         entries: &mut impl Entries,
     ) -> Option<EntryIndex>;
-    fn observe(&mut self, now: Timestamp);
     fn next_due(&self) -> Option<Timestamp>;
-    fn len(&self) -> usize;
     fn memory(&self) -> usize;
     fn shrink(&mut self, entries: &mut impl Entries);
 }
 
 impl Queue for TimerQueue {
-    const NAME: &str = "wheel";
-
     fn new() -> Self {
         Self::new()
     }
@@ -51,16 +46,8 @@ impl Queue for TimerQueue {
         self.pop_due(now, budget, rescheduled, entries)
     }
 
-    fn observe(&mut self, now: Timestamp) {
-        self.observe(now);
-    }
-
     fn next_due(&self) -> Option<Timestamp> {
         self.next_due()
-    }
-
-    fn len(&self) -> usize {
-        self.len()
     }
 
     fn memory(&self) -> usize {
@@ -76,8 +63,6 @@ impl Queue for TimerQueue {
 pub(crate) struct HeapQueue(Heap);
 
 impl Queue for HeapQueue {
-    const NAME: &str = "heap";
-
     fn new() -> Self {
         Self(Heap::new())
     }
@@ -117,14 +102,8 @@ impl Queue for HeapQueue {
         None
     }
 
-    fn observe(&mut self, _now: Timestamp) {}
-
     fn next_due(&self) -> Option<Timestamp> {
         self.0.first()
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
     }
 
     fn memory(&self) -> usize {

@@ -73,10 +73,11 @@ impl Entries for Records {
     }
 
     #[inline]
-    fn comes_up(&self, _: EntryIndex) {}
-
     fn prefetch(&self, entry: EntryIndex) {
         prefetch::read(&self.flows[number(entry)]);
         prefetch::read(&self.notes[number(entry)]);
     }
+
+    #[inline]
+    fn comes_up(&self, _: EntryIndex) {}
 }

@@ -53,7 +53,7 @@ impl<Q: Queue> World<Q> {
         measures.push(self.cancel());
         measures.push(self.idle());
         measures.push(self.storm());
-        assert!(self.queues.iter().all(|queue| queue.len() == 0));
+        assert!(self.queues.iter().all(|queue| queue.next_due().is_none()));
         measures
     }
 
@@ -64,7 +64,6 @@ impl<Q: Queue> World<Q> {
     fn arm(&mut self, entry: EntryIndex, timeout: Duration) {
         let (queue, deadline) = (&mut self.queues[Self::queue_of(entry)], self.now + timeout);
         self.records.set_deadline(entry, deadline);
-        queue.observe(self.now);
         queue.arm(entry, deadline, &mut self.records);
     }
 

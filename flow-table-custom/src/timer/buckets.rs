@@ -11,7 +11,6 @@ pub(super) struct Buckets {
     occupied: u8,
     levels: [Option<Box<Level>>; Bucket::LEVELS],
     blocks: Blocks,
-    len: usize,
 }
 
 /// How many entries ahead of the one taken out are brought into the cache.
@@ -19,11 +18,7 @@ const PREFETCH: usize = 12;
 
 impl Buckets {
     pub(super) const fn new() -> Self {
-        Self { occupied: 0, levels: [const { None }; Bucket::LEVELS], blocks: Blocks::new(), len: 0 }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
+        Self { occupied: 0, levels: [const { None }; Bucket::LEVELS], blocks: Blocks::new() }
     }
 
     #[inline]
@@ -39,7 +34,6 @@ impl Buckets {
             }
         };
         let slot = self.blocks[tail].push(entry);
-        self.len += 1;
         entries.set_position(entry, Position::in_block(tail, slot));
     }
 
@@ -89,7 +83,6 @@ impl Buckets {
     /// After the last block of a chain lost an entry; whether that was the bucket's last.
     #[inline]
     fn shorten(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
-        self.len -= 1;
         self.blocks[tail].entries().is_empty() && self.free_last(tail, entries)
     }
 
@@ -198,7 +191,7 @@ impl Buckets {
                 }
             }
         }
-        assert_eq!((filed.len(), blocks), (self.len, self.blocks.used()));
+        assert_eq!(blocks, self.blocks.used());
         filed
     }
 }

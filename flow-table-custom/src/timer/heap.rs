@@ -27,11 +27,6 @@ impl Heap {
         Self { nodes: Vec::new() }
     }
 
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// The earliest deadline.
     #[inline]
     pub(crate) fn first(&self) -> Option<Timestamp> {

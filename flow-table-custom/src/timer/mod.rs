@@ -46,7 +46,7 @@ pub(crate) trait Entries {
     /// Starts to load what [`due`](Self::due) and [`set_position`](Self::set_position) touch.
     fn prefetch(&self, entry: EntryIndex);
 
-    /// The entry's deadline is within the current tick: starts to load what its end will touch.
+    /// The entry was filed in the heap, so its deadline is near or past: starts to load what its end will touch.
     fn comes_up(&self, entry: EntryIndex);
 }
 

@@ -86,13 +86,6 @@ impl TimerQueue {
         None
     }
 
-    /// Tells what time it is, before arming: what is filed near the queue's own time is looked at least often. It only
-    /// matters to a queue that has not been asked for anything due for long, such as an empty one.
-    #[inline]
-    pub(crate) fn observe(&mut self, now: Timestamp) {
-        self.wheel.move_to(Tick::of(now));
-    }
-
     /// Nothing filed is due before this time. Not exact: entries stand in buckets, and may have been refreshed.
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
@@ -101,16 +94,6 @@ impl TimerQueue {
             (Some(wheel), Some(heap)) => Some(wheel.min(heap)),
             (wheel, heap) => wheel.or(heap),
         }
-    }
-
-    /// The number of entries filed.
-    pub(crate) fn len(&self) -> usize {
-        self.wheel.len() + self.heap.len()
-    }
-
-    /// Whether no entry is filed.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Bytes allocated, besides the queue itself.
@@ -130,7 +113,6 @@ impl TimerQueue {
     pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Timestamp)> {
         let mut filed = self.heap.check(entries);
         filed.extend(self.wheel.check(entries));
-        assert_eq!(filed.len(), self.len());
         filed
     }
 }

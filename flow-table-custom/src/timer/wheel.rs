@@ -48,10 +48,6 @@ impl Wheel {
         Self { cursor: zero, horizon: zero, first: None, buckets: Buckets::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.buckets.len()
-    }
-
     /// Files an entry under `tick`; `false` if that is not after the horizon.
     #[inline]
     pub(super) fn file(&mut self, entry: EntryIndex, tick: Tick, entries: &mut impl Entries) -> bool {
@@ -82,7 +78,7 @@ impl Wheel {
             return None;
         };
         if !first.open {
-            self.open(first, entries);
+            self.open(first, tick, entries);
         }
         let (entry, emptied) = self.buckets.pop(first.bucket, entries)?;
         if emptied {
@@ -92,14 +88,18 @@ impl Wheel {
     }
 
     #[inline(never)]
-    fn open(&mut self, first: First, entries: &impl Entries) {
+    fn open(&mut self, first: First, tick: Tick, entries: &impl Entries) {
+        let First { begins, bucket, .. } = first;
         self.first = Some(First { open: true, ..first });
-        self.cursor = first.begins;
-        self.horizon = self.horizon.max(first.begins);
-        if first.bucket.level() == 1 && self.buckets.fits_into(SMALL, first.bucket) {
-            self.horizon = self.horizon.max(first.bucket.last_tick(first.begins));
+        // As far as the bucket, time and the other levels let it, for what will be filed anew.
+        let others = self.buckets.firsts(self.cursor).filter(|other| other.level() != bucket.level());
+        let others = others.map(|other| other.first_tick(self.cursor));
+        self.cursor = others.fold(tick.min(bucket.last_tick(begins)), Tick::min);
+        self.horizon = self.horizon.max(self.cursor);
+        if bucket.level() == 1 && self.buckets.fits_into(SMALL, bucket) {
+            self.horizon = self.horizon.max(bucket.last_tick(begins));
         }
-        self.buckets.prefetch(first.bucket, entries);
+        self.buckets.prefetch(bucket, entries);
     }
 
     #[inline(never)]
