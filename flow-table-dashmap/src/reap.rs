@@ -1,13 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flow_table_api::{Budget, EndReason, Ended, OnExpiry, ReapReport, Timestamp};
+use flow_table_api::{Budget, Direction, EndReason, Ended, OnExpiry, ReapReport, Timestamp};
 
 use crate::handle::FlowHandle;
 use crate::heap::{Taken, Visit};
 use crate::queue::Queue;
 use crate::shared::Shared;
-use flow_table_api::Direction;
 
 impl<K, V> Shared<K, V> {
     /// Reaps all queues, beginning with another one each time, so that a small budget starves none.

@@ -108,7 +108,7 @@ impl<K, V> Slots<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use flow_table_api::{Direction, NewFlow, Table, TableConfig, Timestamp};
+    use flow_table_api::{Budget, Direction, FlowRef, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
 
     use crate::FlowTable;
     use crate::handle::FlowHandle;
@@ -132,6 +132,19 @@ mod tests {
             assert_eq!(table.shared.slots.remove(hash, id.slot(direction)), None);
         }
         assert_eq!((table.lookup(&1, NOW), table.lookup(&2, NOW)), (Some(new.clone()), Some(new)));
+    }
+
+    #[test]
+    fn flows_that_nobody_can_find_have_no_slots_however_long_they_are_held() {
+        let table = FlowTable::<u64, ()>::new(9);
+        let kept = put(&table, 1);
+        let gone = table.insert(NewFlow::new(3, ()).on_expiry(OnExpiry::Remove), NOW).expect("there is room").flow;
+        let cancelled = put(&table, 5);
+        assert!(cancelled.cancel());
+        assert_eq!(table.reap(Timestamp::MAX, Budget::UNLIMITED).visited(), 3);
+        assert_eq!(table.shared.slots.count().get(), 2, "those of the one that is found while it is held");
+        drop((gone, cancelled, kept));
+        assert_eq!(table.shared.slots.count().get(), 0);
     }
 
     #[test]

@@ -66,6 +66,24 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_holds_in_a_race() {
+        let watermark = Watermark::default();
+        let highest = std::thread::scope(|scope| {
+            let run = || {
+                (0..50_000).fold(0, |highest, _| {
+                    let counted = watermark.add_below(|| 2);
+                    let now = watermark.get();
+                    watermark.sub(usize::from(counted));
+                    highest.max(now)
+                })
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).max()
+        });
+        assert_eq!((highest, watermark.get()), (Some(2), 0));
+    }
+
+    #[test]
     fn half_gone_is_told_once() {
         let watermark = Watermark::default();
         (0..200).for_each(|_| watermark.add());

@@ -149,6 +149,58 @@ fn one_of_many_installs() {
 }
 
 #[test]
+fn a_pair_appears_and_goes_whole() {
+    let table = FlowTable::<u64, u64>::new(10);
+    for round in 0..1_000 {
+        race(3, |thread| match thread {
+            0 => drop(table.insert(flow(1, round).reply(2), at(0)).expect("room")),
+            _ => {
+                let (one, other) = if thread == 1 { (1, 2) } else { (2, 1) };
+                while table.lookup(&one, at(0)).is_none() {
+                    thread::yield_now();
+                }
+                assert!(table.lookup(&other, at(0)).is_some(), "round {round}: key {one} is live without {other}");
+            }
+        });
+        race(3, |thread| match thread {
+            0 => drop(table.remove(&1).expect("live")),
+            _ => {
+                let (one, other) = if thread == 1 { (1, 2) } else { (2, 1) };
+                while table.lookup(&one, at(0)).is_some() {
+                    thread::yield_now();
+                }
+                assert!(table.lookup(&other, at(0)).is_none(), "round {round}: key {other} is live without {one}");
+            }
+        });
+    }
+    assert_settled(&table, at(0));
+}
+
+#[test]
+fn a_flow_that_comes_and_goes_is_held_once_or_not_at_all() {
+    let table = FlowTable::<u64, u64>::new(10);
+    let held = table.insert(flow(1, 0).reply(2).on_expiry(OnExpiry::Remove), at(0)).expect("room").flow;
+    let counts = race(4, |thread| {
+        let (mut removed, mut returned) = (0, 0);
+        for _ in 0..20_000 {
+            match thread {
+                0 => removed += u64::from(table.remove_flow(&held) == Ok(true)),
+                1 => removed += u64::from(table.remove(&2).is_some()),
+                2 => returned += u64::from(table.reinsert(&held, at(0)).is_ok()),
+                _ => drop(table.lookup(&1, at(10))),
+            }
+            assert!(table.len() <= 1);
+        }
+        (removed, returned)
+    });
+    let stats = table.stats();
+    assert_eq!(stats.ended.removed, counts.iter().map(|(removed, _)| removed).sum::<u64>());
+    assert_eq!(stats.inserts, 1 + counts.iter().map(|(_, returned)| returned).sum::<u64>());
+    drop(held);
+    assert_settled(&table, at(0));
+}
+
+#[test]
 fn the_last_holder_going_does_not_take_the_next_flow_along() {
     let table = FlowTable::<u64, u64>::new(10);
     for round in 0..5_000 {
