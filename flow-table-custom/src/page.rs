@@ -79,22 +79,56 @@ impl Geometry {
     }
 }
 
+impl Geometry {
+    #[inline]
+    const fn entry(&self, place: u32) -> usize {
+        self.first + place as usize * self.stride
+    }
+
+    #[inline]
+    const fn record(&self, place: u32) -> usize {
+        self.first + self.places * self.stride + place as usize * self.record_words * size_of::<u32>()
+    }
+}
+
 struct Layout<K, V>(PhantomData<(K, V)>);
 
 impl<K, V> Layout<K, V> {
     const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 2);
     const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 3);
 
+    /// The offset of an entry in its page. Two expressions, so that each is one of constants.
     #[inline]
-    const fn of(pair: bool) -> &'static Geometry {
-        if pair { &Self::PAIR } else { &Self::SINGLE }
+    const fn entry(place: u32, pair: bool) -> usize {
+        if pair { const { &Self::PAIR }.entry(place) } else { const { &Self::SINGLE }.entry(place) }
+    }
+
+    /// The offset of an entry's record in its page.
+    #[inline]
+    const fn record(place: u32, pair: bool) -> usize {
+        if pair { const { &Self::PAIR }.record(place) } else { const { &Self::SINGLE }.record(place) }
+    }
+
+    /// The place of the entry at `offset` in its page.
+    #[inline]
+    const fn place(offset: usize, pair: bool) -> u32 {
+        let place = if pair {
+            (offset - Self::PAIR.first) / Self::PAIR.stride
+        } else {
+            (offset - Self::SINGLE.first) / Self::SINGLE.stride
+        };
+        place as u32
+    }
+
+    const fn places(pair: bool) -> u32 {
+        if pair { Self::PAIR.places as u32 } else { Self::SINGLE.places as u32 }
     }
 }
 
 /// Bytes that an entry takes in its page, its record included.
 #[cfg(test)]
 pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
-    let geometry = Layout::<K, V>::of(pair);
+    let geometry = if pair { &Layout::<K, V>::PAIR } else { &Layout::<K, V>::SINGLE };
     geometry.stride + geometry.record_words * 4
 }
 
@@ -106,8 +140,7 @@ pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
 /// 2. The pool outlives the result.
 #[inline]
 pub(crate) unsafe fn entry_at<K, V>(page: NonNull<u8>, place: u32, pair: bool) -> Entry<K, V> {
-    let geometry = Layout::<K, V>::of(pair);
-    let offset = geometry.first + place as usize * geometry.stride;
+    let offset = Layout::<K, V>::entry(place, pair);
     // SAFETY: by (1) the page has this place, 64 KiB in all.
     let pointer = unsafe { page.add(offset) }.cast::<FlowEntry<K, V>>();
     // SAFETY: by (1) and (2).
@@ -139,9 +172,8 @@ impl<K, V> Page<K, V> {
         // SAFETY: written in `take_over`, before any entry of the page was published.
         let pair = unsafe { (&raw const (*header.as_ptr()).pair).read() };
         let page = Self { header, pair, flows: PhantomData };
-        let geometry = Layout::<K, V>::of(pair);
-        let place = (address - start - geometry.first) / geometry.stride;
-        let index = EntryIndex::new(page.id(), place as u32, pair);
+        let place = Layout::<K, V>::place(address - start, pair);
+        let index = EntryIndex::new(page.id(), place, pair);
         (page, index)
     }
 
@@ -176,7 +208,7 @@ impl<K, V> Page<K, V> {
     }
 
     fn places(&self) -> u32 {
-        Layout::<K, V>::of(self.pair).places as u32
+        Layout::<K, V>::places(self.pair)
     }
 
     /// The lock's part of the header. Under the shard's lock.
@@ -187,9 +219,7 @@ impl<K, V> Page<K, V> {
 
     /// The words of an entry's record: hash or next free, timer position, reply hash.
     fn record(&self, place: u32) -> NonNull<u32> {
-        let Geometry { first, stride, record_words, places } = *Layout::<K, V>::of(self.pair);
-        let offset = first + places * stride + place as usize * record_words * 4;
-        let address = self.header.as_ptr().expose_provenance() + offset;
+        let address = self.header.as_ptr().expose_provenance() + Layout::<K, V>::record(place, self.pair);
         NonNull::new(ptr::with_exposed_provenance_mut(address)).expect("a page is not at zero")
     }
 
