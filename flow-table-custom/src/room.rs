@@ -23,14 +23,14 @@ impl<'c, K, V> Room<'c, K, V> {
         Self { core, now, attempts: 0, made: Vec::new() }
     }
 
-    /// Lets something go that has ended or is due; whether there was anything. No shard is locked.
+    /// Lets something go that has ended or is due; whether it is worth another try. No shard is locked.
     #[cold]
     pub(crate) fn make(&mut self) -> bool {
         let Self { core, now, attempts, made } = self;
         *attempts += 1;
         // Above a limit that was lowered, what one insertion may let go is not enough.
         let in_vain = core.capacity.held() > core.capacity.limit();
-        if in_vain || *attempts > ATTEMPTS || core.due.due_shards(*now) == 0 {
+        if in_vain || *attempts > ATTEMPTS {
             return false;
         }
         let before = made.len();
@@ -44,7 +44,8 @@ impl<'c, K, V> Room<'c, K, V> {
                 }
             }
         }
-        made.len() > before
+        // What was due may have been let go by others meanwhile.
+        made.len() > before || core.capacity.held() < core.capacity.limit()
     }
 
     pub(crate) fn add(&mut self, ended: Ended<StrongRef<K, V>>) {

@@ -23,9 +23,16 @@ mod imp {
     use std::ops::Deref;
     use std::sync::atomic;
 
+    use shuttle::sync::atomic::AtomicBool;
     pub(crate) use shuttle::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
     pub(crate) use shuttle::thread::yield_now as spin_loop;
     pub(crate) use std::sync::atomic::{Ordering, fence};
+
+    /// One of shuttle's own, for its points to switch at. (Yielding would tell the scheduler that the thread waits.)
+    fn switch() {
+        thread_local!(static POINT: AtomicBool = const { AtomicBool::new(false) });
+        POINT.with(|point| point.load(Ordering::SeqCst));
+    }
 
     macro_rules! atomics {
         ($($name:ident$(<$t:ident>)? of $value:ty;)+) => {$(
@@ -43,7 +50,7 @@ mod imp {
                 type Target = atomic::$name$(<$t>)?;
 
                 fn deref(&self) -> &Self::Target {
-                    shuttle::thread::yield_now();
+                    switch();
                     &self.0
                 }
             }
