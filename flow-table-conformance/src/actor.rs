@@ -84,7 +84,11 @@ impl<'t, B: Backend> Actor<'t, B> {
                 };
                 Outcome::Reaped { ended: self.ends(ended), report }
             }
-            Op::ForEach => Outcome::Visited(self.table.snapshot().iter().map(id_of::<B>).collect()),
+            Op::ForEach => {
+                let mut visited: Vec<_> = self.table.snapshot().iter().map(id_of::<B>).collect();
+                visited.sort_unstable();
+                Outcome::Visited(visited)
+            }
             Op::SetCapacity { flows } => {
                 self.table.set_capacity(flows);
                 Outcome::Done

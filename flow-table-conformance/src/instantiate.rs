@@ -4,8 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Setup;
+use crate::fixture::soak;
 
-/// How long one case may take before it counts as hanging: far more than any needs.
+/// How long one case may take before it counts as hanging, unless it is to repeat more: far more than any needs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs `case` on a thread of its own, so that a backend that deadlocks fails the case by name.
@@ -21,7 +22,7 @@ pub fn run(name: &str, case: fn(Setup), setup: Setup) {
     };
     let running = thread::Builder::new().name(name.to_owned()).spawn(body).expect("a thread can be started");
     // The sender is only ever dropped: what ends the wait is the end of the case.
-    match ended.recv_timeout(PATIENCE) {
+    match ended.recv_timeout(PATIENCE * u32::try_from(soak()).unwrap_or(u32::MAX)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name} hangs: an operation blocks ({setup:?})"),
         Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
             running.join().unwrap_or_else(|panic| resume_unwind(panic));

@@ -129,6 +129,7 @@ macro_rules! __cases {
                 busy_flows_accumulate_no_time [D3];
                 a_refreshed_flow_expires_at_its_new_deadline [D2 R1];
                 a_granted_refresh_outruns_expiry [D2 X1];
+                a_refresh_waits_for_no_lock [D1];
                 a_shorter_timeout_takes_effect_at_once [D4];
                 a_deadline_can_be_moved_either_way [D4];
                 setters_revive_nothing [D4 I5];
@@ -139,6 +140,7 @@ macro_rules! __cases {
                 an_idle_reap_does_not_walk_the_table [R1];
                 covers_all_threads [R2 X2];
                 a_local_reap_does_its_share [R2];
+                follows_a_flow_to_another_thread [R2 R3 I5 D4];
                 works_by_identity [R3];
                 hands_each_ended_flow_over_once [R4 S3];
                 the_callback_may_use_the_table [R4 V3];
@@ -194,6 +196,7 @@ macro_rules! __cases {
                 room_is_made_until_nothing_is_due [C2 R2];
                 refusals_cost_no_place [C1 C2];
                 the_limit_can_be_moved [C1];
+                asking_the_size_does_not_walk_the_table [C1 C5 R6];
                 reinsert_needs_room_too [C2 I5];
                 never_exceeded_under_a_race [C1 X1];
             }
@@ -212,6 +215,7 @@ macro_rules! __cases {
                 a_replaced_key_is_never_missing [X1 I1 I4];
                 nobody_loses_a_flow_to_a_dead_one [X1 L4 R3 I2];
                 everything_at_once_adds_up [X2 X1 V1 S3 R4 C1];
+                everything_at_once_with_reinsertion_adds_up [X2 I5 V1 C1];
             }
             random {
                 runs_in_a_small_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 I1 I2 I4 I5 D4 R1 R4 R6 V1 C1 C2];

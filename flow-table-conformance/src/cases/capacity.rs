@@ -1,6 +1,6 @@
 use flow_table_api::{Admission, EndReason, Flow, FlowRef, InsertError, Inserted, ReinsertError, Status, Table};
 
-use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
+use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
 /// A full table refuses a further flow with an error that holds it and the limit; nothing live is evicted.
@@ -149,6 +149,13 @@ pub fn the_limit_can_be_moved<B: Backend>(setup: Setup) {
     assert_eq!(table.len(), 2);
     table.set_capacity(usize::MAX);
     drop(table.put(10, at(0)));
+}
+
+/// What tells of the size of the table does not count it.
+pub fn asking_the_size_does_not_walk_the_table<B: Backend>(setup: Setup) {
+    assert_no_walk::<B>(setup, "len", |table| assert!(!table.is_empty() && table.len() <= table.capacity()));
+    assert_no_walk::<B>(setup, "stats", |table| assert_eq!(table.stats().ended.total(), 0));
+    assert_no_walk::<B>(setup, "next_deadline", |table| assert!(table.next_deadline().is_some()));
 }
 
 /// `reinsert` respects the limit as any insertion does; a flow that still waits for a reap has its place.

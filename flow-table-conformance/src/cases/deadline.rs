@@ -1,6 +1,6 @@
 use flow_table_api::{Flow, FlowRef, SetDeadlineError, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, at, race, rounds, secs};
+use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
 use crate::{Backend, Setup};
 
 /// A refresh moves the deadline to `now + timeout`, but never back.
@@ -73,6 +73,24 @@ pub fn a_granted_refresh_outruns_expiry<B: Backend>(setup: Setup) {
         }
         assert_eq!(table.len(), 0, "round {round}");
     }
+}
+
+/// While another thread stands still in the middle of an insertion, in `Eq`, a flow under the same key can be refreshed.
+pub fn a_refresh_waits_for_no_lock<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    let meeting = Meeting::default();
+    race(2, |thread| {
+        if thread == 0 {
+            let replaced = meeting.pause_in_eq(|| table.insert(table.flow(1), at(1)).expect("replaces").replaced);
+            assert_eq!(replaced.as_ref(), Some(&flow));
+        } else {
+            meeting.during_the_pause(|| {
+                assert!(flow.refresh(at(30)) && flow.is_live(at(80)));
+                assert_eq!((flow.deadline(), flow.clone().status()), (at(90), Status::Active));
+            });
+        }
+    });
 }
 
 /// `set_timeout` may shorten: the table expires the flow at the earlier time, and refreshes use the new timeout.

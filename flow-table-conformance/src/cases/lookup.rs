@@ -1,8 +1,6 @@
-use std::sync::mpsc;
-
 use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, Table};
 
-use crate::fixture::{Call, Fixture, TestKey, at, during, race};
+use crate::fixture::{Fixture, Meeting, TestKey, at, race};
 use crate::{Backend, Setup};
 
 /// Look-up finds the flow under its key and nothing under others, colliding ones included.
@@ -166,26 +164,12 @@ pub fn a_batch_follows_the_rules_of_lookup<B: Backend>(setup: Setup) {
 pub fn a_lookup_waits_for_no_lookup<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     drop(table.put(1, at(0)));
-    let (reached, wait) = mpsc::channel();
-    let (resume, resumed) = mpsc::channel::<()>();
-    let (wait, resumed) = (std::sync::Mutex::new(wait), std::sync::Mutex::new(Some(resumed)));
+    let meeting = Meeting::default();
     race(2, |thread| {
         if thread == 0 {
-            let resumed = resumed.lock().expect("no panic").take().expect("taken once");
-            let reached = reached.clone();
-            let mut stopped = false;
-            let stop = move |call| {
-                if call == Call::Eq && !std::mem::replace(&mut stopped, true) {
-                    reached.send(()).expect("the other thread waits");
-                    resumed.recv().expect("the other thread has looked up");
-                }
-            };
-            assert!(during(stop, || table.is_live(1, at(1))));
+            assert!(meeting.pause_in_eq(|| table.is_live(1, at(1))));
         } else {
-            let wait = wait.lock().expect("no panic");
-            wait.recv().expect("the first look-up compares keys");
-            assert!(table.is_live(1, at(1)));
-            resume.send(()).expect("the first look-up waits");
+            meeting.during_the_pause(|| assert!(table.is_live(1, at(1))));
         }
     });
 }

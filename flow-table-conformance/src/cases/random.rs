@@ -5,13 +5,10 @@ use crate::fixture::rounds;
 use crate::random::{Driver, Step, step};
 use crate::{Backend, Setup};
 
-/// Random sequences of all operations, on a table of at most `capacity` flows, give what the model allows. More of them
-/// run with `PROPTEST_CASES` in the environment.
+/// Random sequences of all operations, on a table of at most `capacity` flows, give what the model allows.
 fn agrees<B: Backend>(setup: Setup, capacity: usize) {
-    let mut config = Config { max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = u32::try_from(rounds(64)).expect("a small number");
-    }
+    let cases = u32::try_from(rounds(64)).unwrap_or(u32::MAX);
+    let config = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
     let seed = seed();
     let mut runner = TestRunner::new_with_rng(config.clone(), TestRng::from_seed(config.rng_algorithm, &seed));
     let run = |steps: Vec<Step>| {

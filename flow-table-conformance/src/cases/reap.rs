@@ -1,8 +1,6 @@
-use std::time::Instant;
-
 use flow_table_api::{Budget, EndReason, Flow, FlowRef, ReapReport, Status, Table, Timestamp};
 
-use crate::fixture::{Fixture, TestKey, at, race, secs};
+use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, secs};
 use crate::{Backend, Setup};
 
 /// A reap lets go of what is due and cancelled, and nothing else, and reports how many of each.
@@ -60,26 +58,10 @@ pub fn keeps_to_its_budget<B: Backend>(setup: Setup) {
 
 /// With nothing due, a reap of a large table costs what one of a small table costs.
 pub fn an_idle_reap_does_not_walk_the_table<B: Backend>(setup: Setup) {
-    // A walk would cost ten thousand times as much in the large table. The limit lies far from both outcomes; the
-    // best of many rounds is free of whatever else the machine does.
-    const SMALL: u64 = 4;
-    const LARGE: u64 = 40_000;
-    let cost = |flows: u64| {
-        let table = Fixture::<B>::new(setup, flows as usize);
-        for key in 0..flows {
-            drop(table.put(key, at(0)));
-        }
-        table.reap_all(at(1));
-        let round = |_| {
-            let start = Instant::now();
-            let report = table.reap_all(at(1));
-            assert_eq!(report.visited(), 0);
-            start.elapsed()
-        };
-        (0..50).map(round).min().unwrap_or_default()
-    };
-    let (small, large) = (cost(SMALL), cost(LARGE));
-    assert!(large <= 50 * small.max(std::time::Duration::from_nanos(500)), "{small:?} grew to {large:?}");
+    assert_no_walk::<B>(setup, "an idle reap", |table| assert_eq!(table.reap_all(at(1)).visited(), 0));
+    assert_no_walk::<B>(setup, "an idle local reap", |table| {
+        assert_eq!(table.reap_local(at(1), Budget::UNLIMITED).visited(), 0);
+    });
 }
 
 /// A reap covers flows that other threads inserted, those of threads that have ended included.
@@ -124,6 +106,23 @@ pub fn a_local_reap_does_its_share<B: Backend>(setup: Setup) {
     table.reap_local(at(60), Budget::UNLIMITED);
     table.reap_all(at(60));
     assert_eq!((table.len(), table.stats().ended.expired), (0, 41));
+}
+
+/// A flow that one thread inserted and another put back is reaped by a third, at its new deadline and once.
+pub fn follows_a_flow_to_another_thread<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let flow = race(1, |_| table.put(1, at(0))).remove(0);
+    race(1, |_| {
+        assert_eq!(table.remove_flow(&flow), Ok(true));
+        assert!(table.reinsert(&flow, at(30)).is_ok());
+    });
+    assert_eq!(table.reap_all(at(60)).expired, 0, "its first deadline is over and done with");
+    race(1, |_| table.set_deadline(&flow, at(70)).expect("live"));
+    assert_eq!(table.reap_all(at(69)).expired, 0);
+    let mut ended = Vec::new();
+    table.reap_with(at(70), Budget::UNLIMITED, |end| ended.push(end.flow));
+    assert_eq!(ended, [flow]);
+    assert_eq!((table.len(), table.reap_all(at(100)).expired), (0, 0));
 }
 
 /// Nothing that is left of an old flow removes the flow that took its key.

@@ -90,9 +90,13 @@ impl Model {
     /// The states in which `op`, an insertion under way, may have expired flows under its keys, and done no more yet:
     /// expiry is a step of its own, which others may see.
     pub fn underway(&self, op: &Op) -> Vec<Self> {
-        let (Op::Insert { flow, now } | Op::InsertIfAbsent { flow, now }) = op else { return Vec::new() };
-        let met = self.holders(flow.key, flow.reply).into_iter().map(|holder| holder.flow);
-        let mut worlds = self.after_meeting(met, *now);
+        let (key, reply, now) = match op {
+            Op::Insert { flow, now } | Op::InsertIfAbsent { flow, now } => (flow.key, flow.reply, *now),
+            Op::Reinsert { flow, now } => (self.flows[flow].key, self.flows[flow].reply, *now),
+            _ => return Vec::new(),
+        };
+        let met = self.holders(key, reply).into_iter().map(|holder| holder.flow);
+        let mut worlds = self.after_meeting(met, now);
         worlds.retain(|world| world != self);
         worlds
     }

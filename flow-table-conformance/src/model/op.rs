@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flow_table_api::{Direction, EndCounts, EndReason, OnExpiry, ReapReport, Status, Timestamp};
@@ -90,8 +90,8 @@ pub enum Outcome {
     Removed(Option<(FlowId, Direction)>),
     /// A reap: what it handed over, in order.
     Reaped { ended: Vec<End>, report: ReapReport },
-    /// Iteration.
-    Visited(BTreeSet<FlowId>),
+    /// Iteration: each visit, in order of the numbers.
+    Visited(Vec<FlowId>),
 }
 
 /// A flow found.

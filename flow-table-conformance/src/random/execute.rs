@@ -1,6 +1,4 @@
-use std::collections::BTreeSet;
-
-use flow_table_api::{Flow, Table};
+use flow_table_api::Table;
 
 use super::{Disagreement, Driver, Step};
 use crate::Backend;
@@ -106,19 +104,23 @@ impl<B: Backend> Driver<'_, B> {
     }
 
     fn retain(&mut self) -> Checked {
-        let mut visited = BTreeSet::new();
+        let mut visited = Vec::new();
         let removed = self.actor.table.retain(|flow| {
-            let serial = flow.value().serial();
-            visited.insert(FlowId(serial));
-            serial.is_multiple_of(2)
+            visited.push(id_of::<B>(flow));
+            is_even(id_of::<B>(flow))
         });
-        let odd: Vec<_> = visited.iter().copied().filter(|flow| !flow.0.is_multiple_of(2)).collect();
+        visited.sort_unstable();
+        let odd: Vec<_> = visited.iter().copied().filter(|flow| !is_even(*flow)).collect();
         if odd.len() != removed {
             return Err(self.disagreement(&format!("retain removed {removed} of {visited:?}")));
         }
         self.check(Op::ForEach, Outcome::Visited(visited))?;
         odd.into_iter().try_for_each(|flow| self.check(Op::RemoveFlow { flow }, Outcome::Granted(true)))
     }
+}
+
+const fn is_even(flow: FlowId) -> bool {
+    flow.0.is_multiple_of(2)
 }
 
 fn pick_from<T: Clone>(from: &[T], pick: usize) -> Option<T> {
