@@ -18,6 +18,7 @@
 mod chunk;
 mod inventory;
 mod lines;
+mod mapped;
 mod max_tree;
 mod os;
 mod pool;
@@ -25,7 +26,10 @@ mod pool;
 mod tests;
 
 pub(crate) use lines::{Line, LineAllocator};
-pub(crate) use pool::{Page, PageId, PagePool};
+pub(crate) use mapped::Mapped;
+#[cfg(test)]
+use pool::Page;
+pub(crate) use pool::{PageId, PagePool};
 
 /// Bytes of a page.
 pub(crate) const PAGE_BYTES: usize = os::CHUNK_BYTES / chunk::PAGES as usize;

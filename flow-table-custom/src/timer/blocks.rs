@@ -3,6 +3,7 @@ use std::ops::{Index, IndexMut};
 use super::position::BlockNumber;
 use super::tick::Bucket;
 use crate::index::EntryIndex;
+use crate::memory::Mapped;
 
 /// Four cache lines of a bucket's entries. The blocks of a bucket form a chain; all but the last are full.
 ///
@@ -79,13 +80,13 @@ pub(super) struct Blocks {
 }
 
 struct Segment {
-    blocks: Box<[Block; SEGMENT]>,
+    blocks: Mapped<[Block; SEGMENT]>,
     /// One bit for each free block.
-    free: u16,
+    free: u64,
 }
 
-/// Blocks of a segment: a page of memory.
-const SEGMENT: usize = 16;
+/// Blocks of a segment: 16 KiB of memory, which the system gets back with it.
+const SEGMENT: usize = 64;
 
 impl Blocks {
     pub(super) const fn new() -> Self {
@@ -122,7 +123,7 @@ impl Blocks {
     fn grow(&mut self) -> usize {
         let number = self.segments.len();
         assert!((number + 1) * SEGMENT <= BlockNumber::LIMIT, "a timer queue numbers at most 2^25 blocks");
-        self.segments.push(Segment { blocks: Box::new([Block::EMPTY; SEGMENT]), free: u16::MAX });
+        self.segments.push(Segment { blocks: Mapped::new([Block::EMPTY; SEGMENT]), free: u64::MAX });
         number
     }
 
@@ -163,7 +164,7 @@ impl Blocks {
         debug_assert!(self.can_shrink());
         let last = self.segments.len() - 1;
         let free = self.segments[last].free;
-        if free == u16::MAX {
+        if free == u64::MAX {
             self.segments.pop();
             self.search_from = self.search_from.min(last);
             if self.segments.capacity() > 64 + 4 * last {
