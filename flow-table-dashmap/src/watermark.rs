@@ -68,8 +68,10 @@ mod tests {
     #[test]
     fn the_limit_holds_in_a_race() {
         let watermark = Watermark::default();
+        let barrier = std::sync::Barrier::new(4);
         let highest = std::thread::scope(|scope| {
             let run = || {
+                barrier.wait();
                 (0..50_000).fold(0, |highest, _| {
                     let counted = watermark.add_below(|| 2);
                     let now = watermark.get();
@@ -80,7 +82,8 @@ mod tests {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).max()
         });
-        assert_eq!((highest, watermark.get()), (Some(2), 0));
+        assert!(highest <= Some(2), "{highest:?}");
+        assert_eq!(watermark.get(), 0);
     }
 
     #[test]

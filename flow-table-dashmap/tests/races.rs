@@ -148,31 +148,41 @@ fn one_of_many_installs() {
     assert_settled(&table, at(0));
 }
 
+/// Waits for `condition`, without leaving the processor at once.
+fn spin_until(condition: impl Fn() -> bool) {
+    while !(0..200).any(|_| condition()) {
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_pair_appears_and_goes_whole() {
+    const ROUNDS: u64 = 10_000;
     let table = FlowTable::<u64, u64>::new(10);
-    for round in 0..1_000 {
-        race(3, |thread| match thread {
-            0 => drop(table.insert(flow(1, round).reply(2), at(0)).expect("room")),
-            _ => {
-                let (one, other) = if thread == 1 { (1, 2) } else { (2, 1) };
-                while table.lookup(&one, at(0)).is_none() {
-                    thread::yield_now();
-                }
-                assert!(table.lookup(&other, at(0)).is_some(), "round {round}: key {one} is live without {other}");
+    let (seen, torn) = ([const { AtomicUsize::new(0) }; 2], AtomicUsize::new(0));
+    let everyone_has_seen = |steps| spin_until(|| seen.iter().all(|seen| seen.load(Ordering::Acquire) == steps));
+    race(3, |thread| {
+        for round in 0..ROUNDS {
+            let (forward, reply) = (2 * round, 2 * round + 1);
+            let steps = 2 * usize::try_from(round).expect("few");
+            if thread == 2 {
+                drop(table.insert(flow(forward, round).reply(reply), at(0)).expect("room"));
+                everyone_has_seen(steps + 1);
+                drop(table.remove(&forward).expect("live"));
+                everyone_has_seen(steps + 2);
+                continue;
             }
-        });
-        race(3, |thread| match thread {
-            0 => drop(table.remove(&1).expect("live")),
-            _ => {
-                let (one, other) = if thread == 1 { (1, 2) } else { (2, 1) };
-                while table.lookup(&one, at(0)).is_some() {
-                    thread::yield_now();
-                }
-                assert!(table.lookup(&other, at(0)).is_none(), "round {round}: key {other} is live without {one}");
-            }
-        });
-    }
+            // One looks at the forward key first, the other at the reply key.
+            let (one, other) = if thread == 0 { (forward, reply) } else { (reply, forward) };
+            spin_until(|| table.lookup(&one, at(0)).is_some());
+            torn.fetch_add(usize::from(table.lookup(&other, at(0)).is_none()), Ordering::Relaxed);
+            seen[thread].store(steps + 1, Ordering::Release);
+            spin_until(|| table.lookup(&one, at(0)).is_none());
+            torn.fetch_add(usize::from(table.lookup(&other, at(0)).is_some()), Ordering::Relaxed);
+            seen[thread].store(steps + 2, Ordering::Release);
+        }
+    });
+    assert_eq!(torn.into_inner(), 0, "one key was live without the other");
     assert_settled(&table, at(0));
 }
 
