@@ -39,7 +39,8 @@ impl<'t, B: Backend> Actor<'t, B> {
     ///
     /// # Panics
     ///
-    /// If the table gives an error that it never should; for operations on bursts, which the caller must open itself.
+    /// If the table gives an error that it never should; for operations on bursts, which the caller must open
+    /// itself.
     pub fn perform(&mut self, op: Op) -> Outcome {
         match op {
             Op::Lookup { key, now } => {

@@ -6,9 +6,9 @@ use flow_table_api::{Budget, NewFlow, Table};
 use crate::Backend;
 use crate::fixture::at;
 
-/// A million flows on top of long-lived ones, each inserted once and never looked up, are gone after one late reap, and the
-/// memory in use is back at what it was, within a factor of two (contract C3, C4, R5): by the table's own account, and by
-/// that of `meter`, which gives bytes, or nothing where it cannot tell.
+/// A million flows on top of long-lived ones, each inserted once and never looked up, are gone after one late
+/// reap, and the memory in use is back at what it was, within a factor of two (contract C3, C4, R5): by the
+/// table's own account, and by that of `meter`, which gives bytes, or nothing where it cannot tell.
 ///
 /// # Panics
 ///
@@ -49,12 +49,13 @@ pub fn resident() -> Option<usize> {
     Some(kibibytes * 1024)
 }
 
-/// Makes one test, of memory with a million flows: see [`flood_of_a_million`]. It must be the only test of its file under
+/// Makes one test, of memory with a million flows: see [`flood_of_a_million`]. It must be the only test of its
+/// file under
 /// `tests/`, as others would use memory as well.
 ///
-/// The meter is the process's [resident size](resident), if none is given. A backend that takes each flow from the global
-/// allocator cannot promise what that does with memory given back (that of glibc keeps what lies below any live
-/// allocation); its meter is a counting allocator.
+/// The meter is the process's [resident size](resident), if none is given. A backend that takes each flow from the
+/// global allocator cannot promise what that does with memory given back (that of glibc keeps what lies below any
+/// live allocation); its meter is a counting allocator.
 #[macro_export]
 macro_rules! flood_test {
     ($($table:ident)::+) => {

@@ -1,7 +1,7 @@
 //! Concurrent histories, and whether they can be explained.
 //!
-//! Threads record what they did to a table, each operation with the interval in which it ran. The history is linearizable
-//! if there is an order of all operations, one that contradicts no interval, along which the
+//! Threads record what they did to a table, each operation with the interval in which it ran. The history is
+//! linearizable if there is an order of all operations, one that contradicts no interval, along which the
 //! [model](crate::model) gives each the outcome that was seen, and ends as the table did.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

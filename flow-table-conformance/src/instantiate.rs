@@ -30,10 +30,11 @@ pub fn run(name: &str, case: fn(Setup), setup: Setup) {
     }
 }
 
-/// Instantiates the whole suite for a backend: give it the path of a table type with two parameters, key and value.
+/// Instantiates the whole suite for a backend: give it the path of a table type with two parameters, key and
+/// value.
 ///
-/// `flow_table_conformance::conformance_tests!(my_backend::MyTable);` makes a module `conformance` with one test for each case
-/// and configuration.
+/// `flow_table_conformance::conformance_tests!(my_backend::MyTable);` makes a module `conformance` with one test
+/// for each case and configuration.
 #[macro_export]
 macro_rules! conformance_tests {
     ($($table:tt)+) => {

@@ -1,7 +1,7 @@
 //! The list of cases: the one place that says which exist, and which rules each is about.
 //!
-//! Everything else is made from it: the tests of a backend, the list that programs can walk, the documentation. A case
-//! that is not listed is dead code, which the compiler reports.
+//! Everything else is made from it: the tests of a backend, the list that programs can walk, the documentation. A
+//! case that is not listed is dead code, which the compiler reports.
 
 use crate::{Backend, Rule, Setup};
 

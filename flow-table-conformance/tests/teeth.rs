@@ -31,7 +31,8 @@ fn finds(case: Case, flaw: Option<Flaw>) -> bool {
                 None => (case.run)(setup),
             }
         });
-        // A flaw that blocks leaves its thread behind. That is no reason to wait for long: a sound table is done at once.
+        // A flaw that blocks leaves its thread behind. That is no reason to wait for long: a sound table is done
+        // at once.
         let blocked = ended.recv_timeout(Duration::from_secs(20)) == Err(mpsc::RecvTimeoutError::Timeout);
         blocked || running.join().is_err()
     })

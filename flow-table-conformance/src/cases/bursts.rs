@@ -124,8 +124,8 @@ fn use_everything<B: Backend>(table: &Fixture<B>) {
     assert_eq!(table.reap_local(at(1), Budget::UNLIMITED).expired, 0);
 }
 
-/// What a burst borrows is neither dropped nor reused while the burst is open, however the flow ends, and is dropped once
-/// it is closed (at the latest by the next reap).
+/// What a burst borrows is neither dropped nor reused while the burst is open, however the flow ends, and is
+/// dropped once it is closed (at the latest by the next reap).
 pub fn values_wait_for_the_burst_and_no_longer<B: Backend>(setup: Setup) {
     type End<B> = fn(&Fixture<B>);
     let ends: [(&str, End<B>); 5] = [

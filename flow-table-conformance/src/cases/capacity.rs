@@ -174,8 +174,8 @@ pub fn reinsert_needs_room_too<B: Backend>(setup: Setup) {
     assert_eq!(back.made_room.iter().map(|ended| &ended.flow).collect::<Vec<_>>(), [&other]);
 }
 
-/// Whatever threads insert, remove and reap at the same time, the table never holds more than its limit, and ends up
-/// with every place usable.
+/// Whatever threads insert, remove and reap at the same time, the table never holds more than its limit, and ends
+/// up with every place usable.
 pub fn never_exceeded_under_a_race<B: Backend>(setup: Setup) {
     const CAPACITY: usize = 3;
     let table = Fixture::<B>::exactly(setup, CAPACITY);

@@ -13,8 +13,8 @@ use crate::{Backend, Setup, TestRef};
 /// Few places for the flows of many threads.
 const CAPACITY: usize = 5;
 
-/// Short histories of three threads that insert, look up, expire, refresh, cancel and remove under one key each have a
-/// sequential explanation.
+/// Short histories of three threads that insert, look up, expire, refresh, cancel and remove under one key each
+/// have a sequential explanation.
 pub fn histories_of_one_key_are_linearizable<B: Backend>(setup: Setup) {
     histories::<B>(setup, |_| None);
 }
@@ -135,8 +135,8 @@ pub fn nobody_loses_a_flow_to_a_dead_one<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), table.ledger().made());
 }
 
-/// Threads that do everything at once in a table with few places: in the end each flow that expired or was cancelled has
-/// been handed over exactly once, every value has been dropped, and the counters add up.
+/// Threads that do everything at once in a table with few places: in the end each flow that expired or was
+/// cancelled has been handed over exactly once, every value has been dropped, and the counters add up.
 pub fn everything_at_once_adds_up<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, CAPACITY);
     let shared = Shared::default();
@@ -146,7 +146,8 @@ pub fn everything_at_once_adds_up<B: Backend>(setup: Setup) {
     assert!(handed_over.values().all(|&times| times == 1), "handed over more than once: {handed_over:?}");
 }
 
-/// The same with flows that are put back after their end, from whichever thread: each end is handed over at most once.
+/// The same with flows that are put back after their end, from whichever thread: each end is handed over at most
+/// once.
 pub fn everything_at_once_with_reinsertion_adds_up<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, CAPACITY);
     let shared = Shared { puts_back: true, ..Shared::default() };

@@ -75,7 +75,8 @@ pub fn a_granted_refresh_outruns_expiry<B: Backend>(setup: Setup) {
     }
 }
 
-/// While another thread stands still in the middle of an insertion, in `Eq`, a flow under the same key can be refreshed.
+/// While another thread stands still in the middle of an insertion, in `Eq`, a flow under the same key can be
+/// refreshed.
 pub fn a_refresh_waits_for_no_lock<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));

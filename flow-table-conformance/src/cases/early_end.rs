@@ -5,8 +5,8 @@ use flow_table_api::{Budget, Direction, EndReason, Flow, FlowRef, Status, Table,
 use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup};
 
-/// After `cancel`, look-ups find the flow no more, under neither key, and the next reap releases it long before its
-/// deadline.
+/// After `cancel`, look-ups find the flow no more, under neither key, and the next reap releases it long before
+/// its deadline.
 pub fn cancel_takes_effect_at_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let flow = table.put_flow(table.pair(1, 2).timeout(secs(1_000_000)), at(10));
@@ -123,8 +123,8 @@ pub fn remove_flow_goes_by_identity<B: Backend>(setup: Setup) {
     assert_eq!((table.stats().ended.removed, ended.status()), (1, Status::Cancelled));
 }
 
-/// `remove` of a flow that is due removes it; of one that has ended, it gives nothing, hides it and leaves its end to be
-/// handed over.
+/// `remove` of a flow that is due removes it; of one that has ended, it gives nothing, hides it and leaves its end
+/// to be handed over.
 pub fn remove_looks_at_no_deadline<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let due = table.put(1, at(0));

@@ -21,7 +21,8 @@ pub fn compare_by_identity<B: Backend>(setup: Setup) {
     assert!(format!("{inserted:?}").len() > 1);
 }
 
-/// A weak reference does not keep the value alive, gives a handle while something else does, and keeps the direction.
+/// A weak reference does not keep the value alive, gives a handle while something else does, and keeps the
+/// direction.
 pub fn weak_ones_keep_nothing_alive<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put_pair(1, 2, at(0));

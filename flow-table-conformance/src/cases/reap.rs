@@ -222,7 +222,8 @@ pub fn one_late_reap_collects_everything<B: Backend>(setup: Setup) {
     assert_eq!(table.next_deadline(), None);
 }
 
-/// `next_deadline` is never later than the earliest deadline, says so when something waits, and moves on after a reap.
+/// `next_deadline` is never later than the earliest deadline, says so when something waits, and moves on after a
+/// reap.
 pub fn next_deadline_is_a_lower_bound<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 3);
     assert_eq!(table.next_deadline(), None, "an empty table");

@@ -87,8 +87,8 @@ impl Model {
         })
     }
 
-    /// The states in which `op`, an insertion under way, may have expired flows under its keys, and done no more yet:
-    /// expiry is a step of its own, which others may see.
+    /// The states in which `op`, an insertion under way, may have expired flows under its keys, and done no more
+    /// yet: expiry is a step of its own, which others may see.
     pub fn underway(&self, op: &Op) -> Vec<Self> {
         let (key, reply, now) = match op {
             Op::Insert { flow, now } | Op::InsertIfAbsent { flow, now } => (flow.key, flow.reply, *now),

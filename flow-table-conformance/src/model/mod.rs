@@ -1,10 +1,11 @@
 //! The sequential reference model: what a table does, in the simplest terms, without a hash, a lock or a queue.
 //!
-//! The contract leaves a table some choices: which flows a limited reap takes, which one makes room, when a dead slot is
-//! cleared. So the model is not a function but a relation: [`Model::step`] takes an [operation](Op) and the
-//! [outcome](Outcome) that was seen, and gives every state in which a correct table may be after it; none if no correct
-//! table could have given that outcome. Whoever follows a table keeps all of them, as the property tests of the suite
-//! do; a checker of concurrent histories searches for an order of operations along which some state is left.
+//! The contract leaves a table some choices: which flows a limited reap takes, which one makes room, when a dead
+//! slot is cleared. So the model is not a function but a relation: [`Model::step`] takes an [operation](Op) and
+//! the [outcome](Outcome) that was seen, and gives every state in which a correct table may be after it; none if
+//! no correct table could have given that outcome. Whoever follows a table keeps all of them, as the property
+//! tests of the suite do; a checker of concurrent histories searches for an order of operations along which some
+//! state is left.
 
 mod insert;
 mod op;
@@ -68,7 +69,8 @@ pub struct Model {
     ended: EndCounts,
     /// What each open burst has borrowed, the innermost last.
     bursts: Vec<BTreeSet<FlowId>>,
-    /// Flows that nobody keeps, but that were let go under an open burst: dropped by the first reap after it at the latest.
+    /// Flows that nobody keeps, but that were let go under an open burst: dropped by the first reap after it at
+    /// the latest.
     deferred: BTreeSet<FlowId>,
 }
 
@@ -99,8 +101,8 @@ impl Model {
         self.worlds(op, seen).into_iter().map(|(outcome, _)| outcome).collect()
     }
 
-    /// Every outcome that `op` may have, with the state after it. Where the table chooses flows to let go, its choice is
-    /// read from `seen`.
+    /// Every outcome that `op` may have, with the state after it. Where the table chooses flows to let go, its
+    /// choice is read from `seen`.
     fn worlds(&self, op: &Op, seen: &Outcome) -> Worlds {
         match *op {
             Op::Lookup { key, now } => self.lookup(key, now, |world, flow| world.entry(flow).handles += 1),

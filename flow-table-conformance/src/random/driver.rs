@@ -17,7 +17,7 @@ type OpenBurst<'t, B> = <TestTable<B> as Table<TestKey, TestValue>>::Burst<'t>;
 #[derive(Clone, Debug)]
 pub struct Disagreement(pub String);
 
-type Checked<T = ()> = Result<T, Disagreement>;
+type Checked = Result<(), Disagreement>;
 
 /// More bursts than this are not opened within each other.
 const DEPTH: usize = 3;
@@ -86,7 +86,6 @@ impl<'t, B: Backend> Driver<'t, B> {
                     let asked: Vec<_> = keys.iter().copied().map(TestKey::new).collect();
                     let mut found = Vec::new();
                     burst.get_batch(&asked, &mut found);
-                    // All were looked up before the first is compared: what the first one borrows finds no other.
                     for (key, found) in keys.iter().zip(found) {
                         self.borrowed(*key, burst, found, &mut borrows)?;
                     }

@@ -1,6 +1,6 @@
 use flow_table_api::Table;
 
-use super::{Disagreement, Driver, Step};
+use super::{Disagreement, Draft, Driver, Step};
 use crate::Backend;
 use crate::actor::id_of;
 use crate::fixture::TestKey;
@@ -15,10 +15,10 @@ impl<B: Backend> Driver<'_, B> {
         match step {
             Step::Lookup(key) => self.act(Op::Lookup { key: *key, now }),
             Step::LookupBatch(keys) => self.lookup_batch(keys),
-            Step::Insert(new) => self.act(Op::Insert { flow: self.spec(new), now }),
-            Step::InsertIfAbsent(new) => self.act(Op::InsertIfAbsent { flow: self.spec(new), now }),
-            Step::GetOrInsertWith(key, new) => {
-                self.act(Op::GetOrInsertWith { key: *key, flow: self.spec(new), now })
+            Step::Insert(draft) => self.act(Op::Insert { flow: self.spec(draft), now }),
+            Step::InsertIfAbsent(draft) => self.act(Op::InsertIfAbsent { flow: self.spec(draft), now }),
+            Step::GetOrInsertWith(key, draft) => {
+                self.act(Op::GetOrInsertWith { key: *key, flow: self.spec(draft), now })
             }
             Step::Remove(key) => self.act(Op::Remove { key: *key }),
             Step::Reap { budget, local, keep } => self.reap(*budget, *local, *keep),
@@ -75,8 +75,8 @@ impl<B: Backend> Driver<'_, B> {
     }
 
     /// A flow with the next free number.
-    fn spec(&self, new: &super::NewFlow) -> Spec {
-        let super::NewFlow { key, reply, timeout, on_expiry } = *new;
+    fn spec(&self, draft: &Draft) -> Spec {
+        let Draft { key, reply, timeout, on_expiry } = *draft;
         Spec { id: FlowId(self.actor.ledger.made()), key, reply, timeout, on_expiry }
     }
 

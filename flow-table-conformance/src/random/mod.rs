@@ -5,4 +5,4 @@ mod execute;
 mod step;
 
 pub use driver::{Disagreement, Driver};
-pub use step::{NewFlow, Step, step};
+pub use step::{Draft, Step, step};

@@ -13,9 +13,9 @@ pub enum Step {
     Skip,
     Lookup(u64),
     LookupBatch(Vec<u64>),
-    Insert(NewFlow),
-    InsertIfAbsent(NewFlow),
-    GetOrInsertWith(u64, NewFlow),
+    Insert(Draft),
+    InsertIfAbsent(Draft),
+    GetOrInsertWith(u64, Draft),
     Reinsert(usize),
     Refresh(usize),
     /// Seconds from now, either way.
@@ -49,8 +49,8 @@ pub enum Step {
 
 /// A flow to insert.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the fields are those of the table's own `NewFlow`")]
-pub struct NewFlow {
+#[allow(missing_docs, reason = "the fields are those of `flow_table_api::NewFlow`")]
+pub struct Draft {
     pub key: u64,
     pub reply: Option<u64>,
     pub timeout: Duration,
@@ -66,10 +66,14 @@ fn timeout() -> impl Strategy<Value = Duration> {
     prop_oneof![9 => seconds.prop_map(Duration::from_secs), 1 => Just(Duration::MAX)]
 }
 
-fn new_flow() -> impl Strategy<Value = NewFlow> {
+fn draft() -> impl Strategy<Value = Draft> {
     let on_expiry = prop_oneof![3 => Just(OnExpiry::KeepWhileReferenced), 1 => Just(OnExpiry::Remove)];
-    (key(), proptest::option::of(key()), timeout(), on_expiry)
-        .prop_map(|(key, reply, timeout, on_expiry)| NewFlow { key, reply, timeout, on_expiry })
+    (key(), proptest::option::of(key()), timeout(), on_expiry).prop_map(|(key, reply, timeout, on_expiry)| Draft {
+        key,
+        reply,
+        timeout,
+        on_expiry,
+    })
 }
 
 fn reap() -> impl Strategy<Value = Step> {
@@ -85,9 +89,9 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Skip),
         8 => key().prop_map(Step::Lookup),
         2 => keys().prop_map(Step::LookupBatch),
-        12 => new_flow().prop_map(Step::Insert),
-        8 => new_flow().prop_map(Step::InsertIfAbsent),
-        5 => (key(), new_flow()).prop_map(|(key, flow)| Step::GetOrInsertWith(key, flow)),
+        12 => draft().prop_map(Step::Insert),
+        8 => draft().prop_map(Step::InsertIfAbsent),
+        5 => (key(), draft()).prop_map(|(key, flow)| Step::GetOrInsertWith(key, flow)),
         5 => flow().prop_map(Step::Reinsert),
         6 => flow().prop_map(Step::Refresh),
         3 => (flow(), -5..15i64).prop_map(|(flow, seconds)| Step::SetDeadline(flow, seconds)),

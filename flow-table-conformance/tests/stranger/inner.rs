@@ -24,7 +24,8 @@ pub struct Inner<K: Key, V: Value> {
     index: HashMap<u64, Vec<Slot<K, V>>>,
     /// The table's references, by flow: active ones and those that wait for a reap.
     held: HashMap<u64, (Arc<Node<K, V>>, Timestamp)>,
-    /// The same flows by the time to look at them: no later than their deadline, and zero for those that have ended.
+    /// The same flows by the time to look at them: no later than their deadline, and zero for those that have
+    /// ended.
     queue: BTreeSet<(Timestamp, u64)>,
     pub stats: Stats,
     /// Places taken by insertions under way: none, as those hold the lock.

@@ -1,4 +1,6 @@
 //! The simplest backend there could be: one lock around maps of the standard library.
+//!
+//! To write one of your own, read past the lines about a `Flaw`: they break it for `tests/teeth.rs`.
 
 mod burst;
 #[macro_use]

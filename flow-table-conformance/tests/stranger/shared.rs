@@ -17,7 +17,8 @@ pub struct Shared<K: Key, V: Value> {
     pub capacity: AtomicUsize,
     pub ids: AtomicU64,
     pub inner: Lock<Inner<K, V>>,
-    /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under this one.
+    /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under
+    /// this one.
     dead: Mutex<HashMap<u64, Vec<u64>>>,
     flaw: Option<Flaw>,
 }
