@@ -71,8 +71,9 @@ impl<K: Key, V: Value> Core<K, V> {
     ) -> Option<StrongRef<K, V>> {
         let (hash, shard) = (hashes.forward, self.shard_of(hashes.forward));
         let (segment, local) = (self.segment(hash), self.local_segment(hash));
+        // The bucket is far away: it comes while the entry is written.
+        segment.prefetch(hash);
         let mut inner = self.lock(shard);
-        let place = segment.vacancy(&inner.segments[local], hash)?;
         if !self.capacity.reserve() {
             return None;
         }
@@ -81,8 +82,16 @@ impl<K: Key, V: Value> Core<K, V> {
             return None;
         };
         inner.entries += 1;
-        let handle = self.write(index, generation, flow.take()?, hashes);
-        let entry = handle.entry();
+        self.write(index, flow.take()?, hashes);
+        let entry = self.entry(index);
+        let Some(place) = segment.vacancy(&inner.segments[local], hash) else {
+            // SAFETY: it was written just now, and nobody references it: it was not published.
+            *flow = Some(unsafe { entry.take() }.into());
+            self.free(&mut inner, index);
+            self.capacity.give_back(1);
+            return None;
+        };
+        let handle = self.publish(index, generation);
         let deadline = now + entry.options().timeout();
         segment.occupy(&mut inner.segments[local], hash, place, Slot::new(index, Direction::Forward));
         // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
@@ -138,8 +147,8 @@ impl<K: Key, V: Value> Core<K, V> {
                 }
             };
             let new = flow.take().expect("the caller's flow");
-            let handle = self.write(index, generation, new, hashes);
-            let mut inserted = Inserted::new(handle);
+            self.write(index, new, hashes);
+            let mut inserted = Inserted::new(self.publish(index, generation));
             if let Some((old, status)) = self.install(&mut found, index, hashes, now) {
                 // Of a flow that ended while it was being replaced, the reap takes care, unless its room is needed.
                 let reason = match status {
@@ -171,13 +180,19 @@ impl<K: Key, V: Value> Core<K, V> {
         Ok(allocated)
     }
 
-    /// Writes a flow into the entry that was taken for it, detached, and references it for the table and for the caller.
-    fn write(&self, index: EntryIndex, generation: u32, flow: NewFlow<K, V>, hashes: Hashes) -> StrongRef<K, V> {
-        let (entry, page) = (self.entry(index), self.page_of(index));
+    /// Writes a flow into the entry that was taken for it, detached.
+    fn write(&self, index: EntryIndex, flow: NewFlow<K, V>, hashes: Hashes) {
+        let page = self.page_of(index);
         page.set_hashes(index.place(), hashes.forward, hashes.reply);
         page.set_timer(index.place(), 0);
         // SAFETY: (1) `alloc` gave the entry to the caller; (2) of the kind for this number of keys.
-        unsafe { entry.write(flow.into_parts()) };
+        unsafe { self.entry(index).write(flow.into_parts()) };
+    }
+
+    /// References a flow that was written for the table and for the caller.
+    #[inline]
+    fn publish(&self, index: EntryIndex, generation: u32) -> StrongRef<K, V> {
+        let entry = self.entry(index);
         entry.refs().publish(generation, 2);
         // SAFETY: one of the two references just published; the other one is the table's.
         unsafe { StrongRef::from_counted(entry, Direction::Forward) }
