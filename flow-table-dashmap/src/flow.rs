@@ -7,6 +7,7 @@ use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, Timestamp};
 
 use crate::id::FlowId;
 use crate::queue::Queue;
+use crate::stats::Counts;
 
 /// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
 pub struct FlowRecord<K, V>(pub(crate) Arc<Record<K, V>>);
@@ -73,7 +74,7 @@ impl<K, V> Record<K, V> {
     }
 
     /// Forgets `id` unless the flow has been reinserted since.
-    pub(crate) fn clear_id(&self, id: FlowId) {
+    fn clear_id(&self, id: FlowId) {
         // Release pairs with the Acquire of `id`; failure means that another id stands there, which stays.
         let _ = self.id.compare_exchange(id.to_bits(), 0, Ordering::Release, Ordering::Relaxed);
     }
@@ -107,20 +108,34 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// `Active` → `Detached`, and out of its queue; the id that it had if this call did it. The caller holds the stripe
-    /// of one of the flow's keys, so that nobody reinserts it meanwhile, and counts the end.
-    pub(crate) fn detach(&self) -> Option<FlowId> {
+    /// `Active` → `Detached`, and out of its queue; the id that it had if this call did it. `count` counts the end, under
+    /// the queue's lock: who finds the flow detached and wants to reinsert it finds it counted too.
+    ///
+    /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
+    fn detach(&self, count: impl FnOnce(&Counts)) -> Option<FlowId> {
         let id = self.id()?;
-        self.home.shared.with_queue(id.queue(), |queue| queue.lock().detach(id, self))?.then_some(id)
+        let detach = |queue: &Queue<K, V>| {
+            let mut queue = queue.lock();
+            queue.detach(id, self).then(|| count(&self.home.counts))
+        };
+        self.home.shared.with_queue(id.queue(), detach).flatten().map(|()| id)
     }
 
-    /// Ends the flow because a new one takes its key; whether this call did it. The caller holds the key's stripe and
-    /// removes the slots.
+    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did it. The
+    /// caller holds the key's stripe, and removes the slots.
     pub(crate) fn replace(&self) -> bool {
-        let Some(id) = self.detach() else { return false };
-        self.home.counts.replaced.add();
+        let Some(id) = self.detach(|counts| counts.replaced.add()) else { return false };
         self.clear_id(id);
         true
+    }
+
+    /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one of its
+    /// keys.
+    pub(crate) fn remove(&self) -> Option<FlowId> {
+        self.detach(|counts| {
+            counts.removed.add();
+            self.home.shared.room.held().sub(1);
+        })
     }
 
     /// Takes an ended flow out of the queue in which it waits for a reap; whether it did wait. The caller holds the
@@ -136,6 +151,13 @@ impl<K, V> Record<K, V> {
         let forward = slots.remove(self.hash, id.slot(Direction::Forward));
         let reply = self.reply_hash().and_then(|hash| slots.remove(hash, id.slot(Direction::Reply)));
         (forward, reply)
+    }
+
+    /// Removes the slots called `id` of a flow that the table has let go of as `id`. Runs under no lock.
+    pub(crate) fn unlink(&self, id: FlowId) {
+        let keys = self.remove_slots(id);
+        self.clear_id(id);
+        drop(keys);
     }
 }
 

@@ -99,9 +99,7 @@ impl<K, V> Taken<K, V> {
     pub(crate) fn let_go(self) -> Ended<FlowHandle<K, V>> {
         let Self { id, flow, reason } = self;
         if reason != EndReason::Expired || flow.options.on_expiry() == OnExpiry::Remove {
-            let keys = flow.remove_slots(id);
-            flow.clear_id(id);
-            drop(keys);
+            flow.unlink(id);
         }
         Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }
     }
