@@ -9,8 +9,8 @@ use crate::subject::Subject;
 /// A table of some backend.
 pub struct Backend<T>(T);
 
-/// Memory for batches of handles, and for batches of borrowed flows. The latter is empty whenever no burst is open,
-/// so its lifetime means nothing.
+/// Memory for batches of handles, and for batches of borrowed flows. The latter is empty whenever no burst is
+/// open, so its lifetime means nothing.
 pub struct Batches<T: Table<Key, Payload> + 'static> {
     handles: Vec<Option<T::Ref>>,
     borrowed: Vec<Option<Borrowed<'static, T::Flow>>>,
@@ -35,7 +35,7 @@ fn new_flow(key: Key, timeout: Timeout) -> NewFlow<Key, Payload> {
 impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
     type Scratch = Batches<T>;
 
-    fn new(capacity: usize) -> Self {
+    fn new(_: usize, capacity: usize) -> Self {
         Self(T::new(capacity))
     }
 

@@ -10,6 +10,7 @@ use crate::Workload;
 use crate::backend::Backend;
 use crate::data::{Key, Payload};
 use crate::floor::{Counted, Floor, HugePages, Read, SmallPages};
+use crate::peers::{Moka, Papaya, Peer, QuickCache, RwlockHashbrown, Scc};
 use crate::subject::Subject;
 use crate::world::{Arena, World};
 
@@ -20,6 +21,16 @@ pub enum Candidate {
     Dashmap,
     /// The backend `flow-table-custom`.
     Custom,
+    /// `papaya::HashMap`.
+    Papaya,
+    /// `scc::HashMap`.
+    Scc,
+    /// `moka::sync::Cache`.
+    Moka,
+    /// `quick_cache::sync::Cache`.
+    QuickCache,
+    /// `hashbrown::HashMap` under an `RwLock`.
+    RwlockHashbrown,
     /// Reads of two cache lines, in huge pages.
     Floor,
     /// The same, and a counter up and down.
@@ -35,6 +46,8 @@ pub enum Candidate {
 pub enum Role {
     /// A flow table.
     Backend,
+    /// Another map or cache.
+    Peer,
     /// A bound.
     Floor,
 }
@@ -49,6 +62,26 @@ macro_rules! with_subject {
             }
             Candidate::Custom => {
                 type $subject = Backend<custom::FlowTable<Key, Payload>>;
+                $body
+            }
+            Candidate::Papaya => {
+                type $subject = Peer<Papaya>;
+                $body
+            }
+            Candidate::Scc => {
+                type $subject = Peer<Scc>;
+                $body
+            }
+            Candidate::Moka => {
+                type $subject = Peer<Moka>;
+                $body
+            }
+            Candidate::QuickCache => {
+                type $subject = Peer<QuickCache>;
+                $body
+            }
+            Candidate::RwlockHashbrown => {
+                type $subject = Peer<RwlockHashbrown>;
                 $body
             }
             Candidate::Floor => {
@@ -76,6 +109,11 @@ impl Candidate {
     pub const ALL: &[Self] = &[
         Self::Dashmap,
         Self::Custom,
+        Self::Papaya,
+        Self::Scc,
+        Self::Moka,
+        Self::QuickCache,
+        Self::RwlockHashbrown,
         Self::Floor,
         Self::FloorCounted,
         Self::FloorSmallPages,
@@ -87,6 +125,11 @@ impl Candidate {
         match self {
             Self::Dashmap => "dashmap",
             Self::Custom => "custom",
+            Self::Papaya => "papaya",
+            Self::Scc => "scc",
+            Self::Moka => "moka",
+            Self::QuickCache => "quick_cache",
+            Self::RwlockHashbrown => "rwlock_hashbrown",
             Self::Floor => "floor",
             Self::FloorCounted => "floor_counted",
             Self::FloorSmallPages => "floor_4k",
@@ -98,7 +141,18 @@ impl Candidate {
     pub const fn role(self) -> Role {
         match self {
             Self::Dashmap | Self::Custom => Role::Backend,
+            Self::Papaya | Self::Scc | Self::Moka | Self::QuickCache | Self::RwlockHashbrown => Role::Peer,
             Self::Floor | Self::FloorCounted | Self::FloorSmallPages | Self::FloorCountedSmallPages => Role::Floor,
+        }
+    }
+
+    /// Roughly how many bytes a flow takes, rather too many: to see what fits into memory.
+    pub const fn bytes_per_flow(self) -> usize {
+        match self {
+            Self::Dashmap | Self::Moka => 500,
+            Self::Custom => 200,
+            Self::Papaya | Self::Scc | Self::QuickCache | Self::RwlockHashbrown => 250,
+            Self::Floor | Self::FloorCounted | Self::FloorSmallPages | Self::FloorCountedSmallPages => 140,
         }
     }
 

@@ -61,8 +61,8 @@ impl Crew {
         results
     }
 
-    /// Runs `task` on the first `threads` workers at the same time, and gives the time from the first one's start to
-    /// the last one's end, and what the tasks gave.
+    /// Runs `task` on the first `threads` workers at the same time, and gives the time from the first one's start
+    /// to the last one's end, and what the tasks gave.
     ///
     /// # Panics
     ///
@@ -93,7 +93,8 @@ struct StartLine {
 
 impl StartLine {
     fn wait(&self) {
-        // AcqRel: pairs with itself and the Acquire load below; everything before the start happens before any of it.
+        // AcqRel: pairs with itself and the Acquire load below; everything before the start happens before any of
+        // it.
         self.awaited.fetch_sub(1, Ordering::AcqRel);
         while self.awaited.load(Ordering::Acquire) != 0 {
             thread::yield_now();

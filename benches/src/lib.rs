@@ -1,13 +1,13 @@
 //! Workloads that measure flow tables, and what they are measured against.
 //!
 //! * [`Workload`]: what is done, by name. Each run of one checks its result.
-//! * [`Candidate`]: what it is done to: the backends, other maps and caches, and the hardware
+//! * [`Candidate`]: what it is done to: the backends, other maps and caches ([`peers`]), and the hardware
 //!   ([`floor`]). Each is a [`subject::Subject`].
 //! * [`measure`]: candidates in turns, round by round, on threads that stay.
 //! * [`grow`]: what one process measures when it fills one table from empty.
 //!
-//! `cargo bench -p flow-table-benches` runs them under Criterion; the program `flow-table` has a command `bench` that
-//! does what Criterion cannot.
+//! `cargo bench -p flow-table-benches` runs them under Criterion;
+//! the program `flow-table` has a command `bench` that does what Criterion cannot.
 
 #![deny(unsafe_code)]
 
@@ -19,8 +19,9 @@ pub mod floor;
 pub mod grow;
 pub mod lane;
 pub mod measure;
+mod memory;
 pub mod meter;
-mod resident;
+pub mod peers;
 pub mod subject;
 mod workload;
 mod workloads;
@@ -28,6 +29,6 @@ mod world;
 
 pub use candidate::{Candidate, Role, UnknownCandidate};
 pub use crew::Crew;
-pub use resident::resident_bytes;
+pub use memory::{available_bytes, resident_bytes};
 pub use workload::{UnknownWorkload, Workload};
 pub use world::{Run, World};

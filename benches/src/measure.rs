@@ -15,9 +15,19 @@ pub struct Effort {
     pub turn: Duration,
 }
 
-/// The fewest and the most operations of a thread in one run. The keys of a run are made before it and must not push the
-/// table out of the processor's caches, so a turn may consist of many runs.
+/// The fewest flows that all workloads work with: smaller tables do not even last a burst.
+pub const FEWEST_FLOWS: usize = 256;
+
+/// The fewest and the most operations of a thread in one run. The keys of a run are made before it and must not
+/// push the table out of the processor's caches, so a turn may consist of many runs.
 const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
+
+/// So many steps show what one in ten thousand takes; they are timed for ten turns at most.
+const STEPS: u64 = 100_000;
+
+/// A table of up to so many flows may stay in the processor's caches during a turn, if other candidates' turns
+/// have not pushed it out.
+const CACHED: usize = 1 << 17;
 
 /// A candidate, ready to be measured.
 #[derive(Clone)]
@@ -29,7 +39,8 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// A candidate with a table of `flows` flows for `workload`, filled by `threads` threads of `crew`.
+    /// A candidate with a table of `flows` flows, at least [`FEWEST_FLOWS`], for `workload`, filled by `threads`
+    /// threads of `crew`.
     pub fn new(candidate: Candidate, workload: Workload, flows: usize, threads: usize, crew: &Crew) -> Self {
         let world = candidate.world(workload, flows, threads);
         let filled = Arc::clone(&world);
@@ -47,19 +58,32 @@ impl Contender {
     }
 
     /// How long each step of one run takes.
-    pub fn run_metered(&self, crew: &Crew, run: Run) -> Latencies {
+    fn run_metered(&self, crew: &Crew, run: Run) -> (Duration, Latencies) {
         self.prepare(crew, run);
         let world = Arc::clone(&self.world);
-        let (_, recorded) = crew.timed(run.threads, move |thread| {
+        let (elapsed, recorded) = crew.timed(run.threads, move |thread| {
             let mut latencies = latencies();
             world.run_metered(run, thread, &mut latencies);
             latencies
         });
         self.world.settle(run);
-        recorded.into_iter().fold(latencies(), |mut all, one| {
+        let all = recorded.into_iter().fold(latencies(), |mut all, one| {
             all += one;
             all
-        })
+        });
+        (elapsed, all)
+    }
+
+    /// How long the steps of many runs take.
+    fn latencies(&self, crew: &Crew, run: Run, (_, _, flows): Setting, turn: Duration) -> Latencies {
+        self.warm_up(crew, run, flows);
+        let (mut elapsed, mut all) = (Duration::ZERO, latencies());
+        while all.is_empty() || (all.len() < STEPS && elapsed < turn * 10) {
+            let (time, recorded) = self.run_metered(crew, run);
+            elapsed += time;
+            all += recorded;
+        }
+        all
     }
 
     fn prepare(&self, crew: &Crew, run: Run) {
@@ -67,7 +91,8 @@ impl Contender {
         crew.each(run.threads, move |thread| world.prepare(run, thread));
     }
 
-    /// A run that takes no longer than a turn should, if that is possible. Runs a few, so caches are warm afterwards.
+    /// A run that takes no longer than a turn should, if that is possible. Runs a few, so caches are warm
+    /// afterwards.
     fn calibrate(&self, crew: &Crew, (workload, threads, flows): Setting, turn: Duration) -> Run {
         let (fewest, most) = OPERATIONS;
         if workload.is_whole() {
@@ -81,8 +106,16 @@ impl Contender {
         run
     }
 
+    /// Fills the caches, if the table may stay in them.
+    fn warm_up(&self, crew: &Crew, run: Run, flows: usize) {
+        if !run.workload.is_whole() && flows <= CACHED {
+            self.run(crew, Run { operations: flows.div_ceil(run.threads), ..run });
+        }
+    }
+
     /// Nanoseconds per operation of all threads together, and how many operations those were.
-    fn turn(&self, crew: &Crew, run: Run, turn: Duration) -> (f64, u64) {
+    fn turn(&self, crew: &Crew, run: Run, flows: usize, turn: Duration) -> (f64, u64) {
+        self.warm_up(crew, run, flows);
         let (mut elapsed, mut operations) = (Duration::ZERO, 0);
         while operations == 0 || (elapsed < turn && !run.workload.is_whole()) {
             elapsed += self.run(crew, run);
@@ -108,8 +141,8 @@ pub struct Outcome {
 /// A workload, a number of threads, and a number of flows.
 pub type Setting = (Workload, usize, usize);
 
-/// Measures all contenders: they take turns, round by round, each round in another order, so that what the machine does
-/// meanwhile falls on all alike. `progress` is called `effort.rounds + 2` times.
+/// Measures all contenders: they take turns, round by round, each round in another order, so that what the machine
+/// does meanwhile falls on all alike. `progress` is called `effort.rounds + 2` times.
 pub fn measure(
     contenders: &[Contender],
     crew: &Crew,
@@ -129,7 +162,7 @@ pub fn measure(
         for turn in 0..contenders.len() {
             let turn = (turn + round) % contenders.len();
             let (run, outcome) = &mut outcomes[turn];
-            let (ns_per_op, operations) = contenders[turn].turn(crew, *run, effort.turn);
+            let (ns_per_op, operations) = contenders[turn].turn(crew, *run, setting.2, effort.turn);
             outcome.ns_per_op.push(ns_per_op);
             outcome.operations += operations;
         }
@@ -137,7 +170,7 @@ pub fn measure(
     }
     if setting.0.has_latency() {
         for (contender, (run, outcome)) in contenders.iter().zip(&mut outcomes) {
-            outcome.latencies = Some(contender.run_metered(crew, *run));
+            outcome.latencies = Some(contender.latencies(crew, *run, setting, effort.turn));
         }
     }
     progress();

@@ -13,8 +13,8 @@ pub trait Subject: Send + Sync + Sized + 'static {
     /// Memory that batches use again and again; one per thread.
     type Scratch: Default;
 
-    /// An empty one, for at most `capacity` flows.
-    fn new(capacity: usize) -> Self;
+    /// An empty one, in which about `flows` flows stay and at most `capacity` find room.
+    fn new(flows: usize, capacity: usize) -> Self;
 
     /// Why it cannot run `workload`, if it cannot.
     fn cannot(workload: Workload) -> Option<&'static str>;
@@ -40,8 +40,8 @@ pub trait Subject: Send + Sync + Sized + 'static {
         self.borrow(keys, now)
     }
 
-    /// Looks a burst up in the best way there is, refreshes what is found, and puts the positions of the others into
-    /// `missing`, which is empty.
+    /// Looks a burst up in the best way there is, refreshes what is found, and puts the positions of the others
+    /// into `missing`, which is empty.
     fn packets(&self, keys: &[Key], now: Timestamp, missing: &mut Vec<usize>, _: &mut Self::Scratch) {
         missing
             .extend(keys.iter().enumerate().filter(|(_, key)| !self.hit(key, now)).map(|(position, _)| position));
@@ -55,8 +55,8 @@ pub trait Subject: Send + Sync + Sized + 'static {
         keys.iter().filter(|key| self.find(key, now)).count()
     }
 
-    /// Expires what is due of this thread's share; how many those are. `due` are the flows that a first-in, first-out
-    /// order would expire now, for subjects without timers of their own.
+    /// Expires what is due of this thread's share; how many those are. `due` are the flows that a first-in,
+    /// first-out order would expire now, for subjects without timers of their own.
     fn expire(&self, _due: &[Key], _now: Timestamp) -> usize {
         unsupported()
     }

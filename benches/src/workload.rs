@@ -59,8 +59,9 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::LookupHit,
         name: "lookup_hit",
-        about: "Packets of known flows, one by one: look the flow up, move its deadline, let the handle go. Flows are \
-                hit evenly and in random order; the clock moves 100 ns with each packet, so that every refresh writes.",
+        about: "Packets of known flows, one by one: look the flow up, move its deadline, let the handle go. \
+                Flows are hit evenly and in random order; the clock moves 100 ns with each packet, so that \
+                every refresh writes.",
         standing: true,
         parallel: true,
         latency: true,
@@ -80,8 +81,8 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::LookupZipf,
         name: "lookup_zipf",
-        about: "lookup_hit with the popularity of real traffic: the flow of rank k gets a share proportional to 1/k. \
-                Popular flows lie scattered in memory.",
+        about: "lookup_hit with the popularity of real traffic: the flow of rank k gets a share proportional \
+                to 1/k. Popular flows lie scattered in memory.",
         standing: true,
         parallel: true,
         latency: true,
@@ -91,8 +92,8 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::BorrowHit,
         name: "borrow_hit",
-        about: "lookup_hit within bursts of 32 packets, borrowing: no handle, no reference counted. Each packet is \
-                looked up and refreshed before the next one.",
+        about: "lookup_hit within bursts of 32 packets, borrowing: no handle, no reference counted. Each \
+                packet is looked up and refreshed before the next one.",
         standing: true,
         parallel: true,
         latency: true,
@@ -112,8 +113,8 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::LookupMiss,
         name: "lookup_miss",
-        about: "Packets of no known flow in a full table, one by one: what a scan or a flood looks up. There are as \
-                many unknown keys as flows.",
+        about: "Packets of no known flow in a full table, one by one: what a scan or a flood looks up. There \
+                are as many unknown keys as flows.",
         standing: true,
         parallel: true,
         latency: true,
@@ -133,9 +134,9 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Churn,
         name: "churn",
-        about: "Steady state of a table whose flows have one packet each: reap, which expires the oldest flow, and \
-                insert a new one. The timeout is a minute, and the clock moves as fast as that takes. One operation is \
-                both. On several threads each reaps its own share.",
+        about: "Steady state of a table whose flows have one packet each: reap, which expires the oldest \
+                flow, and insert a new one. The timeout is a minute, and the clock moves as fast as that \
+                takes. One operation is both. On several threads each reaps its own share.",
         standing: false,
         parallel: true,
         latency: true,
@@ -145,10 +146,10 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::PacketMix,
         name: "packet_mix",
-        about: "What a dataplane does all day, in bursts of 32 packets: look the burst up, borrowing, and refresh what \
-                is found; insert a flow for each packet that has none (one in 20); reap this thread's share. A flow \
-                gets its packets during the first third of its life and then idles until it expires, along the way. \
-                One operation is a packet.",
+        about: "What a dataplane does all day, in bursts of 32 packets: look the burst up, borrowing, and \
+                refresh what is found; insert a flow for each packet that has none (one in 20); reap this \
+                thread's share. A flow gets its packets during the first third of its life and then idles \
+                until it expires, along the way. One operation is a packet.",
         standing: false,
         parallel: true,
         latency: true,
@@ -178,9 +179,9 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Grow,
         name: "grow",
-        about: "Insert into an empty table until it holds all flows, in a process of its own. Each insertion is timed \
-                (one reading of the clock included), and the process's resident size before and after gives the bytes \
-                per flow.",
+        about: "Insert into an empty table until it holds all flows, in a process of its own. Each insertion \
+                is timed (one reading of the clock included), and the process's resident size before and \
+                after gives the bytes per flow.",
         standing: false,
         parallel: false,
         latency: true,
@@ -190,9 +191,9 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Flood,
         name: "flood",
-        about: "One-packet flows come twice as fast as a full table lets old ones go, and nobody reaps: look up, miss, \
-                insert. About half are refused; the others get the room of flows that are due, which the insertion \
-                finds. Timeouts are random.",
+        about: "One-packet flows come twice as fast as a full table lets old ones go, and nobody reaps: look \
+                up, miss, insert. About half are refused; the others get the room of flows that are due, \
+                which the insertion finds. Timeouts are random.",
         standing: false,
         parallel: true,
         latency: true,
@@ -202,9 +203,9 @@ const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::NatPair,
         name: "nat_pair",
-        about: "churn of two-key flows with a packet in each direction: reap, which expires the oldest pair, insert a \
-                new one, look a random live one up by its forward key and another by its reply key, refreshing neither. \
-                One operation is all four.",
+        about: "churn of two-key flows with a packet in each direction: reap, which expires the oldest pair, \
+                insert a new one, look a random live one up by its forward key and another by its reply key, \
+                refreshing neither. One operation is all four.",
         standing: false,
         parallel: true,
         latency: true,

@@ -50,7 +50,7 @@ impl<S: Subject> Arena<S> {
         Self {
             workload,
             flows,
-            subject: RwLock::new(S::new(workloads::capacity(workload, flows))),
+            subject: RwLock::new(S::new(flows, workloads::capacity(workload, flows))),
             lanes: (0..threads).map(|thread| Mutex::new(Lane::new(flows, thread, threads))).collect(),
         }
     }
@@ -90,7 +90,70 @@ impl<S: Subject> World for Arena<S> {
         let mut subject = self.subject.write().unwrap_or_else(PoisonError::into_inner);
         workloads::check(run.workload, &*subject, self.flows, run.threads);
         if run.workload == Workload::Grow {
-            *subject = S::new(workloads::capacity(run.workload, self.flows));
+            *subject = S::new(self.flows, workloads::capacity(run.workload, self.flows));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Key, index};
+    use flow_table::{Timeout, Timestamp};
+
+    /// Finds flows with even numbers, and reaps one flow less than is due.
+    struct Liar;
+
+    impl Subject for Liar {
+        type Scratch = ();
+
+        fn new(_: usize, _: usize) -> Self {
+            Self
+        }
+        fn cannot(_: Workload) -> Option<&'static str> {
+            None
+        }
+        fn insert(&self, _: Key, _: Timeout, _: Timestamp) {}
+        fn hit(&self, key: &Key, _: Timestamp) -> bool {
+            index(key).is_multiple_of(2)
+        }
+        fn borrow(&self, keys: &[Key], now: Timestamp) -> usize {
+            self.hit_batch(keys, now, &mut ())
+        }
+        fn find(&self, key: &Key, now: Timestamp) -> bool {
+            self.hit(key, now)
+        }
+        fn expire(&self, _: &[Key], _: Timestamp) -> usize {
+            0
+        }
+        fn reap(&self, _: Timestamp) -> usize {
+            7
+        }
+        fn offer(&self, _: &Key, _: Timeout, _: Timestamp) -> bool {
+            false
+        }
+        fn insert_pair(&self, _: Key, _: Key, _: Timeout, _: Timestamp) {}
+        fn visit(&self) -> usize {
+            7
+        }
+        fn held(&self) -> usize {
+            7
+        }
+    }
+
+    #[test]
+    fn no_workload_believes_a_liar() {
+        for workload in Workload::all() {
+            let arena = Arena::<Liar>::new(workload, 8, 1);
+            arena.fill(0);
+            let run = Run { workload, threads: 1, operations: 64 };
+            let work = || {
+                arena.prepare(run, 0);
+                arena.run(run, 0);
+                arena.settle(run);
+            };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            assert!(result.is_err(), "{workload} found nothing wrong");
         }
     }
 }

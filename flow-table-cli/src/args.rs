@@ -29,7 +29,7 @@ pub enum Command {
     ///
     /// Without further options: a short form, in less than a minute.
     #[cfg(feature = "bench")]
-    Bench(crate::bench::args::BenchArgs),
+    Bench(Box<crate::bench::args::BenchArgs>),
 }
 
 /// How to replay.

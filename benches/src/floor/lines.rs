@@ -59,8 +59,8 @@ impl<P: PageSize> Lines<P> {
 #[allow(unsafe_code)]
 fn advise(start: *mut Line, count: usize, huge: bool) {
     let advice = if huge { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
-    // SAFETY: this advice changes how memory is backed, never what it contains, whatever lies in the range; if nothing
-    // is mapped there or the system has no huge pages, the call fails and does nothing.
+    // SAFETY: this advice changes how memory is backed, never what it contains, whatever lies in the range; if
+    // nothing is mapped there or the system has no huge pages, the call fails and does nothing.
     unsafe { libc::madvise(start.cast(), count * size_of::<Line>(), advice) };
 }
 

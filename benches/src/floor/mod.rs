@@ -1,9 +1,9 @@
 //! The hardware floor: what no table of this layout can go below.
 //!
-//! A look-up must read one cache line to find the flow and one to use it, the second at an address that it learns from
-//! the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Neighbouring
-//! look-ups overlap as far as the processor can. Lines to find by are as few as can be, eight flows to each; flows lie 128
-//! bytes apart, as a key and a value of these sizes need.
+//! A look-up must read one cache line to find the flow and one to use it, the second at an address that it learns
+//! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Neighbouring
+//! look-ups overlap as far as the processor can. Lines to find by are as few as can be, eight flows to each; flows
+//! lie 128 bytes apart, as a key and a value of these sizes need.
 
 mod lines;
 
@@ -54,16 +54,16 @@ pub struct Floor<P, C> {
 impl<P: PageSize, C: Count> Subject for Floor<P, C> {
     type Scratch = ();
 
-    fn new(capacity: usize) -> Self {
-        let buckets = Lines::new(capacity.div_ceil(PER_LINE));
-        let entries = Lines::new(capacity * STRIDE);
-        for flow in 0..capacity {
-            let entry = scatter(flow as u64, capacity as u64);
+    fn new(flows: usize, _: usize) -> Self {
+        let buckets = Lines::new(flows.div_ceil(PER_LINE));
+        let entries = Lines::new(flows * STRIDE);
+        for flow in 0..flows {
+            let entry = scatter(flow as u64, flows as u64);
             // Relaxed: written before any other thread has it.
             buckets.line(flow / PER_LINE)[flow % PER_LINE].store(entry, Ordering::Relaxed);
             entries.line(entry as usize * STRIDE)[0].store(flow as u64, Ordering::Relaxed);
         }
-        Self { flows: capacity, buckets, entries, count: PhantomData }
+        Self { flows, buckets, entries, count: PhantomData }
     }
 
     fn cannot(workload: Workload) -> Option<&'static str> {

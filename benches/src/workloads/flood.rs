@@ -6,8 +6,8 @@ use crate::meter::Meter;
 use crate::subject::Subject;
 use flow_table::Timeout;
 
-/// Flows come twice as fast as a full table lets them go: the mean timeout is that of two tables. It follows from the
-/// flow's number.
+/// Flows come twice as fast as a full table lets them go: the mean timeout is that of two tables. It follows from
+/// the flow's number.
 fn timeout(pace: Pace, number: u64, flows: u64) -> Timeout {
     pace.span(1 + mix(number) % (4 * flows))
 }

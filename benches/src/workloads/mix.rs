@@ -13,8 +13,8 @@ fn timeout(flows: u64) -> u64 {
     (flows * 2 / 3).max(1)
 }
 
-/// The table as it is after a long time: young flows may still get packets, old ones got their last one when they were
-/// a third of a life old, and timers know.
+/// The table as it is after a long time: young flows may still get packets, old ones got their last one when they
+/// were a third of a life old, and timers know.
 pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
     let pace = Pace::of(lane.flows as usize);
     let (timeout, youth) = (timeout(lane.flows), lane.flows / 3 / lane.turn.threads);
@@ -31,8 +31,8 @@ pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
     }
 }
 
-/// Packets of young flows of this thread, and new flows among them; those get no second packet in the same burst. `due` are the flows that leave the table for the
-/// new ones, if none had got a packet at all after its youth.
+/// Packets of young flows of this thread, and new flows among them; those get no second packet in the same burst.
+/// `due` are the flows that leave the table for the new ones, if none had got a packet at all after its youth.
 pub(super) fn prepare(lane: &mut Lane, packets: usize) {
     let youth = (lane.flows / 3 / lane.turn.threads).max(1);
     let (mut known, mut born) = (lane.born, lane.born);

@@ -19,7 +19,7 @@ pub(crate) fn here(candidate: Candidate, flows: usize, out: &mut impl Write) -> 
 pub(crate) fn in_process(candidate: Candidate, flows: usize) -> Result<Growth> {
     let program = env::current_exe().context("cannot find this program to start it again")?;
     let output = Command::new(program)
-        .args(["bench", "--grow-here", candidate.name(), "--flows", &flows.to_string()])
+        .args(["bench", "grow", "--candidate", candidate.name(), "--flows", &flows.to_string()])
         .output()
         .context("cannot start this program again")?;
     ensure!(

@@ -1,32 +1,51 @@
 //! The command `bench`: what Criterion cannot do.
 //!
-//! All candidates of a workload take turns in one process, so that ratios hold even where times do not; tables grow in
-//! processes of their own, which also tell the bytes per flow.
+//! All candidates of a workload take turns in one process, so that ratios hold even where times do not; tables
+//! grow in processes of their own, which also tell the bytes per flow. Results can be recorded, reported and
+//! compared.
 
 use std::io::Write;
 
 use anyhow::Result;
 
-use self::args::BenchArgs;
+use self::args::{BenchArgs, BenchCommand, MeasureArgs};
+use self::machine::Machine;
+use self::record::Record;
+use self::row::Row;
 
 pub mod args;
+mod compare;
 mod grow;
+mod machine;
 mod plan;
+mod plot;
 mod progress;
-pub mod row;
+mod record;
+mod report;
+mod row;
 mod schedule;
+mod size;
 mod table;
 
 /// Does what the command line says; whether all is well.
 ///
 /// # Errors
 ///
-/// If `out` cannot be written to, or a table could not be measured.
+/// If a table could not be measured, a record not be read, or something not be written.
 pub fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
-    if let Some(candidate) = args.grow_here {
-        grow::here(candidate, args.flows.first().copied().unwrap_or(1), out)?;
-        return Ok(true);
-    }
+    let well = match &args.command {
+        None => measure(&args.measure, out).map(|()| true),
+        Some(BenchCommand::Grow(args)) => grow::here(args.candidate, args.flows, out).map(|()| true),
+        Some(BenchCommand::Report(args)) => {
+            report::write(&args.record, args.before.as_deref(), &args.output).map(|()| true)
+        }
+        Some(BenchCommand::Compare(args)) => compare::run(args, out),
+    }?;
+    out.flush()?;
+    Ok(well)
+}
+
+fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<()> {
     let plan = plan::Plan::new(args);
     let mut rows = Vec::new();
     schedule::run(&plan, |row| {
@@ -37,9 +56,15 @@ pub fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
         rows.push(row);
         Ok(())
     })?;
+    rows.sort_by_key(Row::place);
     if !args.json {
         table::write(out, &rows)?;
     }
-    out.flush()?;
-    Ok(true)
+    if let Some(directory) = &args.record {
+        Record { machine: Machine::this(), rows }.save(directory)?;
+        if let Some(file) = &args.report {
+            report::write(directory, args.before.as_deref(), file)?;
+        }
+    }
+    Ok(())
 }

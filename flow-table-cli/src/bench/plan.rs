@@ -5,9 +5,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use flow_table_benches::measure::Effort;
-use flow_table_benches::{Candidate, Role, Workload};
+use flow_table_benches::{Candidate, Role, Workload, available_bytes};
 
-use super::args::BenchArgs;
+use super::args::MeasureArgs;
 
 const SHORT_SIZES: &[usize] = &[1 << 16, 1 << 20];
 const FULL_SIZES: &[usize] = &[1 << 16, 1 << 20, 1 << 23];
@@ -21,12 +21,15 @@ pub(crate) struct Plan {
     pub(crate) threads: Vec<usize>,
     rounds: usize,
     turn: Duration,
+    /// How many bytes the tables that are measured together may take.
+    memory: u64,
 }
 
 impl Plan {
-    pub(crate) fn new(args: &BenchArgs) -> Self {
+    pub(crate) fn new(args: &MeasureArgs) -> Self {
         let wanted = |candidate: &Candidate| match candidate.role() {
             Role::Backend => args.backend.is_empty() || args.backend.contains(candidate),
+            Role::Peer => args.peers || args.full,
             Role::Floor => true,
         };
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
@@ -37,7 +40,8 @@ impl Plan {
             sizes: or_else(&args.flows, || if args.full { FULL_SIZES.into() } else { SHORT_SIZES.into() }),
             threads: or_else(&args.threads, || all_threads),
             rounds: args.rounds.unwrap_or(if args.full { 9 } else { 5 }),
-            turn: Duration::from_millis(if args.full { 40 } else { 20 }),
+            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 40 } else { 20 })),
+            memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 7),
         }
     }
 
@@ -47,9 +51,26 @@ impl Plan {
         Effort { rounds, turn: self.turn }
     }
 
-    /// The candidates that can run `workload`.
-    pub(crate) fn candidates(&self, workload: Workload) -> impl Iterator<Item = Candidate> {
-        self.candidates.iter().copied().filter(move |candidate| candidate.cannot(workload).is_none())
+    /// The candidates that can run one of `workloads`, in groups whose tables of `flows` flows fit into memory
+    /// together. The backends and the floors come first.
+    pub(crate) fn groups(&self, workloads: &[Workload], flows: usize) -> Vec<Vec<Candidate>> {
+        let able = |candidate: &Candidate| workloads.iter().any(|workload| candidate.cannot(*workload).is_none());
+        let mut candidates: Vec<Candidate> = self.candidates.iter().copied().filter(able).collect();
+        candidates.sort_by_key(|candidate| candidate.role() == Role::Peer);
+        let mut groups: Vec<Vec<Candidate>> = Vec::new();
+        let mut left = 0;
+        for candidate in candidates {
+            let bytes = (candidate.bytes_per_flow() * flows) as u64;
+            match groups.last_mut().filter(|_| bytes <= left) {
+                Some(group) => group.push(candidate),
+                None => {
+                    groups.push(vec![candidate]);
+                    left = self.memory;
+                }
+            }
+            left = left.saturating_sub(bytes);
+        }
+        groups
     }
 
     /// The numbers of threads that `workload` can run on.
@@ -64,4 +85,30 @@ fn or_else<T: Clone + Ord>(asked: &[T], all: impl FnOnce() -> Vec<T>) -> Vec<T> 
     chosen.sort();
     chosen.dedup();
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow_table_benches::Candidate::{Custom, Dashmap, Floor, Papaya};
+
+    #[test]
+    fn groups_fit_into_memory() {
+        let mut plan = Plan {
+            candidates: vec![Dashmap, Custom, Papaya, Floor],
+            workloads: Vec::new(),
+            sizes: Vec::new(),
+            threads: Vec::new(),
+            rounds: 1,
+            turn: Duration::ZERO,
+            memory: u64::MAX,
+        };
+        let groups = |plan: &Plan, workload| plan.groups(&[workload], 1_000);
+        assert_eq!(groups(&plan, Workload::LookupHit), [[Dashmap, Custom, Floor, Papaya]]);
+        assert_eq!(groups(&plan, Workload::Churn), [[Dashmap, Custom, Papaya]]);
+        plan.memory = 900_000;
+        assert_eq!(groups(&plan, Workload::LookupHit), [vec![Dashmap, Custom, Floor], vec![Papaya]]);
+        plan.memory = 1;
+        assert_eq!(groups(&plan, Workload::Churn), [[Dashmap], [Custom], [Papaya]]);
+    }
 }

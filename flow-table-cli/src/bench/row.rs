@@ -7,43 +7,43 @@ use serde::{Deserialize, Serialize};
 
 /// One candidate's result in one workload. What does not apply is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// The workload's name.
-    pub workload: String,
+    pub(crate) workload: String,
     /// The candidate's name.
-    pub candidate: String,
+    pub(crate) candidate: String,
     /// Flows in the table.
-    pub flows: usize,
+    pub(crate) flows: usize,
     /// Threads.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Nanoseconds per operation, over the rounds: elapsed time by the operations of all threads.
-    pub ns_per_op: Spread,
+    pub(crate) ns_per_op: Spread,
     /// Half of the steps took at most so many nanoseconds.
-    pub p50: Option<u64>,
+    pub(crate) p50: Option<u64>,
     /// 99 % of the steps.
-    pub p99: Option<u64>,
+    pub(crate) p99: Option<u64>,
     /// 99.99 % of the steps.
-    pub p9999: Option<u64>,
+    pub(crate) p9999: Option<u64>,
     /// The longest step.
-    pub max_ns: Option<u64>,
+    pub(crate) max_ns: Option<u64>,
     /// By how much the process's resident size grew with the table.
-    pub bytes_per_flow: Option<f64>,
+    pub(crate) bytes_per_flow: Option<f64>,
     /// Operations in all rounds.
-    pub ops: u64,
+    pub(crate) ops: u64,
     /// Shares of the steps, and the nanoseconds within which that share was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub distribution: Vec<(f64, u64)>,
+    pub(crate) distribution: Vec<(f64, u64)>,
 }
 
 /// What the rounds gave.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The best round.
-    pub min: f64,
+    pub(crate) min: f64,
     /// The median.
-    pub median: f64,
+    pub(crate) median: f64,
     /// The worst round.
-    pub max: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
@@ -61,6 +61,17 @@ fn median<T: Copy>(sorted: &[T]) -> T {
 }
 
 impl Row {
+    /// Whether `other` is the same candidate's in the same setting.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        (&self.workload, &self.candidate, self.flows, self.threads)
+            == (&other.workload, &other.candidate, other.flows, other.threads)
+    }
+
+    /// In which order results are shown.
+    pub(crate) fn place(&self) -> (usize, Option<Workload>, usize, Option<Candidate>) {
+        (self.flows, self.workload.parse().ok(), self.threads, self.candidate.parse().ok())
+    }
+
     pub(crate) fn of(outcome: &Outcome, workload: Workload, flows: usize, threads: usize) -> Self {
         let quantile = |share| outcome.latencies.as_ref().map(|latencies| latencies.value_at_quantile(share));
         Self {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use flow_table_benches::grow::Growth;
-use flow_table_benches::measure::{Contender, measure};
+use flow_table_benches::measure::{Contender, Setting, measure};
 use flow_table_benches::{Candidate, Crew, Workload};
 
 use super::grow;
@@ -11,103 +11,100 @@ use super::progress::Progress;
 use super::row::Row;
 
 /// Measures all of `plan`, and hands each result to `report` as soon as it is there.
-pub(crate) fn run(plan: &Plan, mut report: impl FnMut(Row) -> Result<()>) -> Result<()> {
+pub(crate) fn run(plan: &Plan, report: impl FnMut(Row) -> Result<()>) -> Result<()> {
     let crew = Crew::new(plan.threads.iter().copied().max().unwrap_or(1));
-    let progress = Progress::new(steps(plan));
+    let mut session = Session { plan, crew, progress: Progress::new(steps(plan)), report };
     for &flows in &plan.sizes {
-        standing(plan, flows, &crew, &progress, &mut report)?;
+        session.standing(flows)?;
         for &workload in plan.workloads.iter().filter(|workload| !workload.is_standing()) {
-            if workload == Workload::Grow {
-                growing(plan, flows, &progress, &mut report)?;
-                continue;
-            }
-            for &threads in plan.threads(workload) {
-                progress.says(format!("{workload}, {flows} flows: filling tables"));
-                let contenders: Vec<Contender> = plan
-                    .candidates(workload)
-                    .map(|candidate| Contender::new(candidate, workload, flows, threads, &crew))
-                    .collect();
-                cell(plan, &contenders, &crew, (workload, threads, flows), &progress, &mut report)?;
+            match workload {
+                Workload::Grow => session.growing(flows)?,
+                _ => session.changing(workload, flows)?,
             }
         }
     }
     Ok(())
 }
 
-/// The workloads that leave the flows as they are, all over the same tables.
-fn standing(
-    plan: &Plan,
-    flows: usize,
-    crew: &Crew,
-    progress: &Progress,
-    report: &mut impl FnMut(Row) -> Result<()>,
-) -> Result<()> {
-    let workloads: Vec<Workload> =
-        plan.workloads.iter().copied().filter(|workload| workload.is_standing()).collect();
-    let Some(&first) = workloads.first() else { return Ok(()) };
-    progress.says(format!("{flows} flows: filling tables"));
-    let able = |candidate: &&Candidate| workloads.iter().any(|workload| candidate.cannot(*workload).is_none());
-    let contenders: Vec<Contender> = plan
-        .candidates
-        .iter()
-        .filter(able)
-        .map(|candidate| Contender::new(*candidate, first, flows, crew.len(), crew))
-        .collect();
-    for workload in workloads {
-        let able: Vec<Contender> = contenders
-            .iter()
-            .filter(|contender| contender.candidate.cannot(workload).is_none())
-            .cloned()
-            .collect();
-        for &threads in plan.threads(workload) {
-            cell(plan, &able, crew, (workload, threads, flows), progress, report)?;
-        }
-    }
-    Ok(())
+struct Session<'p, R> {
+    plan: &'p Plan,
+    crew: Crew,
+    progress: Progress,
+    report: R,
 }
 
-fn cell(
-    plan: &Plan,
-    contenders: &[Contender],
-    crew: &Crew,
-    setting: (Workload, usize, usize),
-    progress: &Progress,
-    report: &mut impl FnMut(Row) -> Result<()>,
-) -> Result<()> {
-    let (workload, threads, flows) = setting;
-    progress.says(format!("{workload}, {flows} flows, {threads} threads"));
-    let outcomes = measure(contenders, crew, setting, plan.effort(workload, flows), || progress.step());
-    outcomes.iter().try_for_each(|outcome| report(Row::of(outcome, workload, flows, threads)))
-}
-
-fn growing(
-    plan: &Plan,
-    flows: usize,
-    progress: &Progress,
-    report: &mut impl FnMut(Row) -> Result<()>,
-) -> Result<()> {
-    progress.says(format!("{}, {flows} flows", Workload::Grow));
-    let candidates: Vec<Candidate> = plan.candidates(Workload::Grow).collect();
-    let mut growths: Vec<Vec<Growth>> = vec![Vec::new(); candidates.len()];
-    for _ in 0..plan.effort(Workload::Grow, flows).rounds {
-        for (candidate, growths) in candidates.iter().zip(&mut growths) {
-            growths.push(grow::in_process(*candidate, flows)?);
+impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
+    /// The workloads that leave the flows as they are, all over the same tables.
+    fn standing(&mut self, flows: usize) -> Result<()> {
+        let standing = |workload: &Workload| workload.is_standing();
+        let workloads: Vec<Workload> = self.plan.workloads.iter().copied().filter(standing).collect();
+        let Some(&first) = workloads.first() else { return Ok(()) };
+        for group in self.plan.groups(&workloads, flows) {
+            let contenders = self.fill(&group, first, flows, self.crew.len());
+            for &workload in &workloads {
+                let able = |contender: &&Contender| contender.candidate.cannot(workload).is_none();
+                let able: Vec<Contender> = contenders.iter().filter(able).cloned().collect();
+                for &threads in self.plan.threads(workload) {
+                    self.cell(&able, (workload, threads, flows))?;
+                }
+            }
         }
-        progress.step();
+        Ok(())
     }
-    for (candidate, growths) in candidates.iter().zip(&growths) {
-        report(Row::of_growth(growths, *candidate, flows))?;
+
+    /// A workload that changes the flows, so that it needs tables of its own.
+    fn changing(&mut self, workload: Workload, flows: usize) -> Result<()> {
+        for &threads in self.plan.threads(workload) {
+            for group in self.plan.groups(&[workload], flows) {
+                let contenders = self.fill(&group, workload, flows, threads);
+                self.cell(&contenders, (workload, threads, flows))?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn fill(&self, group: &[Candidate], workload: Workload, flows: usize, threads: usize) -> Vec<Contender> {
+        self.progress.says(format!("{workload}, {flows} flows: filling tables"));
+        let filled = |candidate: &Candidate| Contender::new(*candidate, workload, flows, threads, &self.crew);
+        group.iter().map(filled).collect()
+    }
+
+    fn cell(&mut self, contenders: &[Contender], setting: Setting) -> Result<()> {
+        let (workload, threads, flows) = setting;
+        self.progress.says(format!("{workload}, {flows} flows, {threads} threads"));
+        let effort = self.plan.effort(workload, flows);
+        let outcomes = measure(contenders, &self.crew, setting, effort, || self.progress.step());
+        outcomes.iter().try_for_each(|outcome| (self.report)(Row::of(outcome, workload, flows, threads)))
+    }
+
+    fn growing(&mut self, flows: usize) -> Result<()> {
+        self.progress.says(format!("{}, {flows} flows", Workload::Grow));
+        let candidates = self.plan.groups(&[Workload::Grow], flows).concat();
+        let mut growths: Vec<Vec<Growth>> = vec![Vec::new(); candidates.len()];
+        for _ in 0..self.plan.effort(Workload::Grow, flows).rounds {
+            for (candidate, growths) in candidates.iter().zip(&mut growths) {
+                growths.push(grow::in_process(*candidate, flows)?);
+            }
+            self.progress.step();
+        }
+        for (candidate, growths) in candidates.iter().zip(&growths) {
+            (self.report)(Row::of_growth(growths, *candidate, flows))?;
+        }
+        Ok(())
+    }
 }
 
 /// How often `progress.step` is called.
 fn steps(plan: &Plan) -> usize {
-    let cells = plan.sizes.iter().flat_map(|flows| plan.workloads.iter().map(move |workload| (*flows, *workload)));
-    cells
-        .map(|(flows, workload)| match plan.effort(workload, flows).rounds {
-            rounds if workload == Workload::Grow => rounds,
-            rounds => (rounds + 2) * plan.threads(workload).len(),
-        })
-        .sum()
+    let standing: Vec<Workload> =
+        plan.workloads.iter().copied().filter(|workload| workload.is_standing()).collect();
+    let steps = |flows: usize, workload: Workload| {
+        let rounds = plan.effort(workload, flows).rounds;
+        if workload == Workload::Grow {
+            return rounds;
+        }
+        let workloads = if workload.is_standing() { &standing[..] } else { &[workload] };
+        (rounds + 2) * plan.threads(workload).len() * plan.groups(workloads, flows).len()
+    };
+    plan.sizes.iter().flat_map(|flows| plan.workloads.iter().map(move |workload| steps(*flows, *workload))).sum()
 }

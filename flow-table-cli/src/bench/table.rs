@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 
 use super::row::Row;
+use super::size;
 
 /// Writes one block for each workload, size and number of threads.
 pub(crate) fn write(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     writeln!(
         out,
-        "ns per operation: median of the rounds (fastest – slowest). × dashmap: so many times as fast; × floor: so many\n\
-         times the floor's time. p50 … max: one operation, or one burst of 32, in ns.\n"
+        "ns per operation: median of the rounds (fastest – slowest). × dashmap: so many times as fast; × floor: \
+         so\n\
+         many times the floor's time. p50 … max: one operation, or one burst of 32, in ns.\n"
     )?;
     writeln!(
         out,
@@ -46,7 +48,7 @@ fn write_row(out: &mut impl Write, cell: &[Row], row: &Row) -> io::Result<()> {
         out,
         "{:<17} {:>9} {:>3}  {:<16} {:>9} {:>19} {:>9} {:>7} {:>7} {:>7} {:>9} {:>11} {:>10}",
         row.workload,
-        row.flows,
+        size::flows(row.flows),
         row.threads,
         row.candidate,
         number(ns.median),

@@ -1,0 +1,63 @@
+//! Every workload for everything that can run it, once and small: nothing may rot.
+
+use std::time::Duration;
+
+use flow_table_benches::grow::grow;
+use flow_table_benches::measure::{Contender, Effort, FEWEST_FLOWS, measure};
+use flow_table_benches::{Candidate, Crew, Role, Workload};
+
+const FLOWS: usize = FEWEST_FLOWS + 1;
+const EFFORT: Effort = Effort { rounds: 2, turn: Duration::ZERO };
+
+fn run(threads: usize) {
+    let crew = Crew::new(threads);
+    for workload in Workload::all().filter(|workload| threads == 1 || workload.is_parallel()) {
+        let able = Candidate::ALL.iter().filter(|candidate| candidate.cannot(workload).is_none());
+        let contenders: Vec<Contender> =
+            able.map(|candidate| Contender::new(*candidate, workload, FLOWS, threads, &crew)).collect();
+        let mut steps = 0;
+        let outcomes = measure(&contenders, &crew, (workload, threads, FLOWS), EFFORT, || steps += 1);
+        assert_eq!(steps, EFFORT.rounds + 2);
+        assert_eq!(outcomes.len(), contenders.len());
+        for outcome in outcomes {
+            assert_eq!(outcome.ns_per_op.len(), EFFORT.rounds, "{workload} {}", outcome.candidate);
+            assert!(outcome.ns_per_op.iter().all(|ns| *ns > 0.0) && outcome.operations > 0);
+            assert_eq!(outcome.latencies.is_some_and(|all| !all.is_empty()), workload.has_latency());
+        }
+    }
+}
+
+#[test]
+fn with_one_thread() {
+    run(1);
+}
+
+#[test]
+fn with_several_threads() {
+    run(3);
+}
+
+#[test]
+fn growing_tells_latencies() {
+    let able = Candidate::ALL.iter().filter(|candidate| candidate.cannot(Workload::Grow).is_none());
+    for candidate in able {
+        let growth = grow(*candidate, FLOWS);
+        assert!(growth.mean_ns > 0.0);
+        assert!(growth.distribution.is_sorted_by_key(|(_, nanos)| *nanos), "{candidate}");
+    }
+}
+
+#[test]
+fn backends_can_do_everything() {
+    for candidate in Candidate::ALL.iter().filter(|candidate| candidate.role() == Role::Backend) {
+        assert!(Workload::all().all(|workload| candidate.cannot(workload).is_none()));
+    }
+}
+
+#[test]
+fn names_lead_to_candidates() {
+    for candidate in Candidate::ALL {
+        assert_eq!(candidate.name().parse(), Ok(*candidate));
+    }
+    assert!("floor_2m".parse::<Candidate>().is_err());
+}

@@ -1,0 +1,218 @@
+//! Charts as SVG files.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use flow_table_benches::Candidate;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::size;
+
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 520;
+const LEGEND: u32 = 230;
+const FONT: (&str, i32) = ("sans-serif", 14);
+
+type Area<'p> = DrawingArea<SVGBackend<'p>, Shift>;
+
+/// Lines on logarithmic axes.
+pub(crate) struct Lines<'t> {
+    pub(crate) title: &'t str,
+    pub(crate) x: (&'t str, Scale),
+    pub(crate) y: &'t str,
+    pub(crate) series: Vec<Series>,
+}
+
+/// What stands at the horizontal axis.
+pub(crate) enum Scale {
+    /// These numbers.
+    Count(Vec<f64>),
+    /// Powers of ten.
+    Decades,
+}
+
+/// One line.
+pub(crate) struct Series {
+    pub(crate) candidate: Candidate,
+    /// What tells it from other lines of the same candidate.
+    pub(crate) way: &'static str,
+    pub(crate) stroke: Stroke,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
+/// Groups of bars.
+pub(crate) struct Bars<'t> {
+    pub(crate) title: &'t str,
+    pub(crate) y: &'t str,
+    pub(crate) groups: Vec<(String, Vec<(Candidate, f64)>)>,
+}
+
+impl Lines<'_> {
+    /// Draws into a file. Without a point, only the title.
+    pub(crate) fn draw(&self, path: &Path) -> Result<()> {
+        let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+        self.draw_into(&root).and_then(|()| root.present().map_err(Into::into)).map_err(failure)
+    }
+
+    fn draw_into(&self, root: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
+        root.fill(&WHITE)?;
+        let (left, right) = root.split_horizontally(WIDTH - LEGEND);
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let Some((x, y)) = range(points().map(|point| point.0)).zip(range(points().map(|point| point.1))) else {
+            left.titled(self.title, FONT)?;
+            return Ok(());
+        };
+        let ticks = match &self.x.1 {
+            Scale::Count(ticks) => ticks.clone(),
+            Scale::Decades => {
+                (0..12).map(|power| 10f64.powi(power)).filter(|tick| (x.0..=x.1).contains(tick)).collect()
+            }
+        };
+        let x = (x.0 * 0.9..x.1 * 1.1).log_scale().with_key_points(ticks);
+        let mut chart = ChartBuilder::on(&left)
+            .caption(self.title, ("sans-serif", 20))
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(72)
+            .build_cartesian_2d(x, (y.0 * 0.8..y.1 * 1.25).log_scale())?;
+        chart
+            .configure_mesh()
+            .x_desc(self.x.0)
+            .y_desc(self.y)
+            .label_style(FONT)
+            .x_label_formatter(&|value| match self.x.1 {
+                Scale::Count(_) => size::flows(*value as usize),
+                Scale::Decades => short(*value),
+            })
+            .y_label_formatter(&|value| short(*value))
+            .light_line_style(WHITE)
+            .draw()?;
+        for series in &self.series {
+            let (line, style) = (series.points.iter().copied(), color(series.candidate).stroke_width(2));
+            match series.stroke {
+                Stroke::Solid => chart.draw_series(LineSeries::new(line, style))?,
+                Stroke::Dashed => chart.draw_series(DashedLineSeries::new(line, 8, 4, style))?,
+                Stroke::Dotted => chart.draw_series(DashedLineSeries::new(line, 2, 4, style))?,
+            };
+            let dot = |point: &(f64, f64)| Circle::new(*point, 3, color(series.candidate).filled());
+            chart.draw_series(series.points.iter().map(dot))?;
+        }
+        let entry =
+            |series: &Series| (series.candidate, format!("{}{}", series.candidate, series.way), series.stroke);
+        legend(&right, self.series.iter().map(entry))
+    }
+}
+
+impl Bars<'_> {
+    /// Draws into a file. Without a bar, only the title.
+    pub(crate) fn draw(&self, path: &Path) -> Result<()> {
+        let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+        self.draw_into(&root).and_then(|()| root.present().map_err(Into::into)).map_err(failure)
+    }
+
+    fn draw_into(&self, root: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
+        root.fill(&WHITE)?;
+        let (left, right) = root.split_horizontally(WIDTH - LEGEND);
+        let bars = || self.groups.iter().flat_map(|(_, bars)| bars);
+        let Some((_, highest)) = range(bars().map(|bar| bar.1)) else {
+            left.titled(self.title, FONT)?;
+            return Ok(());
+        };
+        // A group is as wide as 1; its bars fill four fifths of that.
+        let mut chart = ChartBuilder::on(&left)
+            .caption(self.title, ("sans-serif", 20))
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(72)
+            .build_cartesian_2d(-0.5..self.groups.len() as f64 - 0.5, 0.0..highest * 1.1)?;
+        let name = |place: &f64| {
+            let group = self.groups.get(place.round() as usize).filter(|_| place.fract().abs() < 0.01);
+            group.map_or_else(String::new, |(name, _)| name.clone())
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(2 * self.groups.len() + 1)
+            .x_label_formatter(&name)
+            .y_label_formatter(&|value| short(*value))
+            .y_desc(self.y)
+            .label_style(FONT)
+            .light_line_style(WHITE)
+            .draw()?;
+        for (group, (_, bars)) in self.groups.iter().enumerate() {
+            let width = 0.8 / bars.len() as f64;
+            chart.draw_series(bars.iter().enumerate().map(|(place, (candidate, height))| {
+                let start = group as f64 - 0.4 + place as f64 * width;
+                Rectangle::new([(start, 0.0), (start + width * 0.9, *height)], color(*candidate).filled())
+            }))?;
+        }
+        let mut candidates: Vec<Candidate> = bars().map(|bar| bar.0).collect();
+        candidates.sort();
+        candidates.dedup();
+        legend(&right, candidates.into_iter().map(|candidate| (candidate, candidate.to_string(), Stroke::Solid)))
+    }
+}
+
+fn legend(
+    area: &Area<'_>,
+    entries: impl Iterator<Item = (Candidate, String, Stroke)>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    for (place, (candidate, name, stroke)) in entries.enumerate() {
+        let y = 56 + 24 * place as i32;
+        let (dash, gap) = match stroke {
+            Stroke::Solid => (28, 1),
+            Stroke::Dashed => (8, 4),
+            Stroke::Dotted => (2, 4),
+        };
+        for start in (0..28).step_by((dash + gap) as usize) {
+            let line = vec![(start, y), ((start + dash).min(28), y)];
+            area.draw(&PathElement::new(line, color(candidate).stroke_width(3)))?;
+        }
+        area.draw(&Text::new(name, (36, y - 7), FONT))?;
+    }
+    Ok(())
+}
+
+/// The smallest and the largest value, if there is one.
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |range: Option<(f64, f64)>, value| {
+        Some(range.map_or((value, value), |(least, most)| (least.min(value), most.max(value))))
+    })
+}
+
+/// A number in few characters.
+fn short(value: f64) -> String {
+    match value {
+        1e9.. => format!("{} G", value / 1e9),
+        1e6.. => format!("{} M", (value / 1e6 * 10.0).round() / 10.0),
+        1e3.. => format!("{} k", (value / 1e3 * 10.0).round() / 10.0),
+        _ => format!("{value}"),
+    }
+}
+
+fn failure(error: Box<dyn std::error::Error>) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+/// Colours that can be told apart without telling red from green.
+const fn color(candidate: Candidate) -> RGBColor {
+    match candidate {
+        Candidate::Dashmap => RGBColor(0, 114, 178),
+        Candidate::Custom => RGBColor(213, 94, 0),
+        Candidate::Papaya => RGBColor(0, 158, 115),
+        Candidate::Scc => RGBColor(204, 121, 167),
+        Candidate::Moka => RGBColor(225, 190, 40),
+        Candidate::QuickCache => RGBColor(86, 180, 233),
+        Candidate::RwlockHashbrown => RGBColor(130, 94, 60),
+        Candidate::Floor | Candidate::FloorSmallPages => RGBColor(160, 160, 160),
+        Candidate::FloorCounted | Candidate::FloorCountedSmallPages => RGBColor(70, 70, 70),
+    }
+}
