@@ -37,7 +37,7 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for FlowHandle<K, V> {
         self.direction
     }
 
-    /// Waits for no queue: word is left in a lock-free list.
+    /// Waits for no queue: the end is noted in a lock-free list.
     fn cancel(&self) -> bool {
         let record = self.record();
         if record.state.cancel() {

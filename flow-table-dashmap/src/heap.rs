@@ -88,8 +88,8 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
         self.heap.push(Entry { id, flow }, Reverse(Timestamp::ZERO));
     }
 
-    /// Moves two ended flows to the front. Each filing leads to at most one word about an end, so a table that
-    /// reinserts and never reaps keeps no more of them than flows.
+    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, so a table
+    /// that reinserts and never reaps keeps no more notes than flows.
     fn absorb_ends(&mut self) {
         for _ in 0..2 {
             let Some(id) = self.queue.next_note() else { return };

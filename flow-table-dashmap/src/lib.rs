@@ -61,8 +61,8 @@
 //! # Time and expiry
 //!
 //! A refresh changes the flow's deadline and not the queue; when the flow comes up there, it is filed again. A deadline
-//! that is brought forward is filed at once. Flows that are cancelled, or expired by a look-up, are left word of in a list
-//! that the next reap takes up first. With [`OnExpiry::KeepWhileReferenced`](flow_table_api::OnExpiry) a flow that
+//! that is brought forward is filed at once. Flows that are cancelled, or expired by a look-up, are noted in a list that
+//! the next reap takes up first. With [`OnExpiry::KeepWhileReferenced`](flow_table_api::OnExpiry) a flow that
 //! an open burst has borrowed counts as held, and so does one that a look-up on another thread is just looking at.
 //!
 //! A thread that inserts for the first time gets a queue. When it ends, the queue stays with the table, where

@@ -64,12 +64,12 @@ impl<K, V> Queue<K, V> {
         LockedQueue::new(self, sync::lock(&self.heap))
     }
 
-    /// Leaves word that `id` has ended. Takes no lock.
+    /// Notes that `id` has ended. Takes no lock.
     pub(crate) fn note_end(&self, id: FlowId) {
         self.ended.push(id);
     }
 
-    /// One flow that word was left of.
+    /// Takes one of the notes.
     pub(crate) fn next_note(&self) -> Option<FlowId> {
         self.ended.pop()
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_word_was_left_of_is_found_before_it_is_due() {
+    fn what_was_noted_is_found_before_it_is_due() {
         let table = FlowTable::<u64, ()>::new(9);
         for key in 0..9 {
             let new = NewFlow::new(key, ()).timeout(Duration::from_secs(key));
@@ -149,7 +149,7 @@ mod tests {
         drop(table.lookup(&6, Timestamp::from_secs(6)));
         let inserted = table.insert(NewFlow::new(10, ()), Timestamp::ZERO).expect("one of them makes room");
         assert_eq!(inserted.made_room[0].flow.record().key, 5);
-        // Filing the new flow has absorbed the other word, and not lost it.
+        // Filing the new flow has absorbed the other note, and not lost it.
         let mut reaped = Vec::new();
         table.reap_with(Timestamp::ZERO, Budget::UNLIMITED, |ended| reaped.push(ended.flow.record().key));
         reaped.sort_unstable();

@@ -168,11 +168,15 @@ mod tests {
         let table = Arc::new(FlowTable::new(9));
         for _ in 0..3 {
             let last = Last(Arc::clone(&table));
-            // This local is made first, so it is dropped after the seats.
-            thread::spawn(|| LAST.set(Some(last))).join().expect("no panic");
-            put(&table, 1);
+            let own = Arc::clone(&table);
+            // What is used first is dropped last: after the seats.
+            let run = move || {
+                LAST.set(Some(last));
+                put(&own, 1);
+            };
+            thread::spawn(run).join().expect("no panic");
         }
-        assert_eq!((table.len(), table.shared.registry.len()), (2, 2));
+        assert_eq!((table.len(), table.shared.registry.len()), (2, 1), "the queue was given up each time");
         drop(table.lookup(&2, Timestamp::ZERO).expect("inserted at the end of a thread"));
     }
 }

@@ -58,10 +58,13 @@ impl Room {
     }
 }
 
-/// Takes `wanted` flows that have ended or are due, or none.
+/// Takes `wanted` flows that have ended or are due, or none: also if that would take too long.
 fn take_ended<K, V>(wanted: usize, now: Timestamp, queues: &[Arc<Queue<K, V>>]) -> Option<Vec<Taken<K, V>>> {
-    /// Visits beyond those that find something.
+    /// Flows to take, and likewise visits beyond those that find one.
     const SEARCH: usize = 64;
+    if wanted > SEARCH {
+        return None;
+    }
     let mut taken = Vec::new();
     // Queues are locked in the order of the registry, and here alone more than one at a time.
     let mut locked = Vec::new();
@@ -133,6 +136,19 @@ mod tests {
         assert_eq!((table.len(), table.stats().refusals), (10, 3));
         assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 4, "put back, and handed over once");
         assert_eq!(table.insert(NewFlow::new(20, ()), DUE).map_err(|_| ()).err(), Some(()), "six of six are live");
+    }
+
+    #[test]
+    fn a_limit_lowered_by_far_leaves_the_work_to_a_reap() {
+        let table = FlowTable::<u64, ()>::new(200);
+        for key in 0..200 {
+            let flow = NewFlow::new(key, ()).timeout(Duration::from_secs(1));
+            drop(table.insert(flow, Timestamp::ZERO).expect("room"));
+        }
+        table.set_capacity(10);
+        assert!(table.insert(NewFlow::new(200, ()), DUE).is_err());
+        assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 200);
+        assert!(table.insert(NewFlow::new(200, ()), DUE).is_ok());
     }
 
     #[test]
