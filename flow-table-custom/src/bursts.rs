@@ -5,7 +5,7 @@
 //!
 //! # Ground rules
 //!
-//! * Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially consistent, in this order. Bringing the
+//! * P8. Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially consistent, in this order. Bringing the
 //!   count to zero ([`release`]) and looking for announcements ([`Bursts::none_open`]) are too. So of a burst and a last release, at
 //!   least one sees the other: the burst finds nobody there, or the releaser finds the burst.
 //! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the epoch moves on only

@@ -2,7 +2,7 @@ use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicUsize, Ordering};
 
-/// The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
+/// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
 /// table has let it go, so the number is never above the limit at which room was reserved.
 ///
 /// Relaxed throughout: the number is exact by atomicity, and orders nothing; flows are published by other words.

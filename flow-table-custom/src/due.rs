@@ -3,7 +3,7 @@
 //!
 //! # Ground rules
 //!
-//! * Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock or, having left a notice,
+//! * P9. Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock or, having left a notice,
 //!   without it.
 //! * Whoever has reaped a shard (under its lock) sets its time to that of the work left ([`DueTimes::settle`]), and looks for notices
 //!   *afterwards*. Both sides store one word and then load the other's, so all of it is sequentially consistent: of a notice

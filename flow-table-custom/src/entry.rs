@@ -12,12 +12,12 @@
 //!
 //! # Ground rules
 //!
-//! * Entries are type-stable: an address that was an entry once stays one for as long as the table's core lives. `state`, `refs` and
+//! * P1. Entries are type-stable: an address that was an entry once stays one for as long as the table's core lives. `state`, `refs` and
 //!   `options` are atomics and may be read by anyone at any time.
-//! * Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
+//! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
 //!   them. They are read with a counted reference, or within a burst that saw the count not zero. They are
 //!   written and dropped by the one owner of an unreferenced entry.
-//! * The own bits of `options`: [`HELD`] while the table owns one of the references, changed under the lock of the entry's
+//! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, changed under the lock of the entry's
 //!   shard only; [`PAIR`] tells the layout.
 
 use std::fmt;
@@ -253,5 +253,32 @@ impl<K, V> Entry<K, V> {
             // SAFETY: by (1). Dropping the parts drops the rest if one panics.
             drop(unsafe { self.take() });
         }
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+    use flow_table_api::FlowKey;
+
+    const LINE: usize = 64;
+
+    /// What a look-up and a refresh read lies in the first line: by the only key, and by the reply key of two.
+    #[test]
+    fn state_and_key_share_a_line() {
+        assert_eq!(offset_of!(Single<FlowKey, u64>, key) + size_of::<FlowKey>(), LINE);
+        assert_eq!(offset_of!(Single<[u64; 5], u64>, key) + size_of::<[u64; 5]>(), LINE);
+        assert_eq!(offset_of!(Pair<FlowKey, u64>, reply) + size_of::<FlowKey>(), LINE);
+        assert_eq!(offset_of!(Pair<[u64; 5], u64>, reply) + size_of::<[u64; 5]>(), LINE);
+        assert!(offset_of!(Pair<FlowKey, u64>, key) + size_of::<FlowKey>() <= 2 * LINE);
+    }
+
+    #[test]
+    fn both_layouts_start_alike() {
+        type S = Single<u8, u64>;
+        type P = Pair<u8, u64>;
+        assert_eq!(offset_of!(S, state), offset_of!(P, state));
+        assert_eq!(offset_of!(S, refs), offset_of!(P, refs));
+        assert_eq!(offset_of!(S, options), offset_of!(P, options));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Ground rules
 //!
-//! * The table leaves the core here as it goes ([`Keeper::leave`]), and then counts in what each shard still has in use, under the
+//! * P10. The table leaves the core here as it goes ([`Keeper::leave`]), and then counts in what each shard still has in use, under the
 //!   shard's lock, marking the shard closed. Whoever frees an entry of a closed shard counts it out. (One that is
 //!   freed before is counted neither in nor out.)
 //! * The table itself counts for one until it has seen all shards, so that the number is not zero before.

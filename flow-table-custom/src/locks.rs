@@ -6,7 +6,7 @@ use crate::sync::MutexGuard;
 
 use flow_table_api::Direction;
 
-/// The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
+/// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
 pub(crate) struct Locks<'c> {
     first: (usize, MutexGuard<'c, ShardInner>),
     others: Vec<(usize, MutexGuard<'c, ShardInner>)>,

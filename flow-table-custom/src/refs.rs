@@ -11,7 +11,7 @@
 //!
 //! * The table, while it holds the flow, and every handle own one count each. Key and value are initialised while the count is not
 //!   zero.
-//! * A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever brought it there owns the
+//! * P2. A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever brought it there owns the
 //!   entry: nobody can come in any more, except bursts that looked before (see `bursts`).
 //! * The generation grows by one each time the entry is freed, so a weak handle never takes a later flow for its own.
 //! * All-zero memory is generation 0, count 0: nobody here.

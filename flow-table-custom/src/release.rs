@@ -84,7 +84,7 @@ impl<K, V> Core<K, V> {
     pub(crate) fn finish(&self, entry: Entry<K, V>) -> LastOwner<K, V> {
         let (_, index) = Page::of(entry);
         if !self.bursts.none_open() {
-            // Once the entry is in limbo others may free it, and with it the caller's claim on the core.
+            // P10: once the entry is in limbo others may free it, and with it the caller's claim on the core.
             let core = self.share();
             self.unlink_all(index);
             self.limbo.push(self.bursts.stamp(), [index]);

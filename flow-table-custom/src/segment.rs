@@ -7,10 +7,10 @@
 //! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow. Arrays are type-stable: one
 //!   that was replaced is emptied and its memory is only ever used for buckets again, so an outdated reader sees
 //!   empty or foreign slots, and must check what it finds by key.
-//! * An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new array and emptying the
+//! * P6. An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new array and emptying the
 //!   old one: a reader that misses and finds the version moved looks again; if it did not move, the key was absent at
 //!   some moment of the walk.
-//! * When a flow replaces a live one, no single step can switch their keys. Between the old flow's end and the new one's start, two
+//! * P7. When a flow replaces a live one, no single step can switch their keys. Between the old flow's end and the new one's start, two
 //!   compare-and-swaps, the version is odd; a look-up that meets a flow with its key meanwhile, but misses, looks again
 //!   until it is even: the only case in which a look-up waits for anyone.
 
