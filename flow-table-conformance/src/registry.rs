@@ -107,8 +107,10 @@ macro_rules! __cases {
                 get_or_insert_makes_only_on_a_miss [I3 I4];
                 make_runs_under_no_lock [I3 I2];
                 a_flow_stands_under_its_own_keys [I6 I3];
-                reinsert_puts_ended_flows_back [I5 S1];
-                reinsert_displaces_nothing_live [I5 I4];
+            }
+            reinsert {
+                puts_ended_flows_back [I5 S1];
+                displaces_nothing_live [I5 I4];
             }
             two_keys {
                 both_keys_find_the_flow [I4 L1];
@@ -142,11 +144,13 @@ macro_rules! __cases {
                 a_local_reap_does_its_share [R2];
                 follows_a_flow_to_another_thread [R2 R3 I5 D4];
                 works_by_identity [R3];
-                hands_each_ended_flow_over_once [R4 S3];
-                the_callback_may_use_the_table [R4 V3];
                 one_late_reap_collects_everything [R5 R2];
                 next_deadline_is_a_lower_bound [R6];
                 equal_deadlines_and_hashes_hide_nothing [R1 C4];
+            }
+            export {
+                hands_each_ended_flow_over_once [R4 S3];
+                the_callback_may_use_the_table [R4 V3];
             }
             early_end {
                 cancel_takes_effect_at_once [E1 R4];
@@ -157,10 +161,12 @@ macro_rules! __cases {
                 remove_reaches_other_threads_flows [E2 R2];
                 remove_flow_goes_by_identity [E2 R3];
                 remove_looks_at_no_deadline [E2 R4];
-                iteration_visits_each_flow_once [E3];
+            }
+            iteration {
+                visits_each_flow_once [E3];
                 retain_removes_the_rest [E3 E2];
-                iteration_callbacks_may_use_the_table [E3 V3];
-                iteration_is_exact_for_what_stays [E3 X2];
+                callbacks_may_use_the_table [E3 V3];
+                is_exact_for_what_stays [E3 X2];
             }
             values {
                 dropped_once_when_all_let_go [V1];
@@ -214,6 +220,8 @@ macro_rules! __cases {
                 histories_of_pairs_are_linearizable [X1 I4];
                 a_replaced_key_is_never_missing [X1 I1 I4];
                 nobody_loses_a_flow_to_a_dead_one [X1 L4 R3 I2];
+            }
+            stress {
                 everything_at_once_adds_up [X2 X1 V1 S3 R4 C1];
                 everything_at_once_with_reinsertion_adds_up [X2 I5 V1 C1];
             }

@@ -1,8 +1,8 @@
 use std::cell::Cell;
 
-use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, InsertError, ReinsertError, Status, Table};
+use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, InsertError, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, TestKey, at, race, rounds};
+use crate::fixture::{Fixture, TestKey, at, race, rounds};
 use crate::{Backend, Setup, TestRef};
 
 /// `insert` replaces the live flow under its key: the new one is found, the old one is detached and returned.
@@ -191,58 +191,4 @@ pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     let admission = table.get_or_insert_with(&3.into(), at(0), || table.pair(2, 3)).expect("it has the key");
     assert_eq!((admission.flow().key(), admission.flow().reply_key()), (&2.into(), Some(&3.into())));
     assert_eq!(table.find(3, at(0)).map(|flow| flow.direction()), Some(Direction::Reply));
-}
-
-/// `reinsert` puts expired and detached flows back, the same flow with a fresh deadline.
-pub fn reinsert_puts_ended_flows_back<B: Backend>(setup: Setup) {
-    type End<B> = fn(&Fixture<B>, &TestRef<B>);
-    let ends: [(&str, End<B>); 5] = [
-        ("expired by a look-up", |table, _| drop(table.find(1, at(60)))),
-        ("expired by a reap", |table, _| {
-            table.reap_all(at(60));
-        }),
-        ("removed", |table, _| drop(table.remove(&2.into()))),
-        ("removed by identity", |table, flow| assert_eq!(table.remove_flow(flow), Ok(true))),
-        ("replaced", |table, _| {
-            drop(table.insert(table.flow(1), at(1)));
-            assert!(table.remove(&1.into()).is_some());
-        }),
-    ];
-    for (name, end) in ends {
-        let table = Fixture::<B>::new(setup, 1);
-        let flow = table.put_pair(1, 2, at(0));
-        end(&table, &flow);
-        let back = table.reinsert(&flow, at(100)).expect(name);
-        assert_eq!(back.flow, flow, "{name}");
-        assert!(back.replaced.is_none() && back.made_room.is_empty(), "{name}");
-        assert_eq!((flow.status(), flow.deadline()), (Status::Active, at(100) + TIMEOUT), "{name}");
-        assert_eq!(table.find(1, at(159)), Some(flow.clone()), "{name}");
-        assert_eq!(table.find(2, at(159)).map(|flow| flow.direction()), Some(Direction::Reply), "{name}");
-        assert_eq!(table.reap_all(at(159)).expired, 0, "{name}: it is not handed over for its old end");
-        assert_eq!(table.len(), 1, "{name}");
-        drop((flow, back));
-        assert_eq!(table.reap_all(at(160)).expired, 1, "{name}: the table holds it again");
-        assert_eq!(table.ledger().dropped(), table.ledger().made(), "{name}");
-    }
-}
-
-/// A flow whose key a live one has meanwhile is not put back, and neither is one that is active.
-pub fn reinsert_displaces_nothing_live<B: Backend>(setup: Setup) {
-    let table = Fixture::<B>::new(setup, 2);
-    let flow = table.put_pair(1, 2, at(0));
-    assert_eq!(table.reinsert(&flow, at(1)), Err(ReinsertError::Active));
-    assert_eq!(flow.deadline(), at(60), "a refused insertion changes nothing");
-    assert_eq!(table.remove_flow(&flow), Ok(true));
-    for (key, matched) in [(1, Direction::Forward), (2, Direction::Reply)] {
-        let other = table.put_pair(9, key, at(1));
-        match table.reinsert(&flow, at(1)) {
-            Err(ReinsertError::Conflict { holder, key }) => assert_eq!((&holder, key), (&other, matched)),
-            result => panic!("{result:?}"),
-        }
-        assert_eq!((flow.status(), other.status()), (Status::Detached, Status::Active));
-        assert_eq!(table.status_of(3 - key, at(1)), None, "neither key is installed");
-        assert_eq!(table.remove_flow(&other), Ok(true));
-    }
-    drop(table.put_flow(table.flow(1).timeout(crate::fixture::secs(1)), at(1)));
-    assert!(table.reinsert(&flow, at(2)).is_ok(), "what is not live blocks nothing");
 }

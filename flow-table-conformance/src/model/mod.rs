@@ -7,16 +7,20 @@
 //! tests of the suite do; a checker of concurrent histories searches for an order of operations along which some
 //! state is left.
 
+mod end;
 mod insert;
+mod lookup;
 mod op;
 mod reap;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flow_table_api::{Direction, EndCounts, OnExpiry, Stats, Status, Timeout, Timestamp};
 
-pub use op::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight, Spec, View};
+pub use op::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight, Spec};
+pub use view::View;
 
 /// A flow that somebody can still reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,15 +117,11 @@ impl Model {
             Op::InsertIfAbsent { flow, now } => self.insert(&flow, now, false, seen),
             Op::GetOrInsertWith { key, flow, now } => self.get_or_insert(key, &flow, now, seen),
             Op::Reinsert { flow, now } => self.reinsert(flow, now, seen),
-            Op::Refresh { flow, now } => {
-                let entry = self.flows[&flow];
-                let deadline = entry.deadline.max(now + entry.timeout);
-                let refreshed = self.with(|world| world.entry(flow).deadline = deadline);
-                one(
-                    Outcome::Granted(entry.is_live(now)),
-                    if entry.is_live(now) { refreshed } else { self.clone() },
-                )
+            Op::Refresh { flow, now } if self.flows[&flow].is_live(now) => {
+                let refreshed = |entry: &mut Entry| entry.deadline = entry.deadline.max(now + entry.timeout);
+                one(Outcome::Granted(true), self.with(|world| refreshed(world.entry(flow))))
             }
+            Op::Refresh { .. } => one(Outcome::Granted(false), self.clone()),
             Op::SetDeadline { flow, deadline } => match self.flows[&flow].status {
                 Status::Active => {
                     one(Outcome::Set(Ok(())), self.with(|world| world.entry(flow).deadline = deadline))
@@ -164,6 +164,20 @@ impl Model {
         }
     }
 
+    fn set_timeout(&self, flow: FlowId, timeout: Duration, now: Timestamp) -> Worlds {
+        let entry = self.flows[&flow];
+        let timeout = Timeout::from(timeout).as_duration();
+        let result = if entry.is_live(now) { Ok(()) } else { Err(entry.status) };
+        let after = self.with(|world| {
+            let entry = world.entry(flow);
+            entry.timeout = timeout;
+            if result.is_ok() {
+                entry.deadline = now + timeout;
+            }
+        });
+        one(Outcome::Set(result), after)
+    }
+
     fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
         let mut world = self.clone();
         change(&mut world);
@@ -199,15 +213,6 @@ impl Model {
         }
     }
 
-    /// Takes an active flow out.
-    fn detach(&mut self, flow: FlowId) {
-        let entry = self.entry(flow);
-        entry.status = Status::Detached;
-        entry.linked = false;
-        self.ended.removed += 1;
-        self.let_go(flow);
-    }
-
     /// Forgets a flow that nobody keeps any more.
     fn let_go(&mut self, flow: FlowId) {
         let kept = self.flows.get(&flow).is_none_or(Entry::is_kept);
@@ -217,128 +222,6 @@ impl Model {
                 self.deferred.insert(flow);
             }
         }
-    }
-
-    fn lookup(&self, key: u64, now: Timestamp, keep: impl Fn(&mut Self, FlowId)) -> Worlds {
-        let Some((flow, direction)) = self.under(key) else { return one(Outcome::Found(None), self.clone()) };
-        let met = self.with(|world| world.expire_if_due(flow, now));
-        let entry = met.flows[&flow];
-        let found = || {
-            let sight = Sight { flow, direction, status: entry.status };
-            (Outcome::Found(Some(sight)), met.with(|world| keep(world, flow)))
-        };
-        if entry.status == Status::Active || entry.linked && entry.handles > 0 {
-            return vec![found()];
-        }
-        // Met as one that nobody holds, its slot may be cleared, now or later. A burst may count as a holder.
-        let cleared = met.with(|world| world.entry(flow).linked = false);
-        let mut worlds = vec![(Outcome::Found(None), cleared)];
-        if entry.linked {
-            worlds.push((Outcome::Found(None), met.clone()));
-            if met.is_borrowed(flow) {
-                worlds.push(found());
-            }
-        }
-        worlds
-    }
-
-    fn set_timeout(&self, flow: FlowId, timeout: Duration, now: Timestamp) -> Worlds {
-        let entry = self.flows[&flow];
-        let timeout = Timeout::from(timeout).as_duration();
-        let result = if entry.is_live(now) { Ok(()) } else { Err(entry.status) };
-        let after = self.with(|world| {
-            let entry = world.entry(flow);
-            entry.timeout = timeout;
-            if result.is_ok() {
-                entry.deadline = now + timeout;
-            }
-        });
-        one(Outcome::Set(result), after)
-    }
-
-    fn cancel(&self, flow: FlowId) -> Worlds {
-        match self.flows[&flow].status {
-            Status::Active => one(
-                Outcome::Granted(true),
-                self.with(|world| {
-                    let entry = world.entry(flow);
-                    entry.status = Status::Cancelled;
-                    entry.linked = false;
-                    entry.waiting = true;
-                    world.ended.cancelled += 1;
-                }),
-            ),
-            Status::Expired => self.hide(flow, &Outcome::Granted(false)),
-            Status::Detached | Status::Cancelled => one(Outcome::Granted(false), self.clone()),
-        }
-    }
-
-    fn remove(&self, key: u64) -> Worlds {
-        let Some((flow, direction)) = self.under(key) else { return one(Outcome::Removed(None), self.clone()) };
-        if self.flows[&flow].status != Status::Active {
-            return self.hide(flow, &Outcome::Removed(None));
-        }
-        let after = self.with(|world| {
-            world.entry(flow).handles += 1;
-            world.detach(flow);
-        });
-        one(Outcome::Removed(Some((flow, direction))), after)
-    }
-
-    /// Look-ups find an expired flow no more; after a `reinsert`, the table may or may not remember that.
-    fn hide(&self, flow: FlowId, outcome: &Outcome) -> Worlds {
-        let hidden = self.with(|world| world.entry(flow).linked = false);
-        let forgotten = hidden.with(|world| world.entry(flow).on_expiry = OnExpiry::Remove);
-        vec![(outcome.clone(), hidden), (outcome.clone(), forgotten)]
-    }
-
-    /// A handle from a reference that does not keep the flow: a burst may or may not keep it.
-    fn revive(&self, flow: FlowId) -> Worlds {
-        let gone = (Outcome::Granted(false), self.clone());
-        let Some(entry) = self.flows.get(&flow) else { return vec![gone] };
-        let revived = (Outcome::Granted(true), self.with(|world| world.entry(flow).handles += 1));
-        if entry.is_kept() { vec![revived] } else { vec![revived, gone] }
-    }
-
-    /// What contradicts `view`, if anything.
-    ///
-    /// # Errors
-    ///
-    /// The contradiction, in words.
-    pub fn agrees(&self, view: &View) -> Result<(), String> {
-        let counters = (self.len(), self.inserts, self.refusals, self.ended);
-        let seen = (view.len, view.inserts, view.refusals, view.ended);
-        if counters != seen {
-            return Err(format!("len, inserts, refusals, ends should be {counters:?}"));
-        }
-        for (flow, seen) in &view.held {
-            let entry = &self.flows[flow];
-            let expected = (entry.status, entry.deadline, entry.timeout);
-            if expected != *seen {
-                return Err(format!("{flow:?} should be {expected:?}"));
-            }
-        }
-        for (flow, &dropped) in &view.dropped {
-            let kept = self.flows.contains_key(flow);
-            if dropped == kept && !self.deferred.contains(flow) {
-                return Err(format!("{flow:?} should be {}", if kept { "alive" } else { "dropped" }));
-            }
-        }
-        self.agrees_with_next(view.next_deadline)
-    }
-
-    fn agrees_with_next(&self, next: Option<Timestamp>) -> Result<(), String> {
-        let waiting = self.flows.values().any(|entry| entry.waiting);
-        let active = self.flows.values().filter(|entry| entry.status == Status::Active);
-        let earliest = active.map(|entry| entry.deadline).min();
-        let right = match (waiting, earliest) {
-            (true, _) => next == Some(Timestamp::ZERO),
-            (false, Some(earliest)) => next.is_some_and(|next| next <= earliest),
-            // A dead slot may wait.
-            (false, None) => next.is_none_or(|next| next == Timestamp::ZERO),
-        };
-        let why = || format!("next_deadline should follow from waiting {waiting}, earliest {earliest:?}");
-        right.then_some(()).ok_or_else(why)
     }
 }
 

@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flow_table_api::{Direction, EndCounts, EndReason, OnExpiry, ReapReport, Status, Timestamp};
+use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
 
 /// A flow of a run, numbered by whoever makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,23 +133,4 @@ pub enum Refusal {
     KeyMismatch,
     Active,
     Cancelled,
-}
-
-/// What can be seen of a table and its flows at rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// `len`.
-    pub len: usize,
-    /// `stats().inserts`.
-    pub inserts: u64,
-    /// `stats().refusals`.
-    pub refusals: u64,
-    /// `stats().ended`.
-    pub ended: EndCounts,
-    /// `next_deadline`.
-    pub next_deadline: Option<Timestamp>,
-    /// Status, deadline and timeout of each flow to which there is a handle.
-    pub held: BTreeMap<FlowId, (Status, Timestamp, Duration)>,
-    /// Flows whose values have been dropped, of those made so far.
-    pub dropped: BTreeMap<FlowId, bool>,
 }

@@ -72,7 +72,7 @@ macro_rules! each_flaw {
             /// `OnExpiry::Remove` is ignored.
             IgnoresTheOption => "lookup::expired_is_not_found_if_so_wished",
             /// A flow that a look-up expires is let go there and then.
-            LookupForgetsEnds => "reap::hands_each_ended_flow_over_once",
+            LookupForgetsEnds => "export::hands_each_ended_flow_over_once",
             /// A look-up keeps others out.
             LookupsExclude => "lookup::a_lookup_waits_for_no_lookup",
             /// Handles are equal if their keys are.
@@ -126,17 +126,17 @@ macro_rules! each_flaw {
             /// A reap never says that there is more.
             GivesUpEarly => "reap::keeps_to_its_budget",
             /// Ended flows are handed over twice.
-            HandsOverTwice => "reap::hands_each_ended_flow_over_once",
+            HandsOverTwice => "export::hands_each_ended_flow_over_once",
             /// A reap calls back under a lock.
-            CallsBackUnderLock => "reap::the_callback_may_use_the_table",
+            CallsBackUnderLock => "export::the_callback_may_use_the_table",
             /// When the callback panics, the rest of the reaped flows is lost.
             PanicLosesTheRest => "panics::a_reap_survives_its_callback",
             /// `next_deadline` is a second late.
             NextDeadlineLate => "reap::next_deadline_is_a_lower_bound",
             /// Flows with two keys are visited twice.
-            VisitsPairsTwice => "early_end::iteration_visits_each_flow_once",
+            VisitsPairsTwice => "iteration::visits_each_flow_once",
             /// Iteration calls back under a lock.
-            VisitsUnderLock => "early_end::iteration_callbacks_may_use_the_table",
+            VisitsUnderLock => "iteration::callbacks_may_use_the_table",
             /// Refusals are not counted.
             ForgetsRefusals => "memory::counters_tell_what_happened",
         }
