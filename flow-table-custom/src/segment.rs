@@ -109,7 +109,7 @@ pub(crate) struct Place {
     number: usize,
 }
 
-/// Slots used at most in 2^`log2` buckets: 13/16 of them, when one in six buckets overflows.
+/// Slots used at most in 2^`log2` buckets: 13/16 of them, when two in seven buckets overflow.
 const fn room(log2: u32) -> usize {
     if log2 == LOG2_MAX { SLOTS << log2 } else { (SLOTS << log2) * 13 / 16 }
 }
