@@ -13,7 +13,9 @@ macro_rules! each_flaw {
             ReapLeavesSlots => "memory::one_packet_flows_leave_nothing",
             /// What is left in the queue of a replaced flow removes whatever has its key.
             StaleEntryRemovesByKey => "reap::works_by_identity",
-            /// So does a look-up that meets the slot of a dead flow.
+            /// A look-up that has met the slot of a dead flow removes whatever has its key by then.
+            LookupClearsByKey => "concurrency::nobody_loses_a_flow_to_a_dead_one",
+            /// So does a reap that comes upon it.
             DeadSlotRemovesByKey => "lookup::a_filled_slot_is_not_dead",
             /// A removed flow stays held until its deadline.
             RemovedFlowsStay => "early_end::remove_releases_at_once",

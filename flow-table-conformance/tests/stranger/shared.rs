@@ -54,6 +54,11 @@ impl<K: Key, V: Value> Shared<K, V> {
         self.with_dead(|dead| dead.insert(id, hashes.to_vec()));
     }
 
+    /// Whether a flow is gone that had `hash`.
+    pub fn has_dead(&self, hash: u64) -> bool {
+        self.with_dead(|dead| dead.values().any(|hashes| hashes.contains(&hash)))
+    }
+
     /// Removes dead slots under `hash`.
     pub fn prune(&self, inner: &mut Inner<K, V>, hash: u64) {
         for id in inner.ids_under(hash) {
