@@ -66,7 +66,7 @@ impl Tag {
         self.0.get()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(flow_table_loom)))]
     pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
         match NonZeroU8::new(bits) {
             Some(tag) => Some(Self(tag)),

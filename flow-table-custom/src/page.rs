@@ -126,7 +126,7 @@ impl<K, V> Layout<K, V> {
 }
 
 /// Bytes that an entry takes in its page, its record included.
-#[cfg(test)]
+#[cfg(all(test, not(flow_table_loom)))]
 pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
     let geometry = if pair { &Layout::<K, V>::PAIR } else { &Layout::<K, V>::SINGLE };
     geometry.stride + geometry.record_words * 4

@@ -36,7 +36,7 @@ const fn generation(word: u64) -> u32 {
 }
 
 impl RefWord {
-    #[cfg(any(test, flow_table_loom))]
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }

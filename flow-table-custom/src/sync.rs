@@ -41,6 +41,7 @@ mod imp {
             pub(crate) struct $name$(<$t>)?(atomic::$name$(<$t>)?);
 
             impl$(<$t>)? $name$(<$t>)? {
+                #[allow(dead_code, reason = "some are only ever zeroed memory")]
                 pub(crate) const fn new(value: $value) -> Self {
                     Self(atomic::$name::new(value))
                 }

@@ -27,7 +27,7 @@ mod tests;
 
 pub(crate) use lines::{Line, LineAllocator};
 pub(crate) use mapped::Mapped;
-#[cfg(test)]
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 use pool::Page;
 pub(crate) use pool::{PageId, PagePool};
 
