@@ -26,8 +26,8 @@ fn an_entry_is_whole_lines_and_a_record() {
     assert_eq!(entry_bytes::<u64, ()>(false), 32 + 8, "small flows share a line");
 }
 
-/// A million flows, and what the table has for each beside key, value and deadline. (Free memory that the pools keep for the
-/// next flows is given back before.)
+/// A million flows, and what the table has for each beside key, value and deadline. (Free memory that the pools
+/// keep for the next flows is given back before.)
 #[test]
 fn a_million_flows_take_what_the_sheet_says() {
     const FLOWS: u64 = 1_000_000;

@@ -2,9 +2,9 @@
 //!
 //! # Ground rules
 //!
-//! * P10. The table leaves the core here as it goes ([`Keeper::leave`]), and then counts in what each shard still has in use, under the
-//!   shard's lock, marking the shard closed. Whoever frees an entry of a closed shard counts it out. (One that is
-//!   freed before is counted neither in nor out.)
+//! * P10. The table leaves the core here as it goes ([`Keeper::leave`]), and then counts in what each shard still
+//!   has in use, under the shard's lock, marking the shard closed. Whoever frees an entry of a closed shard counts
+//!   it out. (One that is freed before is counted neither in nor out.)
 //! * The table itself counts for one until it has seen all shards, so that the number is not zero before.
 //! * Whoever brings the number to zero gets the core, and drops it when it has no other reference to it left.
 
@@ -29,7 +29,8 @@ impl<C> Keeper<C> {
 
     /// `entries` entries of a shard are in use. Under its lock, and it is closed from now on.
     pub(crate) fn count_in(&self, entries: usize) {
-        // Relaxed: the caller's own one, not counted out yet, keeps the number from zero; `count_out` orders the rest.
+        // Relaxed: the caller's own one, not counted out yet, keeps the number from zero; `count_out` orders the
+        // rest.
         self.outstanding.fetch_add(entries, Ordering::Relaxed);
     }
 

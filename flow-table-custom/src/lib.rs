@@ -1,13 +1,16 @@
-//! A flow table whose hash table, timers and reference counts are one: the fast backend of [`flow_table_api::Table`].
+//! A flow table whose hash table, timers and reference counts are one: the fast backend of
+//! [`flow_table_api::Table`].
 //!
-//! Look-ups take no lock. A hit reads one cache line of the hash table and the flow's own first line; a miss reads one line. The
-//! deadlines are kept in a timing wheel over the same entries, so one hash and one probe serve both look-up and timeout, and
-//! refreshing touches nothing but the flow. Ended flows and emptied memory go back while the table lives.
+//! Look-ups take no lock. A hit reads one cache line of the hash table and the flow's own first line; a miss reads
+//! one line. The deadlines are kept in a timing wheel over the same entries, so one hash and one probe serve both
+//! look-up and timeout, and refreshing touches nothing but the flow. Ended flows and emptied memory go back while
+//! the table lives.
 //!
 //! # Overview
 //!
 //! * [`FlowTable`]: the table. All that it can do is in [`Table`](api::Table).
-//! * [`StrongRef`] and [`WeakRef`]: handles of one word with a count in the flow itself, and references that keep no value alive.
+//! * [`StrongRef`] and [`WeakRef`]: handles of one word with a count in the flow itself, and references that keep
+//!   no value alive.
 //! * [`FlowBurst`]: look-ups that borrow flows and count nothing.
 //! * [`FlowEntry`]: a flow, as handles and bursts show it.
 //! * [`api`]: the interface, whole.
@@ -57,51 +60,56 @@
 //!
 //! # Consistency
 //!
-//! Operations on one key are linearizable. Writers lock the shards of the keys concerned, 64 shards at most; look-ups lock
-//! nothing, and confirm a miss if the shard's array was replaced meanwhile. A look-up waits in one case only: a flow with its key is
-//! just being replaced by another, for the two compare-and-swaps between the old flow's end and the new one's start.
+//! Operations on one key are linearizable. Writers lock the shards of the keys concerned, 64 shards at most;
+//! look-ups lock nothing, and confirm a miss if the shard's array was replaced meanwhile. A look-up waits in one
+//! case only: a flow with its key is just being replaced by another, for the two compare-and-swaps between the old
+//! flow's end and the new one's start.
 //!
-//! The two keys of a flow have one status, so they appear and go at one moment. Iteration, statistics and batches are not of one
-//! moment.
+//! The two keys of a flow have one status, so they appear and go at one moment. Iteration, statistics and batches
+//! are not of one moment.
 //!
-//! Of the user's code only `Eq` of keys runs under a lock. A value is dropped by whoever lets go of it last, under no lock: in a
-//! reap, in the drop of a handle, or at the end of a burst.
+//! Of the user's code only `Eq` of keys runs under a lock. A value is dropped by whoever lets go of it last, under
+//! no lock: in a reap, in the drop of a handle, or at the end of a burst.
 //!
 //! # Time and expiry
 //!
-//! Deadlines are exact to the nanosecond for look-ups and reaps, however coarse the wheel's buckets are. Refreshing does not touch
-//! the wheel: a flow comes up under the deadline it was filed with, and is filed again, once in a timeout. A reap with nothing due
-//! looks at one word for each shard. Cancelled flows, and those that a look-up expired, leave a notice with their shard, so
-//! the next reap finds them at once.
+//! Deadlines are exact to the nanosecond for look-ups and reaps, however coarse the wheel's buckets are.
+//! Refreshing does not touch the wheel: a flow comes up under the deadline it was filed with, and is filed again,
+//! once in a timeout. A reap with nothing due looks at one word for each shard. Cancelled flows, and those that a
+//! look-up expired, leave a notice with their shard, so the next reap finds them at once.
 //!
 //! # Memory
 //!
-//! A flow lies in one piece, key and value in it, in lines of 64 bytes; its address never changes. Values of more than about 60 KiB do
-//! not compile: box them. With 40-byte keys and 64-byte values a million flows take at most 40 bytes each beside key, value and
-//! deadline.
+//! A flow lies in one piece, key and value in it, in lines of 64 bytes; its address never changes. Values of more
+//! than about 60 KiB do not compile: box them. With 40-byte keys and 64-byte values a million flows take at most
+//! 40 bytes each beside key, value and deadline.
 //!
-//! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they stay with the table), all but
-//! half as many as are in use, or 256 KiB. Handles keep the flow's memory, and what else is in use in the table then, after the
-//! table has gone; weak ones keep its addresses.
+//! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they stay
+//! with the table), all but half as many as are in use, or 256 KiB. Handles keep the flow's memory, and what else
+//! is in use in the table then, after the table has gone; weak ones keep its addresses.
 //!
 //! # Performance and its limits
 //!
-//! What each operation costs in cache lines and locked writes is in the documentation of [`FlowTable`] and, with pictures, in the
-//! crate's IMPLEMENTATION.md. What to know:
+//! What each operation costs in cache lines and locked writes is in the documentation of [`FlowTable`] and, with
+//! pictures, in the crate's IMPLEMENTATION.md. What to know:
 //!
-//! * Give whole bursts of keys to [`lookup_batch`](api::Table::lookup_batch) or [`get_batch`](api::Burst::get_batch): their cache misses
-//!   overlap. Prefer bursts to handles: counting a reference costs two locked writes.
+//! * Give whole bursts of keys to [`lookup_batch`](api::Table::lookup_batch) or
+//!   [`get_batch`](api::Burst::get_batch): their cache misses overlap. Prefer bursts to handles: counting a
+//!   reference costs two locked writes.
 //! * Keep bursts short. What ends while one is open waits for it.
-//! * A look-up of a two-key flow by its forward key reads one line more than one by its reply key, the adjacent one.
-//! * The number of shards and of their segments is fixed by the capacity that the table is made with. Raising it later by much makes
-//!   single insertions slow, as more flows are moved at once when a segment grows.
-//! * Keys with equal hashes are found by walking. The seed is random, so nobody should be able to choose such keys.
-//! * Pages are numbered with 20 bits: there can be some 500 million one-key flows of 128 bytes, and two-key ones besides.
+//! * A look-up of a two-key flow by its forward key reads one line more than one by its reply key, the adjacent
+//!   one.
+//! * The number of shards and of their segments is fixed by the capacity that the table is made with. Raising it
+//!   later by much makes single insertions slow, as more flows are moved at once when a segment grows.
+//! * Keys with equal hashes are found by walking. The seed is random, so nobody should be able to choose such
+//!   keys.
+//! * Pages are numbered with 20 bits: there can be some 500 million one-key flows of 128 bytes, and two-key ones
+//!   besides.
 //!
 //! # Features
 //!
-//! None. Linux gets huge pages and gives memory back; x86-64 compares tags with SSE2 and prefetches. Elsewhere both are
-//! done without.
+//! None. Linux gets huge pages and gives memory back; x86-64 compares tags with SSE2 and prefetches. Elsewhere
+//! both are done without.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 

@@ -15,9 +15,9 @@ mod imp {
     pub(crate) use loom::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
-/// Shuttle's own atomics are larger than the words they stand for, so entries and buckets in type-stable memory cannot be made
-/// of them. These are std's, with a point before each access at which shuttle may switch threads, and that is all that
-/// shuttle's own do: it runs one thread at a time and knows no weak orderings.
+/// Shuttle's own atomics are larger than the words they stand for, so entries and buckets in type-stable memory
+/// cannot be made of them. These are std's, with a point before each access at which shuttle may switch threads,
+/// and that is all that shuttle's own do: it runs one thread at a time and knows no weak orderings.
 #[cfg(all(flow_table_shuttle, not(flow_table_loom)))]
 mod imp {
     use std::ops::Deref;
@@ -28,7 +28,8 @@ mod imp {
     pub(crate) use shuttle::thread::yield_now as spin_loop;
     pub(crate) use std::sync::atomic::{Ordering, fence};
 
-    /// One of shuttle's own, for its points to switch at. (Yielding would tell the scheduler that the thread waits.)
+    /// One of shuttle's own, for its points to switch at. (Yielding would tell the scheduler that the thread
+    /// waits.)
     fn switch() {
         thread_local!(static POINT: AtomicBool = const { AtomicBool::new(false) });
         POINT.with(|point| point.load(Ordering::SeqCst));

@@ -143,8 +143,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.reap_with(now, budget, ended)
     }
 
-    /// The same as [`reap_with`](Table::reap_with): timers belong to shards, not to threads, and calls that run at once start
-    /// at different shards.
+    /// The same as [`reap_with`](Table::reap_with): timers belong to shards, not to threads, and calls that run at
+    /// once start at different shards.
     fn reap_local_with(
         &self,
         now: Timestamp,

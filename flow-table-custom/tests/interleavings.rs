@@ -1,5 +1,6 @@
-//! The whole table under random schedules: with `--cfg flow_table_shuttle` shuttle chooses which thread goes on at every access
-//! to an atomic and at every lock (`scripts/loom` runs that too); else these are ordinary tests with threads.
+//! The whole table under random schedules: with `--cfg flow_table_shuttle` shuttle chooses which thread goes on at
+//! every access to an atomic and at every lock (`scripts/loom` runs that too); else these are ordinary tests with
+//! threads.
 //!
 //! Keys and values check themselves: a value is its key's, and counts its drops.
 
@@ -19,8 +20,8 @@ mod schedule {
     /// Threads that are overtaken in a schedule with priorities: races of two or three steps.
     const DEPTH: usize = 3;
 
-    /// Runs `body` under so many schedules with random switches, and as many with random priorities, where one thread goes
-    /// on for long.
+    /// Runs `body` under so many schedules with random switches, and as many with random priorities, where one
+    /// thread goes on for long.
     pub(super) fn explore(body: impl Fn() + Send + Sync + 'static) {
         let schedules =
             std::env::var("FLOW_TABLE_SCHEDULES").map_or(500, |count| count.parse().expect("a number"));

@@ -23,7 +23,8 @@ struct Table {
 }
 
 impl Table {
-    /// An entry with the flow 0, referenced by the table. All words that need the total order have had an operation of it.
+    /// An entry with the flow 0, referenced by the table. All words that need the total order have had an
+    /// operation of it.
     fn settled() -> Arc<Self> {
         let table = Self {
             refs: RefWord::new(),
@@ -96,7 +97,8 @@ impl Table {
     }
 }
 
-/// `burst` on one thread, while `let_go` on another gives up the only reference. In the end the flow is gone, once.
+/// `burst` on one thread, while `let_go` on another gives up the only reference. In the end the flow is gone,
+/// once.
 fn against(burst: fn(&Table), let_go: fn(&Table)) {
     explore(move || {
         let table = Table::settled();

@@ -111,8 +111,8 @@ fn counting_in_after_the_lock_is_refuted() {
     });
 }
 
-/// A last handle leaves its entry in limbo, from where the closing burst frees it, and the table goes. The handle still looks
-/// into limbo after that, with `claim`, its own share of the core.
+/// A last handle leaves its entry in limbo, from where the closing burst frees it, and the table goes. The handle
+/// still looks into limbo after that, with `claim`, its own share of the core.
 fn against_limbo(look: fn(&Memory, claim: Arc<Core>)) {
     explore(move || {
         let (core, memory) = table();

@@ -1,5 +1,5 @@
-//! A look-up that misses against whatever takes a flow's slot away while its key stays found: a new array of buckets, and
-//! replacement.
+//! A look-up that misses against whatever takes a flow's slot away while its key stays found: a new array of
+//! buckets, and replacement.
 
 use flow_table_api::Direction;
 

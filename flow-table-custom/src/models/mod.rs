@@ -1,20 +1,22 @@
 //! The protocols of this crate under loom: every interleaving, every value that a weakly ordered load may give.
 //!
 //! `scripts/loom` runs them. Each module puts one protocol's real parts ([`RefWord`](crate::refs::RefWord),
-//! [`Segment`](crate::segment::Segment), [`Keeper`](crate::keeper::Keeper) …) between two or three threads, and has variants of the
-//! protocol that are wrong on purpose, which loom must refuse: a model that accepts those proves nothing.
+//! [`Segment`](crate::segment::Segment), [`Keeper`](crate::keeper::Keeper) …) between two or three threads, and
+//! has variants of the protocol that are wrong on purpose, which loom must refuse: a model that accepts those
+//! proves nothing.
 //!
 //! # Ground rules
 //!
-//! * What users give to a flow is a [`Payload`] here: loom reports a race of its accesses, it itself every access when nobody is
-//!   there.
-//! * The real code takes entries and buckets from memory that is all zeros. Loom's atomics must be made, so models make
-//!   words and buckets where the real code finds them.
-//! * Loom lets a sequentially consistent load overlook a store only if the value it reads then was not stored sequentially
-//!   consistently itself; the language is stricter. So models bring words that need the total order into being with such an
-//!   operation, before threads start.
-//! * Loom does not see that a store could have come before another thread's load of the word if the storing thread has loaded the
-//!   word in between. So who mostly loads is spawned, and who mostly stores runs first, on the model's own thread.
+//! * What users give to a flow is a [`Payload`] here: loom reports a race of its accesses, it itself every access
+//!   when nobody is there.
+//! * The real code takes entries and buckets from memory that is all zeros. Loom's atomics must be made, so models
+//!   make words and buckets where the real code finds them.
+//! * Loom lets a sequentially consistent load overlook a store only if the value it reads then was not stored
+//!   sequentially consistently itself; the language is stricter. So models bring words that need the total order
+//!   into being with such an operation, before threads start.
+//! * Loom does not see that a store could have come before another thread's load of the word if the storing thread
+//!   has loaded the word in between. So who mostly loads is spawned, and who mostly stores runs first, on the
+//!   model's own thread.
 
 mod borrowing;
 mod ending;
@@ -34,7 +36,8 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
     Builder::new().check(model);
 }
 
-/// Explores the executions of `model` with at most `switches` unforced switches of threads, for what is too large otherwise.
+/// Explores the executions of `model` with at most `switches` unforced switches of threads, for what is too large
+/// otherwise.
 fn explore_within(switches: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(switches);

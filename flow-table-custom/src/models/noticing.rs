@@ -9,7 +9,8 @@ use super::explore;
 use crate::due::DueTimes;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// One shard's time, and how many notices wait. The queue of notices is sequentially consistent, as this counter is.
+/// One shard's time, and how many notices wait. The queue of notices is sequentially consistent, as this counter
+/// is.
 struct Shard {
     due: DueTimes,
     notices: AtomicUsize,
