@@ -98,5 +98,9 @@ fn all_in_all_found_all_gone() {
     assert_eq!(table.stats().ended.expired, FLOWS + guests);
     assert!(table.memory() <= 2 * empty + (1 << 20), "{empty} bytes when empty, {} after all", table.memory());
     #[cfg(target_os = "linux")]
-    assert!(resident() <= resident_before + SLACK, "{resident_before} bytes resident before, {} after", resident());
+    assert!(
+        resident() <= resident_before + SLACK,
+        "{resident_before} bytes resident before, {} after",
+        resident()
+    );
 }
