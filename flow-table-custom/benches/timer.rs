@@ -12,6 +12,11 @@
 
 #[path = "../src/index.rs"]
 mod index;
+#[path = "../src/memory/mapped.rs"]
+mod mapped;
+mod memory {
+    pub(crate) use crate::mapped::Mapped;
+}
 #[path = "../src/prefetch.rs"]
 mod prefetch;
 #[path = "../src/timer/mod.rs"]
