@@ -22,8 +22,8 @@ pub const FEWEST_FLOWS: usize = 256;
 /// push the table out of the processor's caches, so a turn may consist of many runs.
 const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
 
-/// So many steps show what one in ten thousand takes; they are timed for ten turns at most.
-const STEPS: u64 = 100_000;
+/// So many steps show what one in ten thousand takes; they are timed for five turns at most.
+const STEPS: u64 = 50_000;
 
 /// A table of up to so many flows may stay in the processor's caches during a turn, if other candidates' turns
 /// have not pushed it out.
@@ -78,7 +78,7 @@ impl Contender {
     fn latencies(&self, crew: &Crew, run: Run, (_, _, flows): Setting, turn: Duration) -> Latencies {
         self.warm_up(crew, run, flows);
         let (mut elapsed, mut all) = (Duration::ZERO, latencies());
-        while all.is_empty() || (all.len() < STEPS && elapsed < turn * 10) {
+        while all.is_empty() || (all.len() < STEPS && elapsed < turn * 5) {
             let (time, recorded) = self.run_metered(crew, run);
             elapsed += time;
             all += recorded;

@@ -39,7 +39,7 @@ impl Plan {
             workloads: or_else(&args.workload, || Workload::all().collect()),
             sizes: or_else(&args.flows, || if args.full { FULL_SIZES.into() } else { SHORT_SIZES.into() }),
             threads: or_else(&args.threads, || all_threads),
-            rounds: args.rounds.unwrap_or(if args.full { 9 } else { 5 }),
+            rounds: args.rounds.unwrap_or(if args.full { 7 } else { 5 }),
             turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 40 } else { 20 })),
             memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 7),
         }

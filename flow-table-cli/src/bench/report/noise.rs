@@ -18,8 +18,7 @@ pub(super) fn write(text: &mut String, record: &Record, before: Option<&Record>)
     writeln!(
         text,
         "From the fastest round to the slowest it is {} of the median in half of the results, and {} in nine of \
-         ten.\n\
-         Differences below that mean nothing.",
+         ten. Differences below that mean nothing.",
         percent(share(&spreads, 0.5)),
         percent(share(&spreads, 0.9)),
     )?;
@@ -30,10 +29,8 @@ pub(super) fn write(text: &mut String, record: &Record, before: Option<&Record>)
     writeln!(
         text,
         "\nTwo runs, one after the other, have {} results in common. {agree} of them agree: the medians differ \
-         by at\n\
-         most {}, or one lies within the range of the other run's rounds. The second run as a whole took {:.2} \
-         times\n\
-         as long as the first; besides that,",
+         by at most {}, or one lies within the range of the other run's rounds. The second run as a whole took \
+         {:.2} times as long as the first; besides that,",
         changes.len(),
         percent(TOLERANCE),
         comparison.drift,

@@ -11,8 +11,7 @@ use crate::bench::size;
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
         "ns per operation, the median of the rounds, for numbers of flows and threads; in parentheses, how many \
-         times\n\
-         as fast as `dashmap`.\n",
+         times as fast as `dashmap`.\n",
     );
     for workload in Workload::all() {
         let columns = columns(record, workload);

@@ -65,8 +65,7 @@ impl fmt::Display for Goal {
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
         "`custom` against `dashmap`, one thread unless said. Borrowing is compared with the faster of dashmap's \
-         two\n\
-         ways, with handles and without.\n\n\
+         two ways, with handles and without.\n\n\
          | | goal | measured | met |\n|---|---|---|---|\n",
     );
     for Check { what, goal, measured } in checks(record) {

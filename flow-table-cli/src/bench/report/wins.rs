@@ -11,8 +11,7 @@ use crate::bench::size;
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
         "All results in which a peer or `dashmap` needs less time than `custom`, beyond the range of the \
-         rounds, or\n\
-         less memory. Mind that peers do less: no timers, no statuses, no capacity.\n\n\
+         rounds, or less memory. Mind that peers do less: no timers, no statuses, no capacity.\n\n\
          | workload | flows | threads | who | time by custom's | bytes by custom's |\n|---|---|---|---|---|---|\n",
     );
     let mut lines = 0;

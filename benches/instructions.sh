@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Counts the instructions of hot operations with callgrind: repeatable where times are not. Says so and succeeds where
+# valgrind is not installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v valgrind >/dev/null; then
+    echo 'SKIPPED: valgrind is not installed'
+    exit 0
+fi
+program=$(cargo build --release --package flow-table-benches --bin instructions --message-format json-render-diagnostics |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+count() {
+    local log operations
+    log=$(mktemp)
+    operations=$(valgrind --tool=callgrind --toggle-collect='instructions::measured*' --callgrind-out-file=/dev/null \
+        "$program" "$1" "$2" 2>"$log") || { cat "$log" >&2; rm -f "$log"; return 1; }
+    awk -v operations="$operations" '/Collected/ { printf "%.0f", $NF / operations }' "$log"
+    rm -f "$log"
+}
+
+printf 'instructions per operation\n%-14s %9s %9s\n' '' dashmap custom
+for operation in hit hit_batch borrow_batch miss insert refresh reap_one; do
+    dashmap=$(count dashmap "$operation")
+    custom=$(count custom "$operation")
+    printf '%-14s %9s %9s\n' "$operation" "$dashmap" "$custom"
+done
