@@ -58,13 +58,13 @@ fn all_in_all_found_all_gone() {
                 let table = &table;
                 scope.spawn(move || {
                     let (mut found, mut handles) = (0, Vec::new());
-                    let ids: Vec<u64> = (0..FLOWS).filter(|id| id % 2 == reader).collect();
-                    for batch in ids.chunks(32) {
-                        let keys: Vec<Key> = batch.iter().map(|&id| key(id)).collect();
+                    for batch in (reader..FLOWS / 32).step_by(2) {
+                        let ids = batch * 32..batch * 32 + 32;
+                        let keys: Vec<Key> = ids.clone().map(key).collect();
                         table.lookup_batch(&keys, SECOND, &mut handles);
-                        for (handle, id) in handles.iter().zip(batch) {
+                        for (handle, id) in handles.iter().zip(ids) {
                             let handle = handle.as_ref().expect("inserted, and not due");
-                            assert_eq!((handle.key(), handle.value()), (&key(*id), &[*id; 8]));
+                            assert_eq!((handle.key(), handle.value()), (&key(id), &[id; 8]));
                             assert!(handle.refresh(SECOND));
                             found += 1;
                         }
@@ -96,7 +96,9 @@ fn all_in_all_found_all_gone() {
     let report = table.reap(Timestamp::MAX, Budget::UNLIMITED);
     assert_eq!((report.expired as u64, table.len()), (FLOWS, 0));
     assert_eq!(table.stats().ended.expired, FLOWS + guests);
-    assert!(table.memory() <= 2 * empty + (1 << 20), "{empty} bytes when empty, {} after all", table.memory());
+    // The reserve, and a bucket for each segment that was ever used.
+    let reserve = (1 << 20) + (1 << 19);
+    assert!(table.memory() <= 2 * empty + reserve, "{empty} bytes when empty, {} after all", table.memory());
     #[cfg(target_os = "linux")]
     assert!(
         resident() <= resident_before + SLACK,
