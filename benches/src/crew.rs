@@ -8,6 +8,15 @@ use std::time::{Duration, Instant};
 
 type Task = Box<dyn FnOnce() + Send>;
 
+/// Some workers of a crew: `threads` of them, from number `first` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The first one's number.
+    pub first: usize,
+    /// How many.
+    pub threads: usize,
+}
+
 /// Worker threads, numbered from 0. They end when it is dropped.
 #[derive(Debug)]
 pub struct Crew {
@@ -35,18 +44,18 @@ impl Crew {
         self.workers.is_empty()
     }
 
-    /// Runs `task` on the first `threads` workers, each with its number, and waits for all.
+    /// Runs `task` on the workers of `team`, each with its number in it, and waits for all.
     ///
     /// # Panics
     ///
-    /// If one of them does, or there are fewer workers.
+    /// If one of them does, or there are not that many.
     pub fn each<R: Send + 'static>(
         &self,
-        threads: usize,
+        team: Team,
         task: impl Fn(usize) -> R + Clone + Send + 'static,
     ) -> Vec<R> {
         let (sender, results) = channel();
-        for (thread, worker) in self.workers[..threads].iter().enumerate() {
+        for (thread, worker) in self.workers[team.first..][..team.threads].iter().enumerate() {
             let (task, sender) = (task.clone(), sender.clone());
             let task = move || {
                 let result = task(thread);
@@ -57,11 +66,11 @@ impl Crew {
         }
         drop(sender);
         let results: Vec<R> = results.into_iter().collect();
-        assert_eq!(results.len(), threads, "a worker panicked");
+        assert_eq!(results.len(), team.threads, "a worker panicked");
         results
     }
 
-    /// Runs `task` on the first `threads` workers at the same time, and gives the time from the first one's start
+    /// Runs `task` on the workers of `team` at the same time, and gives the time from the first one's start
     /// to the last one's end, and what the tasks gave.
     ///
     /// # Panics
@@ -69,11 +78,11 @@ impl Crew {
     /// As [`each`](Self::each).
     pub fn timed<R: Send + 'static>(
         &self,
-        threads: usize,
+        team: Team,
         task: impl Fn(usize) -> R + Clone + Send + 'static,
     ) -> (Duration, Vec<R>) {
-        let line = Arc::new(StartLine { awaited: AtomicUsize::new(threads) });
-        let runs = self.each(threads, move |thread| {
+        let line = Arc::new(StartLine { awaited: AtomicUsize::new(team.threads) });
+        let runs = self.each(team, move |thread| {
             line.wait();
             let start = Instant::now();
             let result = task(thread);
@@ -109,15 +118,17 @@ mod tests {
     #[test]
     fn all_workers_take_part() {
         let crew = Crew::new(3);
-        let mut threads = crew.each(3, |thread| thread);
+        let mut threads = crew.each(Team { first: 0, threads: 3 }, |thread| thread);
         threads.sort_unstable();
         assert_eq!(threads, [0, 1, 2]);
-        assert_eq!(crew.timed(2, |thread| thread).1.len(), 2);
+        assert_eq!(crew.timed(Team { first: 1, threads: 2 }, |thread| thread).1.len(), 2);
+        let worker = || crew.each(Team { first: 2, threads: 1 }, |_| thread::current().id());
+        assert_eq!(worker(), worker());
     }
 
     #[test]
     #[should_panic(expected = "a worker panicked")]
     fn a_panic_is_not_lost() {
-        Crew::new(2).timed(2, |thread| assert_ne!(thread, 1));
+        Crew::new(2).timed(Team { first: 0, threads: 2 }, |thread| assert_ne!(thread, 1));
     }
 }

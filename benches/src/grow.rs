@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::meter::latencies;
-use crate::{Candidate, Crew, Run, Workload, resident_bytes};
+use crate::{Candidate, Crew, Run, Team, Workload, resident_bytes};
 
 /// What one process measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub fn grow(candidate: Candidate, flows: usize) -> Growth {
     let world = candidate.world(Workload::Grow, flows, 1);
     let before = resident_bytes();
     let filled = world.clone();
-    let mut recorded = crew.each(1, move |thread| {
+    let mut recorded = crew.each(Team { first: 0, threads: 1 }, move |thread| {
         let mut latencies = latencies();
         filled.run_metered(run, thread, &mut latencies);
         latencies

@@ -28,7 +28,7 @@ mod workloads;
 mod world;
 
 pub use candidate::{Candidate, Role, UnknownCandidate};
-pub use crew::Crew;
+pub use crew::{Crew, Team};
 pub use memory::{available_bytes, resident_bytes};
 pub use workload::{UnknownWorkload, Workload};
 pub use world::{Run, World};

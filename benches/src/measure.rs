@@ -1,10 +1,11 @@
 //! Candidates in turns, round by round.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::meter::{Latencies, latencies};
-use crate::{Candidate, Crew, Run, Workload, World};
+use crate::{Candidate, Crew, Run, Team, Workload, World};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -34,25 +35,55 @@ const CACHED: usize = 1 << 17;
 pub struct Contender {
     /// Which one.
     pub candidate: Candidate,
-    /// Its table.
-    pub world: Arc<dyn World>,
+    world: Arc<dyn World>,
+    /// The number of the first worker that filled the table. The same ones work on it, as flows may be theirs.
+    first: usize,
 }
 
 impl Contender {
-    /// A candidate with a table of `flows` flows, at least [`FEWEST_FLOWS`], for `workload`, filled by `threads`
-    /// threads of `crew`.
-    pub fn new(candidate: Candidate, workload: Workload, flows: usize, threads: usize, crew: &Crew) -> Self {
-        let world = candidate.world(workload, flows, threads);
+    /// A candidate with a table of `flows` flows, at least [`FEWEST_FLOWS`], for `workload`, filled by `team`.
+    pub fn new(candidate: Candidate, workload: Workload, flows: usize, team: Team, crew: &Crew) -> Self {
+        let world = candidate.world(workload, flows, team.threads);
         let filled = Arc::clone(&world);
-        crew.each(threads, move |thread| filled.fill(thread));
-        Self { candidate, world }
+        crew.each(team, move |thread| filled.fill(thread));
+        Self { candidate, world, first: team.first }
+    }
+
+    /// Contenders with tables for `workload` that `threads` threads each have filled, as many at a time as there
+    /// are workers.
+    pub fn all(candidates: &[Candidate], (workload, threads, flows): Setting, crew: &Crew) -> Vec<Self> {
+        let mut contenders = Vec::with_capacity(candidates.len());
+        for candidates in candidates.chunks((crew.len() / threads).max(1)) {
+            thread::scope(|scope| {
+                let fill = |(place, candidate): (usize, &Candidate)| {
+                    let (candidate, team) = (*candidate, Team { first: place * threads, threads });
+                    scope.spawn(move || Self::new(candidate, workload, flows, team, crew))
+                };
+                let filling: Vec<_> = candidates.iter().enumerate().map(fill).collect();
+                contenders.extend(filling.into_iter().map(|filling| filling.join().expect("it can be filled")));
+            });
+        }
+        contenders
+    }
+
+    /// Drops them, all at the same time: large tables take long.
+    pub fn drop_all(contenders: Vec<Self>) {
+        thread::scope(|scope| {
+            contenders.into_iter().for_each(|contender| {
+                scope.spawn(move || drop(contender));
+            })
+        });
+    }
+
+    fn team(&self, run: Run) -> Team {
+        Team { first: self.first, threads: run.threads }
     }
 
     /// The time that one run takes.
     pub fn run(&self, crew: &Crew, run: Run) -> Duration {
         self.prepare(crew, run);
         let world = Arc::clone(&self.world);
-        let (elapsed, _) = crew.timed(run.threads, move |thread| world.run(run, thread));
+        let (elapsed, _) = crew.timed(self.team(run), move |thread| world.run(run, thread));
         self.world.settle(run);
         elapsed
     }
@@ -61,7 +92,7 @@ impl Contender {
     fn run_metered(&self, crew: &Crew, run: Run) -> (Duration, Latencies) {
         self.prepare(crew, run);
         let world = Arc::clone(&self.world);
-        let (elapsed, recorded) = crew.timed(run.threads, move |thread| {
+        let (elapsed, recorded) = crew.timed(self.team(run), move |thread| {
             let mut latencies = latencies();
             world.run_metered(run, thread, &mut latencies);
             latencies
@@ -88,7 +119,7 @@ impl Contender {
 
     fn prepare(&self, crew: &Crew, run: Run) {
         let world = Arc::clone(&self.world);
-        crew.each(run.threads, move |thread| world.prepare(run, thread));
+        crew.each(self.team(run), move |thread| world.prepare(run, thread));
     }
 
     /// A run that takes no longer than a turn should, if that is possible. Runs a few, so caches are warm

@@ -10,13 +10,14 @@ const FLOWS: usize = FEWEST_FLOWS + 1;
 const EFFORT: Effort = Effort { rounds: 2, turn: Duration::ZERO };
 
 fn run(threads: usize) {
-    let crew = Crew::new(threads);
+    let crew = Crew::new(4);
     for workload in Workload::all().filter(|workload| threads == 1 || workload.is_parallel()) {
-        let able = Candidate::ALL.iter().filter(|candidate| candidate.cannot(workload).is_none());
-        let contenders: Vec<Contender> =
-            able.map(|candidate| Contender::new(*candidate, workload, FLOWS, threads, &crew)).collect();
+        let able: Vec<Candidate> =
+            Candidate::ALL.iter().copied().filter(|candidate| candidate.cannot(workload).is_none()).collect();
+        let setting = (workload, threads, FLOWS);
+        let contenders = Contender::all(&able, setting, &crew);
         let mut steps = 0;
-        let outcomes = measure(&contenders, &crew, (workload, threads, FLOWS), EFFORT, || steps += 1);
+        let outcomes = measure(&contenders, &crew, setting, EFFORT, || steps += 1);
         assert_eq!(steps, EFFORT.rounds + 2);
         assert_eq!(outcomes.len(), contenders.len());
         for outcome in outcomes {

@@ -10,6 +10,8 @@ use flow_table_benches::{Candidate, Role, Workload, available_bytes};
 use super::args::MeasureArgs;
 
 const SHORT_SIZES: &[usize] = &[1 << 16, 1 << 20];
+/// Workloads that handle all flows of a table get at most so many rounds if it has up to so many flows.
+const WHOLE_ROUNDS: [(usize, usize); 3] = [(1 << 18, usize::MAX), (1 << 21, 3), (usize::MAX, 2)];
 const FULL_SIZES: &[usize] = &[1 << 16, 1 << 20, 1 << 23];
 
 /// What is measured, and how thoroughly.
@@ -32,8 +34,7 @@ impl Plan {
             Role::Peer => args.peers || args.full,
             Role::Floor => true,
         };
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        let all_threads = if args.full { vec![1, 2, processors] } else { vec![1] };
+        let all_threads = if args.full { vec![1, 2, processors()] } else { vec![1] };
         Self {
             candidates: Candidate::ALL.iter().copied().filter(wanted).collect(),
             workloads: or_else(&args.workload, || Workload::all().collect()),
@@ -41,14 +42,19 @@ impl Plan {
             threads: or_else(&args.threads, || all_threads),
             rounds: args.rounds.unwrap_or(if args.full { 7 } else { 5 }),
             turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 40 } else { 20 })),
-            memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 10 * 7),
+            memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 2),
         }
     }
 
-    /// How thoroughly `workload` is measured: what cannot be made shorter gets fewer rounds.
+    /// How thoroughly `workload` is measured: what cannot be made shorter gets fewer rounds. Where flows come and
+    /// go, now and then an operation has much to do for all others, so turns are longer.
     pub(crate) fn effort(&self, workload: Workload, flows: usize) -> Effort {
-        let rounds = if workload.is_whole() && flows > 1 << 18 { self.rounds.min(3) } else { self.rounds };
-        Effort { rounds, turn: self.turn }
+        let most = WHOLE_ROUNDS.iter().find(|(most_flows, _)| flows <= *most_flows);
+        let rounds = match most {
+            Some((_, rounds)) if workload.is_whole() => self.rounds.min(*rounds),
+            _ => self.rounds,
+        };
+        Effort { rounds, turn: if workload.is_standing() { self.turn } else { 3 * self.turn } }
     }
 
     /// The candidates that can run one of `workloads`, in groups whose tables of `flows` flows fit into memory
@@ -73,10 +79,19 @@ impl Plan {
         groups
     }
 
+    /// As many workers as are needed or, to fill tables faster, as there are processors.
+    pub(crate) fn workers(&self) -> usize {
+        self.threads.iter().copied().max().unwrap_or(1).max(processors())
+    }
+
     /// The numbers of threads that `workload` can run on.
     pub(crate) fn threads(&self, workload: Workload) -> &[usize] {
         if workload.is_parallel() { &self.threads } else { &[1] }
     }
+}
+
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// What was asked for, each once and in order; if nothing was, `all`.

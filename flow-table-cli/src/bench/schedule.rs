@@ -12,7 +12,7 @@ use super::row::Row;
 
 /// Measures all of `plan`, and hands each result to `report` as soon as it is there.
 pub(crate) fn run(plan: &Plan, report: impl FnMut(Row) -> Result<()>) -> Result<()> {
-    let crew = Crew::new(plan.threads.iter().copied().max().unwrap_or(1));
+    let crew = Crew::new(plan.workers());
     let mut session = Session { plan, crew, progress: Progress::new(steps(plan)), report };
     for &flows in &plan.sizes {
         session.standing(flows)?;
@@ -40,7 +40,7 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
         let workloads: Vec<Workload> = self.plan.workloads.iter().copied().filter(standing).collect();
         let Some(&first) = workloads.first() else { return Ok(()) };
         for group in self.plan.groups(&workloads, flows) {
-            let contenders = self.fill(&group, first, flows, self.crew.len());
+            let contenders = self.fill(&group, (first, self.crew.len(), flows));
             for &workload in &workloads {
                 let able = |contender: &&Contender| contender.candidate.cannot(workload).is_none();
                 let able: Vec<Contender> = contenders.iter().filter(able).cloned().collect();
@@ -48,6 +48,7 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
                     self.cell(&able, (workload, threads, flows))?;
                 }
             }
+            Contender::drop_all(contenders);
         }
         Ok(())
     }
@@ -56,17 +57,18 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
     fn changing(&mut self, workload: Workload, flows: usize) -> Result<()> {
         for &threads in self.plan.threads(workload) {
             for group in self.plan.groups(&[workload], flows) {
-                let contenders = self.fill(&group, workload, flows, threads);
+                let contenders = self.fill(&group, (workload, threads, flows));
                 self.cell(&contenders, (workload, threads, flows))?;
+                Contender::drop_all(contenders);
             }
         }
         Ok(())
     }
 
-    fn fill(&self, group: &[Candidate], workload: Workload, flows: usize, threads: usize) -> Vec<Contender> {
+    fn fill(&self, group: &[Candidate], setting: Setting) -> Vec<Contender> {
+        let (workload, _, flows) = setting;
         self.progress.says(format!("{workload}, {flows} flows: filling tables"));
-        let filled = |candidate: &Candidate| Contender::new(*candidate, workload, flows, threads, &self.crew);
-        group.iter().map(filled).collect()
+        Contender::all(group, setting, &self.crew)
     }
 
     fn cell(&mut self, contenders: &[Contender], setting: Setting) -> Result<()> {
