@@ -5,14 +5,12 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use flow_table_benches::measure::Contender;
-use flow_table_benches::{Candidate, Crew, Role, Run, Team, Workload};
+use flow_table_benches::{Candidate, Contender, Crew, Role, Run, Setting, Workload};
 
 /// One size that fits a processor's caches in part, and one that does not.
 const SIZES: &[usize] = &[1 << 16, 1 << 20];
 /// In test mode, as Criterion defines it, each benchmark runs once and nothing is measured.
 const TEST_SIZES: &[usize] = &[1 << 8];
-const TEAM: Team = Team { first: 0, threads: 1 };
 /// The most operations in one run; Criterion's longer samples are several.
 const OPERATIONS: u64 = 1 << 17;
 
@@ -27,13 +25,14 @@ fn compare(criterion: &mut Criterion, crew: &Crew, workload: Workload) {
             let mut contender = None;
             group.bench_function(BenchmarkId::new(candidate.name(), flows), |bencher| {
                 // Once, outside of what is timed, and never if the name is filtered out.
-                let contender =
-                    contender.get_or_insert_with(|| Contender::new(candidate, workload, flows, TEAM, crew));
+                let contender = contender.get_or_insert_with(|| {
+                    Contender::new(candidate, Setting { workload, threads: 1, flows }, 0, crew)
+                });
                 bencher.iter_custom(|operations| {
                     let (mut done, mut elapsed) = (0, Duration::ZERO);
                     while done < operations {
                         let rest = (operations - done).min(OPERATIONS) as usize;
-                        let run = Run { workload, threads: TEAM.threads, operations: rest };
+                        let run = Run { workload, threads: 1, operations: rest };
                         elapsed += contender.run(crew, run);
                         done += if workload.is_whole() { flows } else { rest } as u64;
                     }
@@ -46,7 +45,7 @@ fn compare(criterion: &mut Criterion, crew: &Crew, workload: Workload) {
 }
 
 fn backends(criterion: &mut Criterion) {
-    let crew = Crew::new(TEAM.threads);
+    let crew = Crew::new(1);
     Workload::all()
         .filter(|workload| *workload != Workload::Grow)
         .for_each(|workload| compare(criterion, &crew, workload));

@@ -13,6 +13,7 @@
 
 pub mod backend;
 mod candidate;
+mod contender;
 mod crew;
 pub mod data;
 pub mod floor;
@@ -28,6 +29,7 @@ mod workloads;
 mod world;
 
 pub use candidate::{Candidate, Role, UnknownCandidate};
+pub use contender::{Contender, FEWEST_FLOWS, Setting};
 pub use crew::{Crew, Team};
 pub use memory::{available_bytes, resident_bytes};
 pub use workload::{UnknownWorkload, Workload};

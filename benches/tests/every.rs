@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use flow_table_benches::grow::grow;
-use flow_table_benches::measure::{Contender, Effort, FEWEST_FLOWS, measure};
-use flow_table_benches::{Candidate, Crew, Role, Workload};
+use flow_table_benches::measure::{Effort, measure};
+use flow_table_benches::{Candidate, Contender, Crew, FEWEST_FLOWS, Role, Setting, Workload};
 
 const FLOWS: usize = FEWEST_FLOWS + 1;
 const EFFORT: Effort = Effort { rounds: 2, turn: Duration::ZERO };
@@ -14,7 +14,7 @@ fn run(threads: usize) {
     for workload in Workload::all().filter(|workload| threads == 1 || workload.is_parallel()) {
         let able: Vec<Candidate> =
             Candidate::ALL.iter().copied().filter(|candidate| candidate.cannot(workload).is_none()).collect();
-        let setting = (workload, threads, FLOWS);
+        let setting = Setting { workload, threads, flows: FLOWS };
         let contenders = Contender::all(&able, setting, &crew);
         let mut steps = 0;
         let outcomes = measure(&contenders, &crew, setting, EFFORT, || steps += 1);

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use flow_table_benches::measure::FEWEST_FLOWS;
-use flow_table_benches::{Candidate, Role, Workload};
+use flow_table_benches::{Candidate, FEWEST_FLOWS, Role, Workload};
 
 /// What to measure.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use flow_table_benches::grow::Growth;
 use flow_table_benches::measure::Outcome;
-use flow_table_benches::{Candidate, Workload};
+use flow_table_benches::{Candidate, Setting, Workload};
 use serde::{Deserialize, Serialize};
 
 /// One candidate's result in one workload. What does not apply is `None`.
@@ -72,7 +72,8 @@ impl Row {
         (self.flows, self.workload.parse().ok(), self.threads, self.candidate.parse().ok())
     }
 
-    pub(crate) fn of(outcome: &Outcome, workload: Workload, flows: usize, threads: usize) -> Self {
+    pub(crate) fn of(outcome: &Outcome, setting: Setting) -> Self {
+        let Setting { workload, threads, flows } = setting;
         let quantile = |share| outcome.latencies.as_ref().map(|latencies| latencies.value_at_quantile(share));
         Self {
             workload: workload.name().into(),

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use flow_table_benches::grow::Growth;
-use flow_table_benches::measure::{Contender, Setting, measure};
-use flow_table_benches::{Candidate, Crew, Workload};
+use flow_table_benches::measure::measure;
+use flow_table_benches::{Candidate, Contender, Crew, Setting, Workload};
 
 use super::grow;
 use super::plan::Plan;
@@ -40,12 +40,12 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
         let workloads: Vec<Workload> = self.plan.workloads.iter().copied().filter(standing).collect();
         let Some(&first) = workloads.first() else { return Ok(()) };
         for group in self.plan.groups(&workloads, flows) {
-            let contenders = self.fill(&group, (first, self.crew.len(), flows));
+            let contenders = self.fill(&group, Setting { workload: first, threads: self.crew.len(), flows });
             for &workload in &workloads {
                 let able = |contender: &&Contender| contender.candidate.cannot(workload).is_none();
                 let able: Vec<Contender> = contenders.iter().filter(able).cloned().collect();
                 for &threads in self.plan.threads(workload) {
-                    self.cell(&able, (workload, threads, flows))?;
+                    self.cell(&able, Setting { workload, threads, flows })?;
                 }
             }
             Contender::drop_all(contenders);
@@ -57,8 +57,9 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
     fn changing(&mut self, workload: Workload, flows: usize) -> Result<()> {
         for &threads in self.plan.threads(workload) {
             for group in self.plan.groups(&[workload], flows) {
-                let contenders = self.fill(&group, (workload, threads, flows));
-                self.cell(&contenders, (workload, threads, flows))?;
+                let setting = Setting { workload, threads, flows };
+                let contenders = self.fill(&group, setting);
+                self.cell(&contenders, setting)?;
                 Contender::drop_all(contenders);
             }
         }
@@ -66,17 +67,17 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
     }
 
     fn fill(&self, group: &[Candidate], setting: Setting) -> Vec<Contender> {
-        let (workload, _, flows) = setting;
+        let Setting { workload, flows, .. } = setting;
         self.progress.says(format!("{workload}, {flows} flows: filling tables"));
         Contender::all(group, setting, &self.crew)
     }
 
     fn cell(&mut self, contenders: &[Contender], setting: Setting) -> Result<()> {
-        let (workload, threads, flows) = setting;
+        let Setting { workload, threads, flows } = setting;
         self.progress.says(format!("{workload}, {flows} flows, {threads} threads"));
         let effort = self.plan.effort(workload, flows);
         let outcomes = measure(contenders, &self.crew, setting, effort, || self.progress.step());
-        outcomes.iter().try_for_each(|outcome| (self.report)(Row::of(outcome, workload, flows, threads)))
+        outcomes.iter().try_for_each(|outcome| (self.report)(Row::of(outcome, setting)))
     }
 
     fn growing(&mut self, flows: usize) -> Result<()> {
