@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::data::BURST;
+
 /// What is measured. See [`about`](Self::about).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Workload {
@@ -55,6 +57,21 @@ struct Spec {
     step: usize,
 }
 
+/// One look-up after the other: what most workloads have in common.
+const LOOK_UP: Spec = Spec {
+    workload: Workload::LookupHit,
+    name: "",
+    about: "",
+    standing: true,
+    parallel: true,
+    latency: true,
+    whole: false,
+    step: 1,
+};
+
+/// All flows of a table.
+const WHOLE: Spec = Spec { parallel: false, whole: true, ..LOOK_UP };
+
 const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::LookupHit,
@@ -62,74 +79,50 @@ const SPECS: &[Spec] = &[
         about: "Packets of known flows, one by one: look the flow up, move its deadline, let the handle go. \
                 Flows are hit evenly and in random order; the clock moves 100 ns with each packet, so that \
                 every refresh writes.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::LookupHitBatch,
         name: "lookup_hit_batch",
         about: "The same in batches of 32: look all of them up at once, refresh each, let the handles go.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: crate::data::BURST,
+        step: BURST,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::LookupZipf,
         name: "lookup_zipf",
         about: "lookup_hit with the popularity of real traffic: the flow of rank k gets a share proportional \
                 to 1/k. Popular flows lie scattered in memory.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::BorrowHit,
         name: "borrow_hit",
         about: "lookup_hit within bursts of 32 packets, borrowing: no handle, no reference counted. Each \
                 packet is looked up and refreshed before the next one.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: crate::data::BURST,
+        step: BURST,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::BorrowHitBatch,
         name: "borrow_hit_batch",
         about: "borrow_hit, but the 32 packets of a burst are looked up at once and then refreshed.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: crate::data::BURST,
+        step: BURST,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::LookupMiss,
         name: "lookup_miss",
         about: "Packets of no known flow in a full table, one by one: what a scan or a flood looks up. There \
                 are as many unknown keys as flows.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::LookupMissBatch,
         name: "lookup_miss_batch",
         about: "The same in batches of 32.",
-        standing: true,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: crate::data::BURST,
+        step: BURST,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::Churn,
@@ -138,10 +131,7 @@ const SPECS: &[Spec] = &[
                 flow, and insert a new one. The timeout is a minute, and the clock moves as fast as that \
                 takes. One operation is both. On several threads each reaps its own share.",
         standing: false,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::PacketMix,
@@ -151,30 +141,23 @@ const SPECS: &[Spec] = &[
                 thread's share. A flow gets its packets during the first third of its life and then idles \
                 until it expires, along the way. One operation is a packet.",
         standing: false,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: crate::data::BURST,
+        step: BURST,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::ReapStorm,
         name: "reap_storm",
         about: "All flows of the table are due at once, as after an outage: one reap. One operation is a flow.",
         standing: false,
-        parallel: false,
         latency: false,
-        whole: true,
-        step: 1,
+        ..WHOLE
     },
     Spec {
         workload: Workload::ReapIdle,
         name: "reap_idle",
         about: "Reap with nothing due, as between bursts. One operation is a call.",
-        standing: true,
         parallel: false,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::Grow,
@@ -183,10 +166,7 @@ const SPECS: &[Spec] = &[
                 is timed (one reading of the clock included), and the process's resident size before and \
                 after gives the bytes per flow.",
         standing: false,
-        parallel: false,
-        latency: true,
-        whole: true,
-        step: 1,
+        ..WHOLE
     },
     Spec {
         workload: Workload::Flood,
@@ -195,10 +175,7 @@ const SPECS: &[Spec] = &[
                 up, miss, insert. About half are refused; the others get the room of flows that are due, \
                 which the insertion finds. Timeouts are random.",
         standing: false,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::NatPair,
@@ -207,20 +184,14 @@ const SPECS: &[Spec] = &[
                 insert a new one, look a random live one up by its forward key and another by its reply key, \
                 refreshing neither. One operation is all four.",
         standing: false,
-        parallel: true,
-        latency: true,
-        whole: false,
-        step: 1,
+        ..LOOK_UP
     },
     Spec {
         workload: Workload::Iterate,
         name: "iterate",
         about: "Visit all flows. One operation is a flow.",
-        standing: true,
-        parallel: false,
         latency: false,
-        whole: true,
-        step: 1,
+        ..WHOLE
     },
 ];
 
