@@ -104,3 +104,28 @@ impl<K, V> Taken<K, V> {
         Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flow_table_api::{Flow, NewFlow, Table};
+
+    use super::*;
+    use crate::FlowTable;
+
+    #[test]
+    fn what_a_refresh_had_moved_takes_of_the_budget_too() {
+        let table = FlowTable::<u64, ()>::new(6);
+        for key in 0..6 {
+            let new = NewFlow::new(key, ()).timeout(Duration::from_secs(10));
+            let flow = table.insert(new, Timestamp::ZERO).expect("there is room").flow;
+            assert!(flow.refresh(Timestamp::from_secs(5)));
+        }
+        let reap = |budget| table.reap(Timestamp::from_secs(10), Budget::flows(budget));
+        let report = reap(4);
+        assert_eq!((report.rescheduled, report.visited(), report.more), (4, 4, true));
+        let report = reap(2);
+        assert_eq!((report.rescheduled, report.visited(), report.more), (2, 2, false), "that was all");
+    }
+}

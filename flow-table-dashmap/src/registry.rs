@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn more_threads_than_ids_can_tell_apart_share_a_queue() {
+        let table = FlowTable::<u64, ()>::new(1);
+        // Each time as a thread that has none yet.
+        let claim = || table.shared.registry.claim(&table.shared).index;
+        assert!((0..FlowId::QUEUES).all(|index| claim() == index));
+        assert_eq!((claim(), table.shared.registry.len()), (0, FlowId::QUEUES));
+    }
+
+    #[test]
     fn seats_in_tables_that_are_gone_are_forgotten() {
         for _ in 0..100 {
             put(&FlowTable::new(1), 1);
@@ -152,6 +161,10 @@ mod tests {
         let table = FlowTable::new(1);
         put(&table, 1);
         assert_eq!(SEATS.with_borrow(Vec::len), 1);
+        put(&FlowTable::new(1), 1);
+        let other = FlowTable::new(1);
+        put(&other, 1);
+        assert_eq!(SEATS.with_borrow(Vec::len), 2, "those in tables that are there are not");
     }
 
     #[test]
