@@ -10,11 +10,16 @@
 // The crate's own files, as no library shows them. Not all of each is used here, and the tests in them have no harness.
 #![allow(dead_code, unused_imports, clippy::duplicate_mod)]
 
+#[path = "../src/memory/fallible.rs"]
+mod fallible;
 #[path = "../src/index.rs"]
 mod index;
 #[path = "../src/memory/mapped.rs"]
 mod mapped;
 mod memory {
+    #[cfg(test)]
+    pub(crate) use crate::fallible::refusing;
+    pub(crate) use crate::fallible::{AllocError, try_box, try_reserve};
     pub(crate) use crate::mapped::Mapped;
 }
 #[path = "../src/prefetch.rs"]

@@ -69,7 +69,7 @@ impl<K: Key, V: Value> Core<K, V> {
         set
     }
 
-    /// Locks the shards of the keys and of their holders, makes room for slots, and finds the holders. Expires holders
+    /// Locks the shards of the keys and of their holders, and finds the holders. Expires holders
     /// that are due, if told the time. A dead slot on the way is taken out.
     #[inline]
     pub(crate) fn find_holders<'c>(
@@ -78,17 +78,13 @@ impl<K: Key, V: Value> Core<K, V> {
         hashes: Hashes,
         now: Option<Timestamp>,
         borrowings: &mut Borrowings<K, V>,
-    ) -> Result<Found<'c, K, V>, AllocError> {
+    ) -> Found<'c, K, V> {
         let mut set = ShardSet::one(self.shard_of(hashes.forward));
         if let Some(hash) = hashes.reply {
             set.add(self.shard_of(hash));
         }
         loop {
             let mut locks = Locks::take(self, set);
-            let slots = hashes.iter().count();
-            for (hash, _) in hashes.iter() {
-                self.reserve(locks.shard(self.shard_of(hash)), hash, slots)?;
-            }
             let forward = self.find_holder(&mut locks, key, hashes.forward, now, borrowings);
             let reply = match reply.zip(hashes.reply) {
                 Some((key, hash)) => self.find_holder(&mut locks, key, hash, now, borrowings),
@@ -101,7 +97,7 @@ impl<K: Key, V: Value> Core<K, V> {
                 }
             }
             if complete {
-                return Ok(Found { locks, forward, reply });
+                return Found { locks, forward, reply };
             }
         }
     }
@@ -150,6 +146,12 @@ impl<K: Key, V: Value> Core<K, V> {
             let reply = self.hash_in(index, Direction::Reply);
             self.unlink(locks.shard(self.shard_of(reply)), reply, Slot::new(index, Direction::Reply));
         }
+    }
+
+    /// Makes room for a slot for each key of a flow. Its shards are locked.
+    pub(crate) fn reserve_slots(&self, locks: &mut Locks<'_>, hashes: Hashes) -> Result<(), AllocError> {
+        let slots = hashes.iter().count();
+        hashes.iter().try_for_each(|(hash, _)| self.reserve(locks.shard(self.shard_of(hash)), hash, slots))
     }
 
     /// Fills a slot for each key of a flow. There is room, and its shards are locked.

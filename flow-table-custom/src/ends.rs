@@ -14,8 +14,7 @@ impl<K: Key, V: Value> Core<K, V> {
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hashes = self.hashes(key, None);
         let mut borrowings = Borrowings::new();
-        // Without memory for a bucket there is no flow.
-        let mut found = self.find_holders((key, None), hashes, None, &mut borrowings).ok()?;
+        let mut found = self.find_holders((key, None), hashes, None, &mut borrowings);
         let holder = found.forward.take()?;
         let removed = self.detach(&mut found.locks, &holder.handle());
         if !removed {
@@ -78,7 +77,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let word = Flow::state(&**flow).load();
         if word.status == Status::Active && word.deadline < before {
             inner.timers.disarm(index, &mut self.filed());
-            inner.timers.arm(index, word.deadline, &mut self.filed());
+            inner.timers.rearm(index, word.deadline, &mut self.filed());
             self.due.lower(page.shard(), word.deadline);
         }
         Ok(())

@@ -36,6 +36,13 @@ pub(crate) enum Refusal<K, V> {
     OutOfMemory,
 }
 
+/// A flow in its entry, filed under its deadline, not yet found by anyone.
+struct Prepared {
+    index: EntryIndex,
+    generation: u32,
+    deadline: Timestamp,
+}
+
 type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> Core<K, V> {
@@ -84,30 +91,29 @@ impl<K: Key, V: Value> Core<K, V> {
         inner.entries += 1;
         self.write(index, flow.take()?, hashes);
         let entry = self.entry(index);
-        let Some(place) = segment.vacancy(&inner.segments[local], hash) else {
-            // SAFETY: it was written just now, and nobody references it: it was not published.
-            *flow = Some(unsafe { entry.take() }.into());
-            self.free(&mut inner, index);
+        let deadline = now + entry.options().timeout();
+        let vacancy = segment.vacancy(&inner.segments[local], hash);
+        let armed = |_: &_| inner.timers.arm(index, deadline, &mut self.filed()).is_ok();
+        let Some(place) = vacancy.filter(armed) else {
+            self.take_back(&mut inner, index, flow);
             self.capacity.give_back(1);
             return None;
         };
         let handle = self.publish(index, generation);
-        let deadline = now + entry.options().timeout();
         segment.occupy(&mut inner.segments[local], hash, place, Slot::new(index, Direction::Forward));
         // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
         // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of the entry's last
         // flow, sees the new slot from then on.
         fence(Ordering::Release);
         entry.state().reset(Status::Active, deadline);
-        self.file(shard, &mut inner, index, deadline);
+        self.count(shard, &mut inner, deadline);
         Some(handle)
     }
 
-    /// Files a flow that has just become active, and counts it. Its shard is locked.
+    /// Counts a flow that is filed and has just become active. Its shard is locked.
     #[inline]
-    fn file(&self, shard: usize, inner: &mut ShardInner, index: EntryIndex, deadline: Timestamp) {
+    fn count(&self, shard: usize, inner: &mut ShardInner, deadline: Timestamp) {
         self.shards[shard].counters.inserts.add_locked(inner, 1);
-        inner.timers.arm(index, deadline, &mut self.filed());
         self.due.lower(shard, deadline);
     }
 
@@ -124,7 +130,7 @@ impl<K: Key, V: Value> Core<K, V> {
             let mut borrowings = Borrowings::new();
             let new = flow.as_ref().expect("the caller's flow");
             let keys = (new.key(), new.reply_key());
-            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings)?;
+            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings);
             if let Some((holder, key)) = conflict(&found, mode) {
                 return Err(Refusal::Held { holder: holder.handle(), key });
             }
@@ -139,17 +145,13 @@ impl<K: Key, V: Value> Core<K, V> {
                 self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
                 return Err(Refusal::Full);
             }
-            let (index, generation) = match self.alloc(&mut found.locks, hashes) {
-                Ok(allocated) => allocated,
-                Err(AllocError) => {
-                    self.capacity.give_back(usize::from(reserved));
-                    return Err(Refusal::OutOfMemory);
-                }
+            let Ok(Prepared { index, generation, deadline }) = self.prepare(&mut found.locks, flow, hashes, now)
+            else {
+                self.capacity.give_back(usize::from(reserved));
+                return Err(Refusal::OutOfMemory);
             };
-            let new = flow.take().expect("the caller's flow");
-            self.write(index, new, hashes);
             let mut inserted = Inserted::new(self.publish(index, generation));
-            if let Some((old, status)) = self.install(&mut found, index, hashes, now) {
+            if let Some((old, status)) = self.install(&mut found, index, hashes, deadline) {
                 // Of a flow that ended while it was being replaced, the reap takes care, unless its room is needed.
                 let reason = match status {
                     Status::Expired => Some(EndReason::Expired),
@@ -171,13 +173,29 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Takes an entry for a flow with these keys. Its shard is locked.
-    fn alloc(&self, locks: &mut Locks<'_>, hashes: Hashes) -> Result<(EntryIndex, u32), AllocError> {
+    /// All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
+    /// locked. Without memory nothing has changed, and `flow` is the caller's.
+    fn prepare(
+        &self,
+        locks: &mut Locks<'_>,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: Hashes,
+        now: Timestamp,
+    ) -> Result<Prepared, AllocError> {
+        self.reserve_slots(locks, hashes)?;
         let (shard, pair) = (self.shard_of(hashes.forward), hashes.reply.is_some());
         let inner = locks.shard(shard);
-        let allocated = inner.slab(pair).alloc(self, shard, pair)?;
+        let (index, generation) = inner.slab(pair).alloc(self, shard, pair)?;
         inner.entries += 1;
-        Ok(allocated)
+        self.write(index, flow.take().expect("the caller's flow"), hashes);
+        let deadline = now + self.entry(index).options().timeout();
+        match inner.timers.arm(index, deadline, &mut self.filed()) {
+            Ok(()) => Ok(Prepared { index, generation, deadline }),
+            Err(AllocError) => {
+                self.take_back(inner, index, flow);
+                Err(AllocError)
+            }
+        }
     }
 
     /// Writes a flow into the entry that was taken for it, detached.
@@ -189,6 +207,14 @@ impl<K: Key, V: Value> Core<K, V> {
         unsafe { self.entry(index).write(flow.into_parts()) };
     }
 
+    /// Undoes [`write`](Self::write), and frees the entry.
+    #[cold]
+    fn take_back(&self, inner: &mut ShardInner, index: EntryIndex, flow: &mut Option<NewFlow<K, V>>) {
+        // SAFETY: it was written just now, and nobody references it: it was not published.
+        *flow = Some(unsafe { self.entry(index).take() }.into());
+        self.free(inner, index);
+    }
+
     /// References a flow that was written for the table and for the caller.
     #[inline]
     fn publish(&self, index: EntryIndex, generation: u32) -> StrongRef<K, V> {
@@ -198,18 +224,17 @@ impl<K: Key, V: Value> Core<K, V> {
         unsafe { StrongRef::from_counted(entry, Direction::Forward) }
     }
 
-    /// Makes a detached flow active under its keys, in place of whoever is found under them. Its shards are locked. Gives
-    /// the live flow that it replaced, with the status that that one has now.
+    /// Makes a detached flow that is filed under `deadline` active under its keys, in place of whoever is found under them.
+    /// Its shards are locked. Gives the live flow that it replaced, with the status that that one has now.
     fn install(
         &self,
         found: &mut Found<'_, K, V>,
         index: EntryIndex,
         hashes: Hashes,
-        now: Timestamp,
+        deadline: Timestamp,
     ) -> Option<(Entry<K, V>, Status)> {
         let Found { locks, forward, reply } = found;
         let entry = self.entry(index);
-        let deadline = now + entry.options().timeout();
         let ended = |holder: &&Holder<K, V>| !holder.live && holder.index != index;
         for holder in [&*forward, &*reply].into_iter().flatten().filter(ended) {
             self.unlink_locked(locks, holder.index);
@@ -232,7 +257,7 @@ impl<K: Key, V: Value> Core<K, V> {
             }
         }
         let shard = self.shard_of(hashes.forward);
-        self.file(shard, locks.shard(shard), index, deadline);
+        self.count(shard, locks.shard(shard), deadline);
         let old = old?.entry;
         let status = old.state().load().status;
         if status == Status::Detached {
@@ -278,9 +303,7 @@ impl<K: Key, V: Value> Core<K, V> {
         loop {
             let mut borrowings = Borrowings::new();
             let keys = (flow.key(), flow.reply_key());
-            let Ok(mut found) = self.find_holders(keys, hashes, Some(now), &mut borrowings) else {
-                return Err(ReinsertError::OutOfMemory);
-            };
+            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings);
             self.expire(entry, now);
             ended()?;
             if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
@@ -297,15 +320,21 @@ impl<K: Key, V: Value> Core<K, V> {
                 self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
                 return Err(ReinsertError::Full { capacity: self.capacity.limit() });
             }
-            if held {
-                let shard = self.shard_of(hashes.forward);
-                found.locks.shard(shard).timers.disarm(index, &mut self.filed());
-            } else {
+            let deadline = now + entry.options().timeout();
+            let slots = self.reserve_slots(&mut found.locks, hashes);
+            let timers = &mut found.locks.shard(self.shard_of(hashes.forward)).timers;
+            if held && slots.is_ok() {
+                timers.disarm(index, &mut self.filed());
+                timers.rearm(index, deadline, &mut self.filed());
+            } else if slots.and_then(|()| timers.arm(index, deadline, &mut self.filed())).is_ok() {
                 entry.refs().clone_one();
                 entry.options().set_own(HELD);
+            } else {
+                self.capacity.give_back(usize::from(!held));
+                return Err(ReinsertError::OutOfMemory);
             }
             self.unlink_locked(&mut found.locks, index);
-            self.install(&mut found, index, hashes, now);
+            self.install(&mut found, index, hashes, deadline);
             drop(found);
             let mut inserted = Inserted::new(flow.clone());
             inserted.made_room = room.take();
@@ -323,10 +352,4 @@ fn conflict<'f, K, V>(found: &'f Found<'_, K, V>, mode: Mode) -> Option<(&'f Hol
     let reply = found.reply.as_ref().filter(|holder| holder.live);
     let other = reply.filter(|holder| forward.is_none_or(|forward| forward.entry != holder.entry));
     other.map(|holder| (holder, Direction::Reply))
-}
-
-impl<K, V> From<AllocError> for Refusal<K, V> {
-    fn from(AllocError: AllocError) -> Self {
-        Self::OutOfMemory
-    }
 }

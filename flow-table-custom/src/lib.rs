@@ -140,6 +140,8 @@ mod lookup;
 mod memory;
 #[cfg(all(test, flow_table_loom))]
 mod models;
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+mod out_of_memory;
 mod page;
 mod prefetch;
 mod reap;

@@ -122,7 +122,7 @@ impl<K, V> Core<K, V> {
                 Expiry::NotDue(deadline) => {
                     // A refresh came between.
                     report.rescheduled += 1;
-                    inner.timers.arm(index, deadline, &mut self.filed());
+                    inner.timers.rearm(index, deadline, &mut self.filed());
                     continue;
                 }
             }

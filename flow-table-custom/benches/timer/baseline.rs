@@ -4,12 +4,18 @@
 use flow_table_api::Timestamp;
 
 use crate::index::EntryIndex;
+use crate::memory::AllocError;
 use crate::timer::{Due, Entries, Heap, Place, Position, TimerQueue};
 
 /// What both queues do.
 pub(crate) trait Queue {
     fn new() -> Self;
-    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries);
+    fn arm(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError>;
     fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool;
     fn pop_due(
         &mut self,
@@ -28,8 +34,13 @@ impl Queue for TimerQueue {
         Self::new()
     }
 
-    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
-        self.arm(entry, deadline, entries);
+    fn arm(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
+        self.arm(entry, deadline, entries)
     }
 
     fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
@@ -67,8 +78,13 @@ impl Queue for HeapQueue {
         Self(Heap::new())
     }
 
-    fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
-        self.0.push(entry, deadline, entries);
+    fn arm(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
+        self.0.push(entry, deadline, entries)
     }
 
     fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
@@ -95,7 +111,7 @@ impl Queue for HeapQueue {
                 }
                 Due::At(deadline) => {
                     *rescheduled += 1;
-                    self.0.push(entry, deadline, entries);
+                    self.0.push(entry, deadline, entries).expect("an entry was taken out");
                 }
             }
         }

@@ -64,7 +64,7 @@ impl<Q: Queue> World<Q> {
     fn arm(&mut self, entry: EntryIndex, timeout: Duration) {
         let (queue, deadline) = (&mut self.queues[Self::queue_of(entry)], self.now + timeout);
         self.records.set_deadline(entry, deadline);
-        queue.arm(entry, deadline, &mut self.records);
+        queue.arm(entry, deadline, &mut self.records).expect("there is memory");
     }
 
     /// The timeout of a new flow.

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use super::chunk::{ChunkPages, PAGES};
 use super::max_tree::MaxTree;
-use super::{AllocError, PAGE_BYTES, os};
+use super::{AllocError, PAGE_BYTES, os, try_reserve};
 
 /// Chunks of a pool that do without huge pages, so that small tables stay small.
 const SMALL_CHUNKS: usize = 1;
@@ -71,6 +71,7 @@ impl Inventory {
     pub(super) fn add_chunk(&mut self) -> Result<NonNull<u8>, AllocError> {
         let chunk = self.chunks.len();
         let huge = chunk >= SMALL_CHUNKS;
+        try_reserve(&mut self.chunks, 1)?;
         let memory = os::Chunk::new(huge)?;
         let base = memory.base();
         let pages = PAGES.min(self.max_pages - chunk as u32 * PAGES);

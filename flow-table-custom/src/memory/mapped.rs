@@ -4,6 +4,8 @@
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use super::fallible::{AllocError, permit};
+
 /// A value in a mapping of its own. Worth it from several pages on.
 pub(crate) struct Mapped<T> {
     value: NonNull<T>,
@@ -15,16 +17,14 @@ unsafe impl<T: Send> Send for Mapped<T> {}
 unsafe impl<T: Sync> Sync for Mapped<T> {}
 
 impl<T> Mapped<T> {
-    /// Maps memory and moves `value` there. As with a `Box`, the process ends if there is none.
-    pub(crate) fn new(value: T) -> Self {
+    /// Maps memory and moves `value` there.
+    pub(crate) fn new(value: T) -> Result<Self, AllocError> {
         const { assert!(align_of::<T>() <= 4096, "mappings are aligned to pages") };
-        let Some(memory) = system::map(size_of::<T>()) else {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>());
-        };
-        let memory = memory.cast::<T>();
+        permit()?;
+        let memory = system::map(size_of::<T>()).ok_or(AllocError)?.cast::<T>();
         // SAFETY: the mapping is new, large enough, and aligned to a page.
         unsafe { memory.write(value) };
-        Self { value: memory }
+        Ok(Self { value: memory })
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn holds_and_drops_its_value() {
         let witness = Rc::new(());
-        let mut mapped = Mapped::new((Rc::clone(&witness), [0u8; 9000]));
+        let mut mapped = Mapped::new((Rc::clone(&witness), [0u8; 9000])).expect("there is memory");
         mapped.1[8999] = 7;
         assert_eq!((mapped.1[8999], Rc::strong_count(&witness)), (7, 2));
         drop(mapped);

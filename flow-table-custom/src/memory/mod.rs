@@ -16,6 +16,7 @@
 //! 4. What must survive giving back (a generation count, say) is handed in as `keep` and comes back as `kept`.
 
 mod chunk;
+mod fallible;
 mod inventory;
 mod lines;
 mod mapped;
@@ -25,6 +26,9 @@ mod pool;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use fallible::refusing;
+pub(crate) use fallible::{AllocError, try_box, try_reserve};
 pub(crate) use lines::{Line, LineAllocator};
 pub(crate) use mapped::Mapped;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
@@ -33,7 +37,3 @@ pub(crate) use pool::{PageId, PagePool};
 
 /// Bytes of a page.
 pub(crate) const PAGE_BYTES: usize = os::CHUNK_BYTES / chunk::PAGES as usize;
-
-/// There is no memory: the pool's limit is reached, or the system refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AllocError;

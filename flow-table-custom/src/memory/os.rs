@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::ptr::NonNull;
 
-use super::AllocError;
+use super::fallible::{AllocError, permit};
 
 /// Bytes of a chunk, and its alignment: the huge page of x86-64 and of AArch64 with small pages of 4 KiB.
 pub(super) const CHUNK_BYTES: usize = 2 << 20;
@@ -32,6 +32,7 @@ impl Chunk {
     ///
     /// The system has no memory or no addresses left.
     pub(super) fn new(huge: bool) -> Result<Self, AllocError> {
+        permit()?;
         let base = system::map().ok_or(AllocError)?;
         debug_assert!(base.addr().get().is_multiple_of(CHUNK_BYTES));
         base.as_ptr().expose_provenance();

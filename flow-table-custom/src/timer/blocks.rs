@@ -3,7 +3,7 @@ use std::ops::{Index, IndexMut};
 use super::position::BlockNumber;
 use super::tick::Bucket;
 use crate::index::EntryIndex;
-use crate::memory::Mapped;
+use crate::memory::{AllocError, Mapped, try_reserve};
 
 /// Four cache lines of a bucket's entries. The blocks of a bucket form a chain; all but the last are full.
 ///
@@ -94,37 +94,44 @@ impl Blocks {
     }
 
     /// An empty block at the end of the chain of `bucket`, after `prev`.
-    pub(super) fn allocate(&mut self, bucket: Bucket, prev: Option<BlockNumber>) -> BlockNumber {
-        let number = self.take_free();
+    pub(super) fn allocate(
+        &mut self,
+        bucket: Bucket,
+        prev: Option<BlockNumber>,
+    ) -> Result<BlockNumber, AllocError> {
+        let number = self.take_free()?;
         let block = &mut self[number];
         (block.prev, block.next, block.bucket, block.len) = (prev, None, bucket, 0);
         if let Some(prev) = prev {
             self[prev].next = Some(number);
         }
-        number
+        Ok(number)
     }
 
-    fn take_free(&mut self) -> BlockNumber {
+    fn take_free(&mut self) -> Result<BlockNumber, AllocError> {
         let free = self.segments[self.search_from..].iter().position(|segment| segment.free != 0);
         self.search_from = match free {
             Some(skipped) => self.search_from + skipped,
-            None => self.grow(),
+            None => self.grow()?,
         };
         let segment = &mut self.segments[self.search_from];
         let block = segment.free.trailing_zeros() as usize;
         segment.free &= segment.free - 1;
         self.used += 1;
-        BlockNumber::from_index(self.search_from * SEGMENT + block)
+        Ok(BlockNumber::from_index(self.search_from * SEGMENT + block))
     }
 
     /// Adds a segment; its number.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self) -> usize {
+    fn grow(&mut self) -> Result<usize, AllocError> {
         let number = self.segments.len();
-        assert!((number + 1) * SEGMENT <= BlockNumber::LIMIT, "a timer queue numbers at most 2^25 blocks");
-        self.segments.push(Segment { blocks: Mapped::new([Block::EMPTY; SEGMENT]), free: u64::MAX });
-        number
+        if (number + 1) * SEGMENT > BlockNumber::LIMIT {
+            return Err(AllocError);
+        }
+        try_reserve(&mut self.segments, 1)?;
+        self.segments.push(Segment { blocks: Mapped::new([Block::EMPTY; SEGMENT])?, free: u64::MAX });
+        Ok(number)
     }
 
     /// Frees the last block of a chain; the one before it, now the last.
@@ -173,7 +180,7 @@ impl Blocks {
             return None;
         }
         let from = BlockNumber::from_index(last * SEGMENT + (!free).trailing_zeros() as usize);
-        let to = self.take_free();
+        let to = self.take_free().expect("one before the last segment is free");
         debug_assert!(to.index() / SEGMENT < last);
         let block = self[from];
         self[to] = block;

@@ -4,6 +4,7 @@ use super::position::BlockNumber;
 use super::tick::{Bucket, Tick};
 use super::{Entries, Position};
 use crate::index::EntryIndex;
+use crate::memory::AllocError;
 
 /// The entries of all buckets. Knows no time.
 pub(super) struct Buckets {
@@ -22,12 +23,20 @@ impl Buckets {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, bucket: Bucket, entry: EntryIndex, entries: &mut impl Entries) {
-        let level = self.levels[bucket.level()].get_or_insert_with(Level::new);
+    pub(super) fn push(
+        &mut self,
+        bucket: Bucket,
+        entry: EntryIndex,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
+        let level = match &mut self.levels[bucket.level()] {
+            Some(level) => level,
+            none => none.insert(Level::new()?),
+        };
         let tail = match level.tail(bucket.digit()) {
             Some(tail) if !self.blocks[tail].is_full() => tail,
             full_or_none => {
-                let tail = self.blocks.allocate(bucket, full_or_none);
+                let tail = self.blocks.allocate(bucket, full_or_none)?;
                 level.set_tail(bucket.digit(), Some(tail));
                 self.occupied |= 1 << bucket.level();
                 tail
@@ -35,6 +44,7 @@ impl Buckets {
         };
         let slot = self.blocks[tail].push(entry);
         entries.set_position(entry, Position::in_block(tail, slot));
+        Ok(())
     }
 
     /// Takes the last entry of a bucket out, and says whether that emptied the bucket. The entry's position is left as

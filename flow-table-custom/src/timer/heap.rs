@@ -2,6 +2,7 @@ use flow_table_api::Timestamp;
 
 use super::{Entries, Position};
 use crate::index::EntryIndex;
+use crate::memory::{AllocError, try_reserve};
 
 /// A 4-ary heap of deadlines that tells every entry where it is, so that removal needs no search.
 ///
@@ -33,10 +34,17 @@ impl Heap {
         Some(self.nodes.first()?.deadline)
     }
 
-    pub(crate) fn push(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+    pub(crate) fn push(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
+        try_reserve(&mut self.nodes, 1)?;
         let node = Node { deadline, entry };
         self.nodes.push(node);
         self.sift_up(self.nodes.len() - 1, node, entries);
+        Ok(())
     }
 
     /// Takes the entry with the earliest deadline out. Its position is left as it was: the caller sets it.

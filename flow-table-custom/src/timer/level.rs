@@ -1,5 +1,6 @@
 use super::position::BlockNumber;
 use super::tick::Bucket;
+use crate::memory::{AllocError, try_box};
 
 /// The buckets of one level of the wheel: the last block of each, and which are occupied.
 pub(super) struct Level {
@@ -10,8 +11,8 @@ pub(super) struct Level {
 const WORDS: usize = Bucket::PER_LEVEL / 64;
 
 impl Level {
-    pub(super) fn new() -> Box<Self> {
-        Box::new(Self { occupied: [0; WORDS], tails: [None; Bucket::PER_LEVEL] })
+    pub(super) fn new() -> Result<Box<Self>, AllocError> {
+        try_box(Self { occupied: [0; WORDS], tails: [None; Bucket::PER_LEVEL] })
     }
 
     /// The first occupied bucket at or after `digit`, going round.
@@ -67,7 +68,7 @@ mod tests {
             occupied in proptest::collection::btree_set(0..Bucket::PER_LEVEL, 0..5),
             from in 0..Bucket::PER_LEVEL,
         ) {
-            let mut level = Level::new();
+            let mut level = Level::new().expect("there is memory");
             occupied.iter().for_each(|digit| level.set_tail(*digit, Some(BlockNumber::from_index(0))));
             let first = occupied.range(from..).next().or(occupied.first());
             let last = occupied.range(..from).next_back().or(occupied.last());

@@ -1,9 +1,12 @@
+use std::alloc::{Layout, handle_alloc_error};
+
 use flow_table_api::Timestamp;
 
 use super::tick::Tick;
 use super::wheel::Wheel;
 use super::{Due, Entries, Heap, Place, Position};
 use crate::index::EntryIndex;
+use crate::memory::AllocError;
 
 /// Entries by deadline; see the [module](super).
 ///
@@ -26,18 +29,46 @@ impl TimerQueue {
         Self { wheel: Wheel::new(), heap: Heap::new() }
     }
 
-    /// Files an entry that is not filed.
+    /// Files an entry that is not filed. Without memory it stays so.
     #[inline]
-    pub(crate) fn arm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+    pub(crate) fn arm(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
         debug_assert!(!entries.position(entry).is_filed(), "armed twice");
-        self.file(entry, deadline, entries);
+        self.file(entry, deadline, entries)
     }
 
     #[inline]
-    fn file(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
-        if !self.wheel.file(entry, Tick::of(deadline), entries) {
+    fn file(
+        &mut self,
+        entry: EntryIndex,
+        deadline: Timestamp,
+        entries: &mut impl Entries,
+    ) -> Result<(), AllocError> {
+        if !self.wheel.file(entry, Tick::of(deadline), entries)? {
             entries.comes_up(entry);
-            self.heap.push(entry, deadline, entries);
+            self.heap.push(entry, deadline, entries)?;
+        }
+        Ok(())
+    }
+
+    /// Files an entry again that was taken out to be moved: there is nobody to refuse. Without memory for a block it goes to
+    /// the heap, which takes any deadline; without memory for that, the process ends.
+    #[inline]
+    pub(crate) fn rearm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        if self.file(entry, deadline, entries).is_err() {
+            self.rearm_slow(entry, deadline, entries);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rearm_slow(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
+        if self.heap.push(entry, deadline, entries).is_err() {
+            handle_alloc_error(Layout::new::<(Timestamp, EntryIndex)>());
         }
     }
 
@@ -79,7 +110,7 @@ impl TimerQueue {
                 Due::At(deadline) => {
                     debug_assert!(now < deadline);
                     *rescheduled += 1;
-                    self.file(entry, deadline, entries);
+                    self.rearm(entry, deadline, entries);
                 }
             }
         }

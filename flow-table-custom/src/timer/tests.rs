@@ -4,12 +4,14 @@
 mod baseline;
 mod histories;
 mod memory;
+mod refusal;
 mod wheel;
 
 use flow_table_api::Timestamp;
 
 use super::{Due, Entries, Position};
 use crate::index::EntryIndex;
+use crate::memory::AllocError;
 use baseline::Queue;
 
 /// The flows of a shard, as far as its queue sees them.
@@ -37,8 +39,17 @@ impl Flows {
 
     /// Gives the flow a deadline and arms its entry.
     fn arm(&mut self, queue: &mut impl Queue, entry: EntryIndex, deadline: Timestamp) {
+        self.try_arm(queue, entry, deadline).expect("there is memory");
+    }
+
+    fn try_arm(
+        &mut self,
+        queue: &mut impl Queue,
+        entry: EntryIndex,
+        deadline: Timestamp,
+    ) -> Result<(), AllocError> {
         *self.get(entry) = Flow { deadline, ended: false, position: Position::NONE };
-        queue.arm(entry, deadline, self);
+        queue.arm(entry, deadline, self)
     }
 }
 

@@ -3,6 +3,7 @@ use super::buckets::Buckets;
 use super::position::BlockNumber;
 use super::tick::{Bucket, Tick};
 use crate::index::EntryIndex;
+use crate::memory::AllocError;
 
 /// A hierarchical timing wheel: five levels of 256 buckets, which together reach to the end of time.
 ///
@@ -50,17 +51,22 @@ impl Wheel {
 
     /// Files an entry under `tick`; `false` if that is not after the horizon.
     #[inline]
-    pub(super) fn file(&mut self, entry: EntryIndex, tick: Tick, entries: &mut impl Entries) -> bool {
+    pub(super) fn file(
+        &mut self,
+        entry: EntryIndex,
+        tick: Tick,
+        entries: &mut impl Entries,
+    ) -> Result<bool, AllocError> {
         if tick <= self.horizon {
-            return false;
+            return Ok(false);
         }
-        let Some(bucket) = Bucket::of(tick, self.cursor) else { return false };
-        self.buckets.push(bucket, entry, entries);
+        let Some(bucket) = Bucket::of(tick, self.cursor) else { return Ok(false) };
+        self.buckets.push(bucket, entry, entries)?;
         let begins = bucket.first_tick(self.cursor);
         if self.first.is_none_or(|first| begins < first.begins) {
             self.first = Some(First { begins, bucket, open: false });
         }
-        true
+        Ok(true)
     }
 
     /// No entry is filed under an earlier tick.

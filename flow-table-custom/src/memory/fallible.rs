@@ -1,0 +1,98 @@
+//! Growth that can be refused: an error, where the collections of the standard library end the process.
+
+use std::alloc::{Layout, alloc};
+use std::ptr::NonNull;
+
+/// There is no memory: a limit is reached, or the system refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AllocError;
+
+/// Makes room for `additional` more elements. On error the list is as it was.
+#[inline]
+pub(crate) fn try_reserve<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
+    if list.capacity() - list.len() >= additional { Ok(()) } else { grow(list, additional) }
+}
+
+#[cold]
+#[inline(never)]
+fn grow<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
+    permit()?;
+    list.try_reserve(additional).map_err(|_| AllocError)
+}
+
+/// Moves `value` to the heap.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, AllocError> {
+    const { assert!(size_of::<T>() != 0) };
+    permit()?;
+    // SAFETY: the layout is not of size zero.
+    let memory = NonNull::new(unsafe { alloc(Layout::new::<T>()) }).ok_or(AllocError)?.cast::<T>();
+    // SAFETY: the memory is new, comes from the global allocator and has the layout of a `T`.
+    unsafe {
+        memory.write(value);
+        Ok(Box::from_raw(memory.as_ptr()))
+    }
+}
+
+/// Whether memory may be asked for: always, except in tests that refuse it.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn permit() -> Result<(), AllocError> {
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) use refusing::permit;
+
+/// Tests in which there is no memory from the n-th request on.
+#[cfg(test)]
+pub(crate) mod refusing {
+    use std::cell::Cell;
+
+    use super::AllocError;
+
+    thread_local! {
+        static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+        static REFUSED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn permit() -> Result<(), AllocError> {
+        match LEFT.get() {
+            None => Ok(()),
+            Some(0) => {
+                REFUSED.set(true);
+                Err(AllocError)
+            }
+            Some(left) => {
+                LEFT.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs `body`, on this thread, with memory for the first `requests` only; and whether those were enough.
+    pub(crate) fn after<R>(requests: usize, body: impl FnOnce() -> R) -> (R, bool) {
+        LEFT.set(Some(requests));
+        REFUSED.set(false);
+        let result = body();
+        LEFT.set(None);
+        (result, !REFUSED.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_left_nothing_behind() {
+        let mut list = vec![1, 2, 3];
+        list.shrink_to_fit();
+        let (reserved, enough) = refusing::after(0, || try_reserve(&mut list, 1));
+        assert_eq!((reserved, enough, list.capacity()), (Err(AllocError), false, 3));
+        assert_eq!(try_reserve(&mut list, usize::MAX / 8), Err(AllocError), "the allocator's own refusal");
+        assert_eq!(try_reserve(&mut list, 1), Ok(()));
+        assert!(list.capacity() > 3);
+        assert_eq!(refusing::after(0, || try_box(7)).0, Err(AllocError));
+        assert_eq!(try_box(7), Ok(Box::new(7)));
+    }
+}
