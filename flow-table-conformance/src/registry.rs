@@ -187,8 +187,18 @@ macro_rules! __cases {
                 of_tables_gone_are_refused [V5];
                 may_go_while_the_table_goes [V5 V1];
             }
+            hostile {
+                time_goes_anywhere [T2 T3 D1 R1 R6];
+                a_flood_is_refused_and_then_let_in [C1 C2 R4 S3];
+                the_limit_goes_anywhere [C1 C2 I1];
+                a_slow_drop_delays_nobody_else [V1 V3 X2];
+                a_slow_callback_delays_nobody_else [V3 R4 E3 I3];
+                callbacks_may_nest [R4 E3 I3 V3];
+                drops_may_follow_each_other [V1 V3];
+            }
             panics {
-                hash_and_eq_may_panic_anywhere [V4];
+                any_call_may_panic [V4 V1 I3 E3 R4];
+                any_drop_of_a_key_may_panic [V4 V1];
                 hash_and_eq_may_panic_while_growing [V4];
                 callbacks_may_panic [V4 I3 E3];
                 a_reap_survives_its_callback [V4 R4];

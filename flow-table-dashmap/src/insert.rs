@@ -46,10 +46,23 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         if flow.reply_key() == Some(flow.key()) {
             return Err(InsertError::IdenticalKeys { flow });
         }
-        let home = self.registry.mine_or_claim(self);
         let mut keys = Keys::new(self, flow.key(), flow.reply_key());
+        let result = self.insert_under(&mut keys, flow, now, policy);
+        // Not left to the end of the scope: what is being returned by then leaks if a key panics in its drop.
+        drop(keys);
+        result
+    }
+
+    fn insert_under(
+        self: &Arc<Self>,
+        keys: &mut Keys<K, V>,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Insertion<K, V> {
+        let home = self.registry.mine_or_claim(self);
         let held = keys.hold(self);
-        let (replaced, made_room) = match self.find_room(&flow, &mut keys, now, policy) {
+        let (replaced, made_room) = match self.find_room(&flow, keys, now, policy) {
             Finding::Free { replaced, made_room } => (replaced, made_room),
             Finding::Held { holder, key } => return Err(InsertError::Conflict { flow, holder, key }),
             Finding::Full => {

@@ -13,8 +13,21 @@ type Reinsertion<K, V> = Result<Inserted<FlowHandle<K, V>>, ReinsertError<FlowHa
 impl<K: Key + Clone, V: Value> Shared<K, V> {
     pub(crate) fn reinsert(self: &Arc<Self>, flow: &FlowHandle<K, V>, now: Timestamp) -> Reinsertion<K, V> {
         let record = self.own(flow)?;
-        let home = self.registry.mine_or_claim(self);
         let mut keys = Keys::new(self, &record.key, record.reply.as_ref());
+        let result = self.reinsert_under(&mut keys, flow, now);
+        // Not left to the end of the scope, as in `insert`.
+        drop(keys);
+        result
+    }
+
+    fn reinsert_under(
+        self: &Arc<Self>,
+        keys: &mut Keys<K, V>,
+        flow: &FlowHandle<K, V>,
+        now: Timestamp,
+    ) -> Reinsertion<K, V> {
+        let record = flow.record();
+        let home = self.registry.mine_or_claim(self);
         let held = keys.hold(self);
         if record.is_live_or_expires(now) {
             return Err(ReinsertError::Active);

@@ -1,88 +1,13 @@
-use flow_table_api::{Budget, Burst, Flow, FlowRef, NewFlow, Table};
+use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Table};
 
-use crate::fixture::{Fixture, TestKey, at, inject, panic_at, survive};
+use super::operations::{Act, check, every, key, prepare};
+use crate::fixture::{Call, Fixture, Ledger, TestValue, at, inject, observe, panic_at, survive};
 use crate::{Backend, Setup, TestRef};
 
-const CAPACITY: usize = 12;
-
-/// The `id`-th of keys that all collide, so that `Eq` is called often.
-fn key(id: u64) -> TestKey {
-    TestKey::colliding(id)
-}
-
-/// A table with the pairs (0, 100) to (4, 104), the last one cancelled, and a detached flow (50, 150).
-fn prepare<B: Backend>(setup: Setup) -> (Fixture<B>, TestRef<B>) {
-    let table = Fixture::<B>::exactly(setup, CAPACITY);
-    for id in 0..5 {
-        drop(table.put_pair(key(id), key(100 + id), at(0)));
-    }
-    assert!(table.find(key(4), at(0)).expect("live").cancel());
-    let detached = table.put_pair(key(50), key(150), at(0));
-    assert_eq!(table.remove_flow(&detached), Ok(true));
-    (table, detached)
-}
-
-/// Whatever was interrupted: no half of a pair is left, no place is lost, everything works, all can be reaped.
-fn check<B: Backend>(table: &Fixture<B>, after: &str) {
-    for flow in table.snapshot() {
-        for key in [Some(flow.key()), flow.reply_key()].into_iter().flatten() {
-            assert_eq!(table.lookup(key, at(0)).as_ref(), Some(&flow), "{after}: {key:?} was lost");
-        }
-    }
-    let found = (0..200).filter_map(|id| table.find(key(id), at(0)));
-    assert!(
-        found.into_iter().all(|flow| table.snapshot().contains(&flow)),
-        "{after}: a flow is found, but not there"
-    );
-    table.reap_all(at(0));
-    assert_eq!(table.len(), table.snapshot().len(), "{after}: something else is held");
-    for id in 0..(CAPACITY - table.len()) as u64 {
-        drop(table.put(key(500 + id), at(0)));
-    }
-    assert!(table.insert(table.flow(key(600)), at(0)).is_err(), "{after}: the limit is gone");
-    assert_eq!(table.reap_all(at(1_000)).expired, CAPACITY, "{after}: a flow cannot be reaped");
-    assert_eq!((table.len(), table.stats().dead_slots), (0, 0), "{after}");
-}
-
-type Act<B> = fn(&Fixture<B>, &TestRef<B>);
-
-/// Every operation, by name.
-fn operations<B: Backend>() -> [(&'static str, Act<B>); 19] {
-    [
-        ("lookup", |table, _| drop(table.find(key(103), at(0)))),
-        ("lookup of nothing", |table, _| drop(table.find(key(9), at(0)))),
-        ("lookup when due", |table, _| drop(table.find(key(1), at(60)))),
-        ("lookup_batch", |table, _| table.lookup_batch(&[key(0), key(9), key(101)], at(0), &mut Vec::new())),
-        ("burst", |table, _| assert!(table.burst(at(0)).get(&key(2)).is_some())),
-        ("insert", |table, _| drop(table.insert(table.pair(key(9), key(109)), at(0)))),
-        ("replacing insert", |table, _| drop(table.insert(table.pair(key(1), key(109)), at(0)))),
-        ("replacing insert across", |table, _| drop(table.insert(table.pair(key(101), key(1)), at(0)))),
-        ("insert in conflict", |table, _| drop(table.insert(table.pair(key(1), key(102)), at(0)))),
-        ("insert over what is due", |table, _| drop(table.insert(table.pair(key(1), key(102)), at(60)))),
-        ("insert_if_absent", |table, _| drop(table.insert_if_absent(table.pair(key(9), key(2)), at(0)))),
-        ("get_or_insert_with", |table, _| {
-            drop(table.get_or_insert_with(&key(9), at(0), || table.pair(key(109), key(9))));
-        }),
-        ("reinsert", |table, detached| drop(table.reinsert(detached, at(0)))),
-        ("remove", |table, _| drop(table.remove(&key(102)))),
-        ("remove_flow", |table, _| {
-            assert!(table.snapshot().iter().all(|flow| table.remove_flow(flow) == Ok(true)))
-        }),
-        ("cancel", |table, _| assert!(table.snapshot().iter().all(FlowRef::cancel))),
-        ("reap", |table, _| {
-            table.reap_all(at(60));
-        }),
-        ("retain", |table, _| assert_eq!(table.retain(|flow| *flow.key() == key(1)), 3)),
-        ("set_deadline and shrink", |table, _| {
-            assert!(table.snapshot().iter().all(|flow| table.set_deadline(flow, at(1)).is_ok()));
-            table.shrink_to_fit();
-        }),
-    ]
-}
-
-/// A panic in any single call of `Hash` or `Eq`, in any operation, leaves the table consistent.
-pub fn hash_and_eq_may_panic_anywhere<B: Backend>(setup: Setup) {
-    for (name, act) in operations::<B>() {
+/// A panic in any single call of the user's code (`Hash`, `Eq`, `Drop`, `make`, a callback), in any operation, leaves the
+/// table consistent.
+pub fn any_call_may_panic<B: Backend>(setup: Setup) {
+    for (name, act) in every::<B>() {
         for call in 0.. {
             let (table, detached) = prepare::<B>(setup);
             let finished = panic_at(call, || act(&table, &detached)).is_some();
@@ -211,5 +136,70 @@ pub fn drop_may_panic_with_the_table<B: Backend>(setup: Setup) {
         let ledger = table.ledger().clone();
         assert!(survive(|| table.close()).is_none(), "the panic comes out");
         assert_eq!(ledger.faults(), [""; 0]);
+    }
+}
+
+/// A key that reports its drops.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct OwnedKey(u64);
+
+impl Drop for OwnedKey {
+    fn drop(&mut self) {
+        observe(|| Call::Drop);
+    }
+}
+
+type OwnedKeys<B> = <B as Backend>::Table<OwnedKey, TestValue>;
+
+/// A panic in any single drop of a key, or of a copy that the backend made, leaves the table consistent and loses no
+/// value.
+pub fn any_drop_of_a_key_may_panic<B: Backend>(setup: Setup) {
+    type Act<B> = fn(&OwnedKeys<B>, &dyn Fn(u64) -> NewFlow<OwnedKey, TestValue>);
+    let operations: [(&str, Act<B>); 9] = [
+        ("insert", |table, pair| drop(table.insert(pair(9), at(0)))),
+        ("replacing insert", |table, pair| drop(table.insert(pair(1), at(0)))),
+        ("refused insert", |table, pair| drop(table.insert_if_absent(pair(1), at(0)))),
+        ("insert over what is due", |table, pair| drop(table.insert(pair(1), at(60)))),
+        ("remove", |table, _| drop(table.remove(&OwnedKey(101)))),
+        ("reinsert", |table, _| {
+            let removed = table.remove(&OwnedKey(1)).expect("live");
+            drop(table.reinsert(&removed, at(0)));
+        }),
+        ("cancel and reap", |table, _| {
+            assert!(table.lookup(&OwnedKey(1), at(0)).is_some_and(|flow| flow.cancel()));
+            table.reap(at(0), Budget::UNLIMITED);
+        }),
+        ("reap", |table, _| {
+            table.reap(at(60), Budget::UNLIMITED);
+        }),
+        ("retain", |table, _| {
+            table.retain(|flow| flow.key().0 == 2);
+        }),
+    ];
+    for (name, act) in operations {
+        for call in 0.. {
+            let (table, ledger) = (OwnedKeys::<B>::with_config(setup.exactly(10)), Ledger::default());
+            let pair = |id| NewFlow::new(OwnedKey(id), ledger.value()).reply(OwnedKey(100 + id));
+            (0..5).for_each(|id| drop(table.insert(pair(id), at(0)).expect("there is room")));
+            let finished = panic_at(call, || act(&table, &pair)).is_some();
+
+            let after = format!("{name}, panic in drop {call}");
+            table.reap(at(0), Budget::UNLIMITED);
+            let active = table.snapshot();
+            assert_eq!(table.len(), active.len(), "{after}: something else is held");
+            for flow in &active {
+                for key in [Some(flow.key()), flow.reply_key()].into_iter().flatten() {
+                    assert_eq!(table.lookup(key, at(0)).as_ref(), Some(flow), "{after}: a key was lost");
+                }
+            }
+            (active.len() as u64..10).for_each(|id| drop(table.insert(pair(500 + id), at(0)).expect("room")));
+            drop(active);
+            assert_eq!(table.reap(at(1_000), Budget::UNLIMITED).expired, 10, "{after}");
+            drop(table);
+            assert_eq!(ledger.faults(), [""; 0], "{after}");
+            if finished {
+                break;
+            }
+        }
     }
 }

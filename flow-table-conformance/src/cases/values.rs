@@ -5,10 +5,10 @@ use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Status, Table};
 use crate::fixture::{Fixture, TIMEOUT, TestValue, at};
 use crate::{Backend, Setup, TestTable};
 
-type End<B> = fn(&Fixture<B>);
+pub type End<B> = fn(&Fixture<B>);
 
 /// Ways for the flow under key 1, inserted at 0 s, to go from the table at once.
-fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
+pub fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
     [
         ("remove", |table| drop(table.remove(&1.into()))),
         ("remove_flow", |table| {

@@ -41,6 +41,12 @@ macro_rules! each_flaw {
             IgnoresTheReplyKey => "two_keys::crossing_pairs_are_not_torn",
             /// When the reply key is found to be taken, the flow under the forward key is gone.
             ConflictHalfDone => "two_keys::a_conflict_installs_neither_key",
+            /// The latest time seen is taken for the present.
+            TimeOnlyGrows => "hostile::time_goes_anywhere",
+            /// One reap keeps others out.
+            ReapsOneAtATime => "hostile::a_slow_callback_delays_nobody_else",
+            /// A reap collects what it finds in a buffer of the table.
+            SharesItsBuffer => "hostile::callbacks_may_nest",
             /// Hash seeds are the same in every table.
             FixedSeed => "memory::hash_seeds_are_random",
 
@@ -96,7 +102,7 @@ macro_rules! each_flaw {
             /// Of a pair, only one key is removed.
             UnlinksOneKey => "memory::one_packet_flows_leave_nothing",
             /// A panic in `Eq` takes a place away.
-            PanicTakesAPlace => "panics::hash_and_eq_may_panic_anywhere",
+            PanicTakesAPlace => "panics::any_call_may_panic",
             /// Memory is never given back.
             NeverShrinks => "memory::memory_goes_back_after_a_flood",
             /// Dead slots pile up where nobody reaps.
@@ -121,6 +127,8 @@ macro_rules! each_flaw {
             LosesWhatMadeRoom => "capacity::a_full_table_makes_room",
             /// A lower limit evicts.
             LoweringEvicts => "capacity::the_limit_can_be_moved",
+            /// A limit of zero means that there is none.
+            ZeroIsNoLimit => "hostile::the_limit_goes_anywhere",
             /// `remove_flow` removes by key.
             RemovesByKey => "early_end::remove_flow_goes_by_identity",
             /// The budget of a reap is ignored.
@@ -133,6 +141,8 @@ macro_rules! each_flaw {
             CallsBackUnderLock => "export::the_callback_may_use_the_table",
             /// When the callback panics, the rest of the reaped flows is lost.
             PanicLosesTheRest => "panics::a_reap_survives_its_callback",
+            /// When a value's `Drop` panics, the rest of the reaped flows is leaked.
+            PanicLeaksTheRest => "panics::any_call_may_panic",
             /// `next_deadline` is a second late.
             NextDeadlineLate => "reap::next_deadline_is_a_lower_bound",
             /// Flows with two keys are visited twice.

@@ -1,5 +1,7 @@
 //! The stranger's backend, which may be broken inside, with more that can be broken from outside.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
@@ -17,6 +19,23 @@ pub struct Broken<K: Key, V: Value> {
     /// Taken for a moment by every operation, and by some flaws for too long.
     gate: Lock<()>,
     made: Instant,
+    /// The latest time that a caller gave.
+    latest: AtomicU64,
+    /// Held by a reap.
+    reaping: Lock<()>,
+    /// What a reap has found and not yet handed over.
+    reaped: Mutex<Vec<Ended<RefOf<K, V>>>>,
+}
+
+/// Reaped flows, and whether they are leaked on the way out.
+struct Taken<F>(Vec<F>, bool);
+
+impl<F> Drop for Taken<F> {
+    fn drop(&mut self) {
+        if self.1 {
+            std::mem::take(&mut self.0).into_iter().for_each(std::mem::forget);
+        }
+    }
 }
 
 type RefOf<K, V> = <Stranger<K, V> as Table<K, V>>::Ref;
@@ -33,6 +52,10 @@ impl<K: Key, V: Value> Broken<K, V> {
     }
 
     fn time(&self, now: Timestamp) -> Timestamp {
+        if self.is(Flaw::TimeOnlyGrows) {
+            let latest = self.latest.fetch_max(now.as_nanos(), Ordering::Relaxed);
+            return now.max(Timestamp::from_nanos(latest));
+        }
         if self.is(Flaw::ReadsAClock) { now + self.made.elapsed() } else { now }
     }
 
@@ -50,7 +73,15 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
 
     fn with_config(config: TableConfig) -> Self {
         let table = Stranger::with_config(config);
-        Self { table, flaw: flaw::chosen(), gate: Lock::new(()), made: Instant::now() }
+        Self {
+            table,
+            flaw: flaw::chosen(),
+            gate: Lock::new(()),
+            made: Instant::now(),
+            latest: AtomicU64::new(0),
+            reaping: Lock::new(()),
+            reaped: Mutex::default(),
+        }
     }
 
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref> {
@@ -153,9 +184,19 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
 
     fn reap_with(&self, now: Timestamp, budget: Budget, mut ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
         let budget = if self.is(Flaw::IgnoresTheBudget) { Budget::UNLIMITED } else { budget };
+        let _lock = self.is(Flaw::ReapsOneAtATime).then(|| self.reaping.write());
+        if self.is(Flaw::SharesItsBuffer) {
+            self.reaped.lock().expect("no panic").clear();
+            let keep = |flow| self.reaped.lock().expect("no panic").push(flow);
+            let report = self.enter().reap_with(self.time(now), budget, keep);
+            while let Some(flow) = { self.reaped.lock().expect("no panic").pop() } {
+                ended(flow);
+            }
+            return report;
+        }
         let mut taken = Vec::new();
         let mut report = self.enter().reap_with(self.time(now), budget, |flow| {
-            if self.is(Flaw::PanicLosesTheRest) {
+            if self.is(Flaw::PanicLosesTheRest) || self.is(Flaw::PanicLeaksTheRest) {
                 taken.push(flow);
                 return;
             }
@@ -165,7 +206,10 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
             ended(flow);
         });
         report.more &= !self.is(Flaw::GivesUpEarly);
-        taken.into_iter().for_each(ended);
+        let mut taken = Taken(taken, self.is(Flaw::PanicLeaksTheRest));
+        while let Some(flow) = taken.0.pop() {
+            ended(flow);
+        }
         report
     }
 
@@ -190,7 +234,8 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         while self.is(Flaw::LoweringEvicts) && self.len() > flows {
             self.evict();
         }
-        self.enter().set_capacity(flows);
+        let none = flows == 0 && self.is(Flaw::ZeroIsNoLimit);
+        self.enter().set_capacity(if none { usize::MAX } else { flows });
     }
 
     fn stats(&self) -> Stats {
