@@ -9,7 +9,7 @@ use flow_table::{custom, dashmap};
 use crate::Workload;
 use crate::backend::Backend;
 use crate::data::{Key, Payload};
-use crate::floor::{Counted, Floor, HugePages, Read, SmallPages};
+use crate::floor::{Counted, Floor, HugePages, Overlapped, Read, Serial, SmallPages};
 use crate::peers::{Moka, Papaya, Peer, QuickCache, RwlockHashbrown, Scc};
 use crate::subject::Subject;
 use crate::world::{Arena, World};
@@ -31,10 +31,14 @@ pub enum Candidate {
     QuickCache,
     /// `hashbrown::HashMap` under an `RwLock`.
     RwlockHashbrown,
-    /// Reads of two cache lines, in huge pages.
+    /// Reads of two cache lines, in huge pages; neighbouring look-ups overlap.
     Floor,
     /// The same, and a counter up and down.
     FloorCounted,
+    /// `floor`, but each look-up waits for the result of the one before.
+    FloorSerial,
+    /// `floor_counted`, but each look-up waits for the result of the one before.
+    FloorSerialCounted,
     /// `floor` in 4 KiB pages.
     FloorSmallPages,
     /// `floor_counted` in 4 KiB pages.
@@ -85,19 +89,27 @@ macro_rules! with_subject {
                 $body
             }
             Candidate::Floor => {
-                type $subject = Floor<HugePages, Read>;
+                type $subject = Floor<HugePages, Read, Overlapped>;
                 $body
             }
             Candidate::FloorCounted => {
-                type $subject = Floor<HugePages, Counted>;
+                type $subject = Floor<HugePages, Counted, Overlapped>;
+                $body
+            }
+            Candidate::FloorSerial => {
+                type $subject = Floor<HugePages, Read, Serial>;
+                $body
+            }
+            Candidate::FloorSerialCounted => {
+                type $subject = Floor<HugePages, Counted, Serial>;
                 $body
             }
             Candidate::FloorSmallPages => {
-                type $subject = Floor<SmallPages, Read>;
+                type $subject = Floor<SmallPages, Read, Overlapped>;
                 $body
             }
             Candidate::FloorCountedSmallPages => {
-                type $subject = Floor<SmallPages, Counted>;
+                type $subject = Floor<SmallPages, Counted, Overlapped>;
                 $body
             }
         }
@@ -116,6 +128,8 @@ impl Candidate {
         Self::RwlockHashbrown,
         Self::Floor,
         Self::FloorCounted,
+        Self::FloorSerial,
+        Self::FloorSerialCounted,
         Self::FloorSmallPages,
         Self::FloorCountedSmallPages,
     ];
@@ -132,6 +146,8 @@ impl Candidate {
             Self::RwlockHashbrown => "rwlock_hashbrown",
             Self::Floor => "floor",
             Self::FloorCounted => "floor_counted",
+            Self::FloorSerial => "floor_serial",
+            Self::FloorSerialCounted => "floor_serial_counted",
             Self::FloorSmallPages => "floor_4k",
             Self::FloorCountedSmallPages => "floor_counted_4k",
         }
@@ -142,17 +158,22 @@ impl Candidate {
         match self {
             Self::Dashmap | Self::Custom => Role::Backend,
             Self::Papaya | Self::Scc | Self::Moka | Self::QuickCache | Self::RwlockHashbrown => Role::Peer,
-            Self::Floor | Self::FloorCounted | Self::FloorSmallPages | Self::FloorCountedSmallPages => Role::Floor,
+            Self::Floor
+            | Self::FloorCounted
+            | Self::FloorSerial
+            | Self::FloorSerialCounted
+            | Self::FloorSmallPages
+            | Self::FloorCountedSmallPages => Role::Floor,
         }
     }
 
     /// Roughly how many bytes a flow takes, rather too many: to see what fits into memory.
     pub const fn bytes_per_flow(self) -> usize {
-        match self {
-            Self::Dashmap | Self::Moka => 500,
-            Self::Custom => 200,
-            Self::Papaya | Self::Scc | Self::QuickCache | Self::RwlockHashbrown => 250,
-            Self::Floor | Self::FloorCounted | Self::FloorSmallPages | Self::FloorCountedSmallPages => 140,
+        match (self, self.role()) {
+            (Self::Dashmap | Self::Moka, _) => 500,
+            (Self::Custom, _) => 200,
+            (_, Role::Floor) => 140,
+            _ => 250,
         }
     }
 

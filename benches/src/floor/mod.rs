@@ -1,12 +1,19 @@
 //! The hardware floor: what no table of this layout can go below.
 //!
 //! A look-up must read one cache line to find the flow and one to use it, the second at an address that it learns
-//! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Neighbouring
-//! look-ups overlap as far as the processor can. Lines to find by are as few as can be, eight flows to each; flows
-//! lie 128 bytes apart, as a key and a value of these sizes need.
+//! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Lines to find
+//! by are as few as can be, eight flows to each; flows lie 128 bytes apart, as a key and a value of these sizes need.
+//!
+//! How long that takes depends on what the processor does meanwhile. [`Overlapped`] look-ups know nothing of each
+//! other, so the processor reads for many of them at the same time: that is what batches aim at. [`Serial`] ones
+//! cannot begin before the one before has its result, as if each packet was handled to the end before the next
+//! one's key is known: two full memory latencies, one after the other. Look-ups one by one in a loop lie between.
+//! Their keys are known in advance, so the processor may run ahead into the next look-up, until a locked instruction
+//! (a counted reference, a deadline moved) or a mispredicted branch holds it up.
 
 mod lines;
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
@@ -43,15 +50,39 @@ impl Count for Counted {
     const COUNTS: bool = true;
 }
 
+/// Whether a look-up waits for the result of the one before.
+pub trait Order: Send + Sync + 'static {
+    /// Whether it does.
+    const SERIAL: bool;
+}
+
+/// Neighbouring look-ups overlap as far as the processor can.
+pub struct Overlapped;
+/// The address of a look-up's first line depends on what the look-up before has read from its second.
+pub struct Serial;
+
+impl Order for Overlapped {
+    const SERIAL: bool = false;
+}
+
+impl Order for Serial {
+    const SERIAL: bool = true;
+}
+
+thread_local! {
+    /// What the last serial look-up of this thread has read: zero, which neither compiler nor processor can know.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+}
+
 /// See the module.
-pub struct Floor<P, C> {
+pub struct Floor<P, C, O> {
     flows: usize,
     buckets: Lines<P>,
     entries: Lines<P>,
-    count: PhantomData<C>,
+    kind: PhantomData<(C, O)>,
 }
 
-impl<P: PageSize, C: Count> Subject for Floor<P, C> {
+impl<P: PageSize, C: Count, O: Order> Subject for Floor<P, C, O> {
     type Scratch = ();
 
     fn new(flows: usize, _: usize) -> Self {
@@ -63,13 +94,18 @@ impl<P: PageSize, C: Count> Subject for Floor<P, C> {
             buckets.line(flow / PER_LINE)[flow % PER_LINE].store(entry, Ordering::Relaxed);
             entries.line(entry as usize * STRIDE)[0].store(flow as u64, Ordering::Relaxed);
         }
-        Self { flows, buckets, entries, count: PhantomData }
+        Self { flows, buckets, entries, kind: PhantomData }
     }
 
     fn cannot(workload: Workload) -> Option<&'static str> {
-        use Workload::{BorrowHit, BorrowHitBatch, LookupHit, LookupHitBatch, LookupZipf};
-        let can = matches!(workload, LookupHit | LookupHitBatch | LookupZipf | BorrowHit | BorrowHitBatch);
-        (!can).then_some("the floor is of look-ups that hit")
+        match workload {
+            Workload::LookupHit | Workload::LookupZipf | Workload::BorrowHit => None,
+            Workload::LookupHitBatch | Workload::BorrowHitBatch if O::SERIAL => {
+                Some("batches are there to overlap")
+            }
+            Workload::LookupHitBatch | Workload::BorrowHitBatch => None,
+            _ => Some("the floor is of look-ups that hit"),
+        }
     }
 
     /// Its flows are there from the beginning.
@@ -78,12 +114,16 @@ impl<P: PageSize, C: Count> Subject for Floor<P, C> {
     #[inline]
     fn hit(&self, key: &Key, _: Timestamp) -> bool {
         let flow = index(key) as usize;
+        let place = if O::SERIAL { flow + LAST.get() as usize } else { flow };
         // Relaxed throughout: nothing else is read on the strength of these values.
-        let entry = self.buckets.line(flow / PER_LINE)[flow % PER_LINE].load(Ordering::Relaxed);
+        let entry = self.buckets.line(place / PER_LINE)[place % PER_LINE].load(Ordering::Relaxed);
         let entry = self.entries.line(entry as usize * STRIDE);
         if C::COUNTS {
             entry[1].fetch_add(1, Ordering::Relaxed);
             entry[1].fetch_sub(1, Ordering::Relaxed);
+        }
+        if O::SERIAL {
+            LAST.set(entry[2].load(Ordering::Relaxed));
         }
         entry[0].load(Ordering::Relaxed) == flow as u64
     }

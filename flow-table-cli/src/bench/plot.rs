@@ -1,5 +1,6 @@
 //! Charts as SVG files.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -20,7 +21,7 @@ type Area<'p> = DrawingArea<SVGBackend<'p>, Shift>;
 pub(crate) struct Lines<'t> {
     pub(crate) title: &'t str,
     pub(crate) x: (&'t str, Scale),
-    pub(crate) y: &'t str,
+    pub(crate) y: (&'t str, Unit),
     pub(crate) series: Vec<Series>,
 }
 
@@ -30,6 +31,22 @@ pub(crate) enum Scale {
     Count(Vec<f64>),
     /// Powers of ten.
     Decades,
+}
+
+/// What the vertical axis counts.
+#[derive(Clone, Copy)]
+pub(crate) enum Unit {
+    Number,
+    Nanos,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Number => short(value),
+            Self::Nanos => nanos(value),
+        }
+    }
 }
 
 /// One line.
@@ -77,22 +94,24 @@ impl Lines<'_> {
             }
         };
         let x = (x.0 * 0.9..x.1 * 1.1).log_scale().with_key_points(ticks);
+        let y = y.0 * 0.8..y.1 * 1.25;
+        let (name, unit) = self.y;
         let mut chart = ChartBuilder::on(&left)
             .caption(self.title, ("sans-serif", 20))
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(72)
-            .build_cartesian_2d(x, (y.0 * 0.8..y.1 * 1.25).log_scale())?;
+            .build_cartesian_2d(x, y.clone().log_scale().with_key_points(round(y)))?;
         chart
             .configure_mesh()
             .x_desc(self.x.0)
-            .y_desc(self.y)
+            .y_desc(name)
             .label_style(FONT)
             .x_label_formatter(&|value| match self.x.1 {
                 Scale::Count(_) => size::flows(*value as usize),
                 Scale::Decades => short(*value),
             })
-            .y_label_formatter(&|value| short(*value))
+            .y_label_formatter(&|value| unit.show(*value))
             .light_line_style(WHITE)
             .draw()?;
         for series in &self.series {
@@ -188,6 +207,22 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+/// Powers of ten in `range`; if those are few, twice and five times as much, too.
+fn round(range: Range<f64>) -> Vec<f64> {
+    let steps: &[f64] = if range.end / range.start < 1e4 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let all = (0..12).flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
+    all.filter(|value| range.contains(value)).collect()
+}
+
+fn nanos(value: f64) -> String {
+    match value {
+        1e9.. => format!("{} s", value / 1e9),
+        1e6.. => format!("{} ms", value / 1e6),
+        1e3.. => format!("{} µs", value / 1e3),
+        _ => format!("{value} ns"),
+    }
+}
+
 /// A number in few characters.
 fn short(value: f64) -> String {
     match value {
@@ -212,7 +247,22 @@ const fn color(candidate: Candidate) -> RGBColor {
         Candidate::Moka => RGBColor(225, 190, 40),
         Candidate::QuickCache => RGBColor(86, 180, 233),
         Candidate::RwlockHashbrown => RGBColor(130, 94, 60),
-        Candidate::Floor | Candidate::FloorSmallPages => RGBColor(160, 160, 160),
-        Candidate::FloorCounted | Candidate::FloorCountedSmallPages => RGBColor(70, 70, 70),
+        Candidate::Floor | Candidate::FloorSmallPages => RGBColor(175, 175, 175),
+        Candidate::FloorCounted | Candidate::FloorCountedSmallPages => RGBColor(130, 130, 130),
+        Candidate::FloorSerial => RGBColor(85, 85, 85),
+        Candidate::FloorSerialCounted => RGBColor(40, 40, 40),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_round_numbers() {
+        assert_eq!(round(15.0..120.0), [20.0, 50.0, 100.0]);
+        assert_eq!(round(15.0..1e6), [1e2, 1e3, 1e4, 1e5]);
+        assert_eq!([5.0, 2e4, 1e8].map(nanos), ["5 ns", "20 µs", "100 ms"]);
+        assert_eq!([5.0, 2e4, 1e8].map(short), ["5", "20 k", "100 M"]);
     }
 }

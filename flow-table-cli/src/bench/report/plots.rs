@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use flow_table_benches::{Candidate, Role, Workload};
 
-use crate::bench::plot::{Bars, Lines, Scale, Series, Stroke};
+use crate::bench::plot::{Bars, Lines, Scale, Series, Stroke, Unit};
 use crate::bench::record::Record;
 use crate::bench::size;
 
@@ -29,47 +29,51 @@ pub(super) fn draw(record: &Record, directory: &Path) -> Result<Vec<Plot>> {
     };
     add(
         "lookup.svg",
-        "Look-up cost over table size",
-        "A packet of a known flow: look it up, refresh it, let it go; one thread. Backends in three of their \
-         ways: \
-         one by one, in batches of 32, and borrowed in batches of 32.",
-        &|path, title| over_size(record, lookup_series(record), title).draw(path),
+        "Look-up one by one over table size",
+        "`lookup_hit`: find a flow, refresh it, let its handle go; one thread.",
+        &|path, title| over_size(record, one_by_one(record), title).draw(path),
+    )?;
+    add(
+        "lookup_batch.svg",
+        "Look-up in batches of 32 over table size",
+        "`lookup_hit_batch`, with handles, and `borrow_hit_batch`, without; one thread.",
+        &|path, title| over_size(record, in_batches(record), title).draw(path),
     )?;
     add("miss.svg", "Look-up miss over table size", "A packet of no known flow; one thread.", &|path, title| {
-        over_size(record, by_candidate(record, Workload::LookupMiss), title).draw(path)
+        over_size(record, tables(record, Workload::LookupMiss), title).draw(path)
     })?;
     add(
         "churn.svg",
         "Churn over table size",
         "Expire one flow, insert one; one thread. Peers are told what is due and remove it by its key.",
-        &|path, title| over_size(record, by_candidate(record, Workload::Churn), title).draw(path),
+        &|path, title| over_size(record, tables(record, Workload::Churn), title).draw(path),
     )?;
     add(
         "grow.svg",
         "Insertion latency while growing",
-        "From empty to the largest size: the share of insertions that took longer than the time at the left.",
+        "From empty to the largest size: one insertion in so many took longer than the time at the left. The last point \
+         is the worst of all.",
         &|path, title| growing(record, title).draw(path),
     )?;
     add(
         "bytes.svg",
         "Bytes per flow",
-        "Resident memory of a process that holds the table, 104 bytes of it \
-         key and value.",
+        "Resident memory of a process that holds the table; a flow's own key, value and deadline are 112 bytes of it.",
         &|path, title| bytes(record, title).draw(path),
     )?;
-    add(
-        "threads.svg",
-        "Thread scaling",
-        "Packets per second of all threads together, in `packet_mix` and `lookup_hit_batch`, at the size nearest \
-         to a million flows.",
-        &|path, title| scaling(record, title).draw(path),
-    )?;
+    for (name, title, workload) in [
+        ("threads.svg", "Thread scaling: packet mix", Workload::PacketMix),
+        ("threads_lookup.svg", "Thread scaling: look-ups in batches of 32", Workload::LookupHitBatch),
+    ] {
+        let remark = "All threads together, at the size nearest to a million flows.";
+        add(name, title, remark, &|path, title| scaling(record, workload, title).draw(path))?;
+    }
     Ok(plots)
 }
 
 fn over_size<'t>(record: &Record, series: Vec<Series>, title: &'t str) -> Lines<'t> {
     let sizes = record.sizes().into_iter().map(|flows| flows as f64).collect();
-    Lines { title, x: ("flows in the table", Scale::Count(sizes)), y: "ns per operation", series }
+    Lines { title, x: ("flows in the table", Scale::Count(sizes)), y: ("time per operation", Unit::Nanos), series }
 }
 
 /// The medians of one candidate over the table size, with one thread.
@@ -78,27 +82,38 @@ fn medians(record: &Record, workload: Workload, candidate: Candidate) -> Vec<(f6
     record.sizes().into_iter().filter_map(point).collect()
 }
 
-fn by_candidate(record: &Record, workload: Workload) -> Vec<Series> {
-    let series = |candidate: Candidate| Series {
-        candidate,
-        way: "",
-        stroke: if candidate.role() == Role::Floor { Stroke::Dotted } else { Stroke::Solid },
-        points: medians(record, workload, candidate),
-    };
-    record.candidates(workload).map(series).collect()
+/// A line of a candidate's medians for each candidate with `role` that can run `workload`.
+fn series(record: &Record, workload: Workload, role: Role, way: &'static str, stroke: Stroke) -> Vec<Series> {
+    let candidates = record.candidates(workload).filter(|candidate| candidate.role() == role);
+    let series = |candidate| Series { candidate, way, stroke, points: medians(record, workload, candidate) };
+    candidates.map(series).collect()
 }
 
-fn lookup_series(record: &Record) -> Vec<Series> {
-    let mut series = by_candidate(record, Workload::LookupHit);
-    for (workload, way, stroke) in [
-        (Workload::LookupHitBatch, ", batch", Stroke::Dashed),
-        (Workload::BorrowHitBatch, ", borrowed batch", Stroke::Dotted),
-    ] {
-        for candidate in record.candidates(workload).filter(|candidate| candidate.role() == Role::Backend) {
-            series.push(Series { candidate, way, stroke, points: medians(record, workload, candidate) });
-        }
-    }
-    series
+fn tables(record: &Record, workload: Workload) -> Vec<Series> {
+    [Role::Backend, Role::Peer]
+        .into_iter()
+        .flat_map(|role| series(record, workload, role, "", Stroke::Solid))
+        .collect()
+}
+
+fn floors(record: &Record, workload: Workload, floors: [Candidate; 2]) -> impl Iterator<Item = Series> {
+    let all = series(record, workload, Role::Floor, "", Stroke::Dotted);
+    all.into_iter().filter(move |series| floors.contains(&series.candidate))
+}
+
+fn one_by_one(record: &Record) -> Vec<Series> {
+    let workload = Workload::LookupHit;
+    let bounds = floors(record, workload, [Candidate::FloorCounted, Candidate::FloorSerialCounted]);
+    tables(record, workload).into_iter().chain(bounds).collect()
+}
+
+fn in_batches(record: &Record) -> Vec<Series> {
+    let (handles, borrowed) = (Workload::LookupHitBatch, Workload::BorrowHitBatch);
+    let mut all = series(record, handles, Role::Backend, "", Stroke::Solid);
+    all.extend(series(record, borrowed, Role::Backend, ", borrowed", Stroke::Dashed));
+    all.extend(series(record, borrowed, Role::Peer, ", borrowed", Stroke::Dashed));
+    all.extend(floors(record, borrowed, [Candidate::Floor, Candidate::FloorCounted]));
+    all
 }
 
 fn growing<'t>(record: &Record, title: &'t str) -> Lines<'t> {
@@ -111,7 +126,12 @@ fn growing<'t>(record: &Record, title: &'t str) -> Lines<'t> {
         Some(Series { candidate, way: "", stroke: Stroke::Solid, points })
     };
     let series = record.candidates(Workload::Grow).filter_map(series).collect();
-    Lines { title, x: ("one insertion in so many is slower", Scale::Decades), y: "ns", series }
+    Lines {
+        title,
+        x: ("one insertion in so many is slower", Scale::Decades),
+        y: ("time of an insertion", Unit::Nanos),
+        series,
+    }
 }
 
 fn bytes<'t>(record: &Record, title: &'t str) -> Bars<'t> {
@@ -122,21 +142,18 @@ fn bytes<'t>(record: &Record, title: &'t str) -> Bars<'t> {
     Bars { title, y: "bytes per flow", groups: groups.collect() }
 }
 
-fn scaling<'t>(record: &Record, title: &'t str) -> Lines<'t> {
+fn scaling<'t>(record: &Record, workload: Workload, title: &'t str) -> Lines<'t> {
     let sizes = record.sizes();
     let flows = sizes.iter().min_by_key(|flows| flows.abs_diff(1 << 20)).copied().unwrap_or(0);
     let threads = record.threads();
-    let mut series = Vec::new();
-    for (workload, way, stroke) in
-        [(Workload::PacketMix, ", mix", Stroke::Solid), (Workload::LookupHitBatch, ", look-ups", Stroke::Dashed)]
-    {
-        for candidate in record.candidates(workload).filter(|candidate| candidate.role() != Role::Floor) {
-            let point = |&threads: &usize| {
-                Some((threads as f64, 1e9 / record.median(workload, candidate, flows, threads)?))
-            };
-            series.push(Series { candidate, way, stroke, points: threads.iter().filter_map(point).collect() });
-        }
-    }
+    let shown = |candidate: &Candidate| candidate.role() != Role::Floor || *candidate == Candidate::FloorCounted;
+    let series = record.candidates(workload).filter(shown).map(|candidate| {
+        let point =
+            |&threads: &usize| Some((threads as f64, 1e9 / record.median(workload, candidate, flows, threads)?));
+        let stroke = if candidate.role() == Role::Floor { Stroke::Dotted } else { Stroke::Solid };
+        Series { candidate, way: "", stroke, points: threads.iter().filter_map(point).collect() }
+    });
+    let series = series.collect();
     let ticks = threads.iter().map(|threads| *threads as f64).collect();
-    Lines { title, x: ("threads", Scale::Count(ticks)), y: "packets per second", series }
+    Lines { title, x: ("threads", Scale::Count(ticks)), y: ("packets per second", Unit::Number), series }
 }
