@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts the instructions of hot operations with callgrind: repeatable where times are not. Says so and succeeds where
-# valgrind is not installed.
+# Counts the instructions of hot operations with callgrind, which repeats where times do not: a table for
+# BENCHMARKS.md. Says so and succeeds where valgrind is not installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,9 +19,9 @@ count() {
     rm -f "$log"
 }
 
-printf 'instructions per operation\n%-14s %9s %9s\n' '' dashmap custom
+printf '| %-14s | %9s | %9s |\n|---|---:|---:|\n' operation dashmap custom
 for operation in hit hit_batch borrow_batch miss insert refresh reap_one; do
     dashmap=$(count dashmap "$operation")
     custom=$(count custom "$operation")
-    printf '%-14s %9s %9s\n' "$operation" "$dashmap" "$custom"
+    printf '| %-14s | %9s | %9s |\n' "$operation" "$dashmap" "$custom"
 done

@@ -14,8 +14,9 @@ pub const FEWEST_FLOWS: usize = 256;
 /// push the table out of the processor's caches, so a turn may consist of many runs.
 const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
 
-/// So many steps show what one in ten thousand takes; they are timed for five turns at most.
+/// So many steps show what one in ten thousand takes; they are timed for some turns at most.
 const STEPS: u64 = 50_000;
+const LATENCY_TURNS: u32 = 4;
 
 /// A table of up to so many flows may stay in the processor's caches during a turn, if other candidates' turns
 /// have not pushed it out.
@@ -111,7 +112,7 @@ impl Contender {
     pub(crate) fn latencies(&self, crew: &Crew, run: Run, flows: usize, turn: Duration) -> Latencies {
         self.warm_up(crew, run, flows);
         let (mut elapsed, mut all) = (Duration::ZERO, latencies());
-        while all.is_empty() || (all.len() < STEPS && elapsed < turn * 5) {
+        while all.is_empty() || (all.len() < STEPS && elapsed < turn * LATENCY_TURNS) {
             let (time, recorded) = self.run_metered(crew, run);
             elapsed += time;
             all += recorded;

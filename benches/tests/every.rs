@@ -9,12 +9,12 @@ use flow_table_benches::{Candidate, Contender, Crew, FEWEST_FLOWS, Role, Setting
 const FLOWS: usize = FEWEST_FLOWS + 1;
 const EFFORT: Effort = Effort { rounds: 2, turn: Duration::ZERO };
 
-fn run(threads: usize) {
+fn run(threads: usize, flows: usize) {
     let crew = Crew::new(4);
     for workload in Workload::all().filter(|workload| threads == 1 || workload.is_parallel()) {
         let able: Vec<Candidate> =
             Candidate::ALL.iter().copied().filter(|candidate| candidate.cannot(workload).is_none()).collect();
-        let setting = Setting { workload, threads, flows: FLOWS };
+        let setting = Setting { workload, threads, flows };
         let contenders = Contender::all(&able, setting, &crew);
         let mut steps = 0;
         let outcomes = measure(&contenders, &crew, setting, EFFORT, || steps += 1);
@@ -30,12 +30,18 @@ fn run(threads: usize) {
 
 #[test]
 fn with_one_thread() {
-    run(1);
+    run(1, FLOWS);
 }
 
 #[test]
 fn with_several_threads() {
-    run(3);
+    run(3, FLOWS);
+}
+
+/// Each thread expires its own flows only, so that their number can be checked.
+#[test]
+fn with_equal_shares() {
+    run(4, FEWEST_FLOWS);
 }
 
 #[test]

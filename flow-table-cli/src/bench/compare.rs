@@ -12,6 +12,10 @@ use super::row::{Row, Spread};
 /// Bytes do not depend on the machine's mood.
 const BYTES_TOLERANCE: f64 = 0.03;
 
+/// So many results of peers and floors tell what the machine itself did to the others of their setting; where there
+/// are fewer, those of all settings do.
+const FEWEST_CONTROLS: usize = 3;
+
 /// What became of one result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -26,7 +30,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Change<'r> {
     pub(crate) before: &'r Row,
     pub(crate) after: &'r Row,
-    /// The time now by the time before, the machine's own change divided out.
+    /// The time now by the time before, what the machine itself took longer divided out.
     pub(crate) ratio: f64,
     pub(crate) time: Verdict,
     pub(crate) bytes: Verdict,
@@ -46,20 +50,27 @@ impl<'r> Comparison<'r> {
             .iter()
             .filter_map(|row| Some((before.rows.iter().find(|old| old.is_of_same(row))?, row)))
             .collect();
-        let controls = pairs.iter().filter(|(_, row)| role(row) != Some(Role::Backend));
-        let mut ratios: Vec<f64> =
-            controls.map(|(old, new)| new.ns_per_op.median / old.ns_per_op.median).collect();
-        ratios.sort_by(f64::total_cmp);
-        let drift = ratios.get(ratios.len() / 2).copied().unwrap_or(1.0);
-        let change = |(before, after): (&'r Row, &'r Row)| Change {
-            before,
-            after,
-            ratio: after.ns_per_op.median / before.ns_per_op.median / drift,
-            time: time_verdict(before.ns_per_op, after.ns_per_op, drift, tolerance),
-            bytes: bytes_verdict(before.bytes_per_flow, after.bytes_per_flow),
+        let drift = drift_of(pairs.iter(), 1).unwrap_or(1.0);
+        let change = |&(before, after): &(&'r Row, &'r Row)| {
+            let same_setting = pairs.iter().filter(|(_, row)| row.is_of_setting(after));
+            let drift = drift_of(same_setting, FEWEST_CONTROLS).unwrap_or(drift);
+            Change {
+                before,
+                after,
+                ratio: after.ns_per_op.median / before.ns_per_op.median / drift,
+                time: time_verdict(before.ns_per_op, after.ns_per_op, drift, tolerance),
+                bytes: bytes_verdict(before.bytes_per_flow, after.bytes_per_flow),
+            }
         };
-        Self { changes: pairs.into_iter().map(change).collect(), drift }
+        Self { changes: pairs.iter().map(change).collect(), drift }
     }
+}
+
+/// The median ratio of what does not change from one version to the next, if there are at least `fewest` of that.
+fn drift_of<'a, 'r: 'a>(pairs: impl Iterator<Item = &'a (&'r Row, &'r Row)>, fewest: usize) -> Option<f64> {
+    let controls = pairs.filter(|(_, row)| role(row) != Some(Role::Backend));
+    let ratios: Vec<f64> = controls.map(|(old, new)| new.ns_per_op.median / old.ns_per_op.median).collect();
+    (ratios.len() >= fewest).then(|| Spread::of(ratios).median)
 }
 
 fn role(row: &Row) -> Option<Role> {
@@ -103,7 +114,7 @@ fn write(out: &mut impl Write, comparison: &Comparison<'_>) -> io::Result<()> {
     let (changes, drift) = (&comparison.changes, comparison.drift);
     writeln!(
         out,
-        "{} results in both records; unchanged things take {drift:.2} times as long as before.",
+        "{} results in both records; peers and floors take {drift:.2} times as long as before.",
         changes.len()
     )?;
     let mut shown = 0;
@@ -141,7 +152,7 @@ fn word(verdict: Verdict, better: &'static str, worse: &'static str) -> &'static
 mod tests {
     use super::*;
     use crate::bench::record::tests::{record, row};
-    use flow_table_benches::Workload::Churn;
+    use flow_table_benches::Workload::{Churn, Iterate};
 
     fn verdicts(custom: f64, peer: f64) -> Vec<Verdict> {
         let both = |custom, peer| {
@@ -162,6 +173,20 @@ mod tests {
     fn a_slower_machine_makes_nothing_slower() {
         assert_eq!(verdicts(150.0, 150.0), [Verdict::Same, Verdict::Same]);
         assert_eq!(verdicts(100.0, 50.0), [Verdict::Worse, Verdict::Same]);
+    }
+
+    #[test]
+    fn a_slow_minute_makes_nothing_slower() {
+        let during = |others: f64, times: [f64; 4]| {
+            let candidates = [Candidate::Custom, Candidate::Scc, Candidate::Papaya, Candidate::QuickCache];
+            let rows = candidates.into_iter().zip(times).map(|(candidate, ns)| row(Churn, candidate, 8, 1, ns));
+            let elsewhere = (1..10).map(|threads| row(Iterate, Candidate::Scc, 8, threads, others));
+            record(rows.chain(elsewhere).collect())
+        };
+        let (before, after) = (during(100.0, [100.0; 4]), during(100.0, [150.0; 4]));
+        let comparison = Comparison::of(&before, &after, 0.1);
+        assert!(comparison.changes.iter().all(|change| change.time == Verdict::Same));
+        assert!((comparison.drift - 1.0).abs() < 0.01);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<()> {
     let mut rows = Vec::new();
     schedule::run(&plan, |row| {
         if args.json {
-            serde_json::to_writer(&mut *out, &row)?;
+            serde_json::to_writer(&mut *out, &row.figures())?;
             writeln!(out)?;
         }
         rows.push(row);

@@ -5,14 +5,16 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use flow_table_benches::measure::Effort;
-use flow_table_benches::{Candidate, Role, Workload, available_bytes};
+use flow_table_benches::{Candidate, Role, Setting, Workload, available_bytes};
 
 use super::args::MeasureArgs;
 
 const SHORT_SIZES: &[usize] = &[1 << 16, 1 << 20];
 /// Workloads that handle all flows of a table get at most so many rounds if it has up to so many flows.
-const WHOLE_ROUNDS: [(usize, usize); 3] = [(1 << 18, usize::MAX), (1 << 21, 3), (usize::MAX, 2)];
+const WHOLE_ROUNDS: [(usize, usize); 2] = [(1 << 18, usize::MAX), (usize::MAX, 3)];
 const FULL_SIZES: &[usize] = &[1 << 16, 1 << 20, 1 << 23];
+/// In larger tables, the full set leaves out what would take most of the time.
+const ALL_PEERS: usize = 1 << 21;
 
 /// What is measured, and how thoroughly.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) sizes: Vec<usize>,
     pub(crate) threads: Vec<usize>,
+    full: bool,
     rounds: usize,
     turn: Duration,
     /// How many bytes the tables that are measured together may take.
@@ -40,9 +43,10 @@ impl Plan {
             workloads: or_else(&args.workload, || Workload::all().collect()),
             sizes: or_else(&args.flows, || if args.full { FULL_SIZES.into() } else { SHORT_SIZES.into() }),
             threads: or_else(&args.threads, || all_threads),
+            full: args.full,
             rounds: args.rounds.unwrap_or(if args.full { 7 } else { 5 }),
-            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 40 } else { 20 })),
-            memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 2),
+            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 30 } else { 15 })),
+            memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 3 * 2),
         }
     }
 
@@ -57,11 +61,31 @@ impl Plan {
         Effort { rounds, turn: if workload.is_standing() { self.turn } else { 3 * self.turn } }
     }
 
-    /// The candidates that can run one of `workloads`, in groups whose tables of `flows` flows fit into memory
-    /// together. The backends and the floors come first.
-    pub(crate) fn groups(&self, workloads: &[Workload], flows: usize) -> Vec<Vec<Candidate>> {
-        let able = |candidate: &Candidate| workloads.iter().any(|workload| candidate.cannot(*workload).is_none());
-        let mut candidates: Vec<Candidate> = self.candidates.iter().copied().filter(able).collect();
+    /// Whether `candidate` is measured in a setting: it can run the workload, and it tells something that is worth
+    /// the time. Serial floors and those in small pages show the same with any number of threads.
+    pub(crate) fn wants(&self, candidate: Candidate, setting: Setting) -> bool {
+        use Candidate::{Floor, FloorCounted, Moka};
+        let Setting { workload, threads, flows } = setting;
+        let spared = match candidate.role() {
+            Role::Backend => false,
+            Role::Floor => threads > 1 && !matches!(candidate, Floor | FloorCounted),
+            Role::Peer if flows <= ALL_PEERS => candidate == Moka && threads > 1 && !workload.is_standing(),
+            Role::Peer => {
+                candidate == Moka
+                    || (threads > 1 && !workload.is_standing())
+                    || matches!(workload, Workload::ReapStorm | Workload::Iterate)
+            }
+        };
+        candidate.cannot(workload).is_none() && !(self.full && spared)
+    }
+
+    /// The candidates that are measured in one of `workloads`, in groups whose tables fit into memory together.
+    /// The backends and the floors come first.
+    pub(crate) fn groups(&self, workloads: &[Workload], threads: usize, flows: usize) -> Vec<Vec<Candidate>> {
+        let wanted = |candidate: &Candidate| {
+            workloads.iter().any(|&workload| self.wants(*candidate, Setting { workload, threads, flows }))
+        };
+        let mut candidates: Vec<Candidate> = self.candidates.iter().copied().filter(wanted).collect();
         candidates.sort_by_key(|candidate| candidate.role() == Role::Peer);
         let mut groups: Vec<Vec<Candidate>> = Vec::new();
         let mut left = 0;
@@ -107,18 +131,33 @@ mod tests {
     use super::*;
     use flow_table_benches::Candidate::{Custom, Dashmap, Floor, Papaya};
 
-    #[test]
-    fn groups_fit_into_memory() {
-        let mut plan = Plan {
+    fn plan() -> Plan {
+        Plan {
             candidates: vec![Dashmap, Custom, Papaya, Floor],
             workloads: Vec::new(),
             sizes: Vec::new(),
             threads: Vec::new(),
+            full: false,
             rounds: 1,
             turn: Duration::ZERO,
             memory: u64::MAX,
-        };
-        let groups = |plan: &Plan, workload| plan.groups(&[workload], 1_000);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_asked_for_is_spared() {
+        let mut plan = plan();
+        let setting = Setting { workload: Workload::Churn, threads: 2, flows: 1 << 23 };
+        assert!(plan.wants(Papaya, setting) && plan.wants(Dashmap, setting));
+        plan.full = true;
+        assert!(!plan.wants(Papaya, setting) && plan.wants(Dashmap, setting));
+        assert!(plan.wants(Papaya, Setting { threads: 1, ..setting }));
+    }
+
+    #[test]
+    fn groups_fit_into_memory() {
+        let mut plan = plan();
+        let groups = |plan: &Plan, workload| plan.groups(&[workload], 1, 1_000);
         assert_eq!(groups(&plan, Workload::LookupHit), [[Dashmap, Custom, Floor, Papaya]]);
         assert_eq!(groups(&plan, Workload::Churn), [[Dashmap, Custom, Papaya]]);
         plan.memory = 900_000;

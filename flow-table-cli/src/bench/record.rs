@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use flow_table_benches::{Candidate, Workload};
 
 use super::machine::Machine;
-use super::row::Row;
+use super::row::{Row, Spread};
 
 const MACHINE: &str = "machine.json";
 const RESULTS: &str = "results.jsonl";
@@ -74,6 +74,17 @@ impl Record {
         Some(self.row(workload, candidate, flows, threads)?.ns_per_op.median)
     }
 
+    /// The time of one candidate by the time of another in the same rounds.
+    pub(crate) fn ratio(
+        &self,
+        workload: Workload,
+        [own, other]: [Candidate; 2],
+        flows: usize,
+        threads: usize,
+    ) -> Option<Spread> {
+        self.row(workload, own, flows, threads)?.by(self.row(workload, other, flows, threads)?)
+    }
+
     /// The table sizes, in order.
     pub(crate) fn sizes(&self) -> Vec<usize> {
         distinct(self.rows.iter().map(|row| row.flows))
@@ -103,16 +114,17 @@ fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bench::row::Spread;
 
     /// A row with little noise.
     pub(crate) fn row(workload: Workload, candidate: Candidate, flows: usize, threads: usize, median: f64) -> Row {
+        let rounds = [1.01, 0.99, 1.0].map(|noise| (median * noise * 100.0).round() / 100.0);
         Row {
             workload: workload.name().into(),
             candidate: candidate.name().into(),
             flows,
             threads,
-            ns_per_op: Spread::of([0.99, 1.0, 1.01].map(|noise| median * noise)),
+            ns_per_op: Spread::of(rounds),
+            rounds: rounds.into(),
             p50: None,
             p99: None,
             p9999: None,

@@ -5,6 +5,9 @@ use flow_table_benches::measure::Outcome;
 use flow_table_benches::{Candidate, Setting, Workload};
 use serde::{Deserialize, Serialize};
 
+/// Of fewer steps, all but one in ten thousand are all.
+const FEWEST_STEPS: u64 = 10_000;
+
 /// One candidate's result in one workload. What does not apply is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
@@ -22,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) p50: Option<u64>,
     /// 99 % of the steps.
     pub(crate) p99: Option<u64>,
-    /// 99.99 % of the steps.
+    /// 99.99 % of the steps, if so many were timed that it is not just the longest.
     pub(crate) p9999: Option<u64>,
     /// The longest step.
     pub(crate) max_ns: Option<u64>,
@@ -30,6 +33,9 @@ pub(crate) struct Row {
     pub(crate) bytes_per_flow: Option<f64>,
     /// Operations in all rounds.
     pub(crate) ops: u64,
+    /// What `ns_per_op` is of, round by round: all candidates of a setting had their turns in the same rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rounds: Vec<f64>,
     /// Shares of the steps, and the nanoseconds within which that share was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) distribution: Vec<(f64, u64)>,
@@ -47,24 +53,33 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Of at least one value. Of an even number of values the median is the lower one in the middle.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.into_iter().map(|value| (value * 100.0).round() / 100.0).collect();
+        let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        Self { min: values[0], median: median(&values), max: values[values.len() - 1] }
+        Self { min: values[0], median: values[(values.len() - 1) / 2], max: values[values.len() - 1] }
+    }
+
+    /// From the lowest to the highest, by the median.
+    pub(crate) fn width(self) -> f64 {
+        (self.max - self.min) / self.median
     }
 }
 
-/// Of at least one value, in order: the middle one, or the lower of the two in the middle.
-fn median<T: Copy>(sorted: &[T]) -> T {
-    sorted[(sorted.len() - 1) / 2]
+/// Nanoseconds as they are recorded: to a hundredth.
+fn hundredths(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    values.map(|value| (value * 100.0).round() / 100.0).collect()
 }
 
 impl Row {
     /// Whether `other` is the same candidate's in the same setting.
     pub(crate) fn is_of_same(&self, other: &Self) -> bool {
-        (&self.workload, &self.candidate, self.flows, self.threads)
-            == (&other.workload, &other.candidate, other.flows, other.threads)
+        self.is_of_setting(other) && self.candidate == other.candidate
+    }
+
+    /// Whether `other` was measured in the same rounds.
+    pub(crate) fn is_of_setting(&self, other: &Self) -> bool {
+        (&self.workload, self.flows, self.threads) == (&other.workload, other.flows, other.threads)
     }
 
     /// In which order results are shown.
@@ -72,21 +87,37 @@ impl Row {
         (self.flows, self.workload.parse().ok(), self.threads, self.candidate.parse().ok())
     }
 
+    /// The time of this result by the time of `other`, round by round, so that what the machine did in a round
+    /// falls on both.
+    pub(crate) fn by(&self, other: &Self) -> Option<Spread> {
+        let ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other).collect();
+        (!ratios.is_empty()).then(|| Spread::of(ratios))
+    }
+
+    /// What `--json` prints: the figures, without what only reports need.
+    pub(crate) fn figures(&self) -> Self {
+        Self { rounds: Vec::new(), distribution: Vec::new(), ..self.clone() }
+    }
+
     pub(crate) fn of(outcome: &Outcome, setting: Setting) -> Self {
         let Setting { workload, threads, flows } = setting;
-        let quantile = |share| outcome.latencies.as_ref().map(|latencies| latencies.value_at_quantile(share));
+        let latencies = outcome.latencies.as_ref();
+        let quantile = |share| latencies.map(|latencies| latencies.value_at_quantile(share));
+        let enough = latencies.is_some_and(|latencies| latencies.len() >= FEWEST_STEPS);
+        let rounds = hundredths(outcome.ns_per_op.iter().copied());
         Self {
             workload: workload.name().into(),
             candidate: outcome.candidate.name().into(),
             flows,
             threads,
-            ns_per_op: Spread::of(outcome.ns_per_op.iter().copied()),
+            ns_per_op: Spread::of(rounds.iter().copied()),
             p50: quantile(0.5),
             p99: quantile(0.99),
-            p9999: quantile(0.9999),
+            p9999: quantile(0.9999).filter(|_| enough),
             max_ns: quantile(1.0),
             bytes_per_flow: None,
             ops: outcome.operations,
+            rounds,
             distribution: Vec::new(),
         }
     }
@@ -103,18 +134,20 @@ impl Row {
             distribution.iter().find(|(share, _)| share.total_cmp(&wanted).is_eq()).map(|(_, nanos)| *nanos)
         };
         let bytes: Option<Vec<f64>> = growths.iter().map(|growth| growth.bytes_per_flow).collect();
+        let rounds = hundredths(growths.iter().map(|growth| growth.mean_ns));
         Self {
             workload: Workload::Grow.name().into(),
             candidate: candidate.name().into(),
             flows,
             threads: 1,
-            ns_per_op: Spread::of(growths.iter().map(|growth| growth.mean_ns)),
+            ns_per_op: Spread::of(rounds.iter().copied()),
             p50: quantile(0.5),
             p99: quantile(0.99),
             p9999: quantile(0.9999),
             max_ns: quantile(1.0),
-            bytes_per_flow: bytes.map(median_of),
+            bytes_per_flow: bytes.map(|bytes| (median_of(bytes) * 100.0).round() / 100.0),
             ops: (flows * growths.len()) as u64,
+            rounds,
             distribution,
         }
     }

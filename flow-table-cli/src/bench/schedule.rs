@@ -39,13 +39,14 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
         let standing = |workload: &Workload| workload.is_standing();
         let workloads: Vec<Workload> = self.plan.workloads.iter().copied().filter(standing).collect();
         let Some(&first) = workloads.first() else { return Ok(()) };
-        for group in self.plan.groups(&workloads, flows) {
+        for group in self.plan.groups(&workloads, 1, flows) {
             let contenders = self.fill(&group, Setting { workload: first, threads: self.crew.len(), flows });
             for &workload in &workloads {
-                let able = |contender: &&Contender| contender.candidate.cannot(workload).is_none();
-                let able: Vec<Contender> = contenders.iter().filter(able).cloned().collect();
                 for &threads in self.plan.threads(workload) {
-                    self.cell(&able, Setting { workload, threads, flows })?;
+                    let setting = Setting { workload, threads, flows };
+                    let wanted = |contender: &&Contender| self.plan.wants(contender.candidate, setting);
+                    let wanted: Vec<Contender> = contenders.iter().filter(wanted).cloned().collect();
+                    self.cell(&wanted, setting)?;
                 }
             }
             Contender::drop_all(contenders);
@@ -56,7 +57,7 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
     /// A workload that changes the flows, so that it needs tables of its own.
     fn changing(&mut self, workload: Workload, flows: usize) -> Result<()> {
         for &threads in self.plan.threads(workload) {
-            for group in self.plan.groups(&[workload], flows) {
+            for group in self.plan.groups(&[workload], threads, flows) {
                 let setting = Setting { workload, threads, flows };
                 let contenders = self.fill(&group, setting);
                 self.cell(&contenders, setting)?;
@@ -82,7 +83,7 @@ impl<R: FnMut(Row) -> Result<()>> Session<'_, R> {
 
     fn growing(&mut self, flows: usize) -> Result<()> {
         self.progress.says(format!("{}, {flows} flows", Workload::Grow));
-        let candidates = self.plan.groups(&[Workload::Grow], flows).concat();
+        let candidates = self.plan.groups(&[Workload::Grow], 1, flows).concat();
         let mut growths: Vec<Vec<Growth>> = vec![Vec::new(); candidates.len()];
         for _ in 0..self.plan.effort(Workload::Grow, flows).rounds {
             for (candidate, growths) in candidates.iter().zip(&mut growths) {
@@ -107,7 +108,10 @@ fn steps(plan: &Plan) -> usize {
             return rounds;
         }
         let workloads = if workload.is_standing() { &standing[..] } else { &[workload] };
-        (rounds + 2) * plan.threads(workload).len() * plan.groups(workloads, flows).len()
+        let groups = |threads: &usize| {
+            plan.groups(workloads, if workload.is_standing() { 1 } else { *threads }, flows).len()
+        };
+        (rounds + 2) * plan.threads(workload).iter().map(groups).sum::<usize>()
     };
     plan.sizes.iter().flat_map(|flows| plan.workloads.iter().map(move |workload| steps(*flows, *workload))).sum()
 }

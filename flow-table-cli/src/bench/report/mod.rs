@@ -10,6 +10,8 @@ use flow_table_benches::Workload;
 use super::machine::Machine;
 use super::record::Record;
 
+mod floors;
+mod instructions;
 mod noise;
 mod plots;
 mod tables;
@@ -24,12 +26,13 @@ pub(crate) fn write(directory: &Path, before: Option<&Path>, output: &Path) -> R
     let base = output.parent().unwrap_or(Path::new(""));
     let link = |path: &Path| path.strip_prefix(base).unwrap_or(path).to_string_lossy().replace('\\', "/");
     let mut text = String::new();
-    page(&mut text, &record, before.as_ref(), &plots, link)?;
+    page(&mut text, directory, &record, before.as_ref(), &plots, link)?;
     fs::write(output, text).with_context(|| format!("{}: cannot write", output.display()))
 }
 
 fn page(
     text: &mut String,
+    directory: &Path,
     record: &Record,
     before: Option<&Record>,
     plots: &[plots::Plot],
@@ -39,12 +42,16 @@ fn page(
     machine(text, &record.machine)?;
     text.push_str("\n## Targets\n\n");
     targets::write(text, record)?;
+    text.push_str("\n## How far from the hardware\n\n");
+    floors::write(text, record)?;
     text.push_str("\n## Plots\n");
     for plot in plots {
         write!(text, "\n### {}\n\n{}\n\n![{}]({})\n", plot.title, plot.remark, plot.title, link(&plot.path))?;
     }
     text.push_str("\n## Where others win\n\n");
     wins::write(text, record)?;
+    text.push_str("\n## Instructions per operation\n\n");
+    instructions::write(text, directory)?;
     text.push_str("\n## Noise\n\n");
     noise::write(text, record, before)?;
     text.push_str(CONCLUSIONS);

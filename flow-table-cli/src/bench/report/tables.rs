@@ -11,7 +11,7 @@ use crate::bench::size;
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
         "ns per operation, the median of the rounds, for numbers of flows and threads; in parentheses, how many \
-         times as fast as `dashmap`.\n",
+         times as fast as `dashmap` in the same rounds. `benches/record` has the fastest and slowest rounds, too.\n",
     );
     for workload in Workload::all() {
         let columns = columns(record, workload);
@@ -45,11 +45,10 @@ fn columns(record: &Record, workload: Workload) -> Vec<(usize, usize)> {
 }
 
 fn cell(record: &Record, workload: Workload, candidate: Candidate, flows: usize, threads: usize) -> String {
-    let median = |candidate| record.median(workload, candidate, flows, threads);
-    let Some(own) = median(candidate) else { return String::new() };
+    let Some(own) = record.median(workload, candidate, flows, threads) else { return String::new() };
     let digits = if own < 100.0 { 1 } else { 0 };
-    match median(Candidate::Dashmap) {
-        Some(dashmap) if candidate != Candidate::Dashmap => format!("{own:.digits$} ({:.1}×)", dashmap / own),
+    match record.ratio(workload, [Candidate::Dashmap, candidate], flows, threads) {
+        Some(ratio) if candidate != Candidate::Dashmap => format!("{own:.digits$} ({:.1}×)", ratio.median),
         _ => format!("{own:.digits$}"),
     }
 }

@@ -6,6 +6,7 @@ use flow_table_benches::Candidate::{self, Custom, Dashmap, Floor, FloorCounted};
 use flow_table_benches::Workload;
 
 use crate::bench::record::Record;
+use crate::bench::row::{Row, Spread};
 
 const SMALL: usize = 1 << 16;
 const MEDIUM: usize = 1 << 20;
@@ -19,7 +20,7 @@ const OWN_BYTES: f64 = 40.0 + 64.0 + 8.0;
 struct Check {
     what: String,
     goal: Goal,
-    measured: Option<f64>,
+    measured: Option<Spread>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,7 +34,8 @@ enum Goal {
 }
 
 impl Goal {
-    fn is_met(self, measured: f64) -> bool {
+    fn is_met(self, measured: Spread) -> bool {
+        let measured = measured.median;
         match self {
             Self::Times(least) => measured >= least,
             Self::OfFloor(most) | Self::Bytes(most) => measured <= most,
@@ -43,7 +45,7 @@ impl Goal {
 
     fn show(self, value: f64) -> String {
         match self {
-            Self::Times(_) | Self::OfFloor(_) => format!("{value:.1}×"),
+            Self::Times(_) | Self::OfFloor(_) => format!("{value:.2}×"),
             Self::Nanos(_) if value < 10_000.0 => format!("{value:.0} ns"),
             Self::Nanos(_) => format!("{:.0} µs", value / 1_000.0),
             Self::Bytes(_) => format!("{value:.0} bytes"),
@@ -64,16 +66,21 @@ impl fmt::Display for Goal {
 
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
-        "`custom` against `dashmap`, one thread unless said. Borrowing is compared with the faster of dashmap's \
-         two ways, with handles and without.\n\n\
-         | | goal | measured | met |\n|---|---|---|---|\n",
+        "`custom` against `dashmap`, one thread unless said. *Measured* is the median over the rounds of what *rounds* \
+         gives the range of: the ratio within one round, or the figure itself. Borrowing is compared with the faster \
+         of dashmap's two ways, with handles and without; the two were not measured in the same rounds, nor were one \
+         thread and two.\n\n\
+         | | goal | measured | rounds | met |\n|---|---|---|---|---|\n",
     );
     for Check { what, goal, measured } in checks(record) {
-        let (shown, met) = match measured {
-            Some(value) => (goal.show(value), if goal.is_met(value) { "yes" } else { "**no**" }),
-            None => ("not measured".into(), "–"),
+        let Some(measured) = measured else {
+            writeln!(text, "| {what} | {goal} | not measured | | – |")?;
+            continue;
         };
-        writeln!(text, "| {what} | {goal} | {shown} | {met} |")?;
+        let (lowest, highest) = (goal.show(measured.min), goal.show(measured.max));
+        let range = if lowest == highest { String::new() } else { format!("{lowest} – {highest}") };
+        let met = if goal.is_met(measured) { "yes" } else { "**no**" };
+        writeln!(text, "| {what} | {goal} | {} | {range} | {met} |", goal.show(measured.median))?;
     }
     Ok(())
 }
@@ -117,40 +124,51 @@ fn checks(record: &Record) -> Vec<Check> {
     );
     for flows in ALL {
         let what = format!("reap with nothing due, {}", size(flows));
-        add(what, Goal::Nanos(100.0), record.median(Workload::ReapIdle, Custom, flows, 1));
+        add(what, Goal::Nanos(100.0), record.row(Workload::ReapIdle, Custom, flows, 1).map(|row| row.ns_per_op));
     }
     for flows in [MEDIUM, LARGE] {
-        let bytes = record.row(Workload::Grow, Custom, flows, 1).and_then(|row| row.bytes_per_flow);
+        let bytes = grown(record, Custom, flows, |row| row.bytes_per_flow);
         let what = format!("memory beyond a flow's own key, value and deadline, {}", size(flows));
-        add(what, Goal::Bytes(40.0), bytes.map(|bytes| bytes - OWN_BYTES));
+        add(what, Goal::Bytes(40.0), bytes.map(|bytes| once(bytes - OWN_BYTES)));
     }
-    let worst = |candidate| record.row(Workload::Grow, candidate, LARGE, 1)?.max_ns.map(|ns| ns as f64);
-    let measured = ratio(worst(Dashmap), worst(Custom));
+    let worst = |candidate| grown(record, candidate, LARGE, |row| row.max_ns.map(|ns| ns as f64));
+    let measured = worst(Dashmap).zip(worst(Custom)).map(|(dashmap, custom)| once(dashmap / custom));
     add("worst insertion while growing to 8 M flows".into(), Goal::Times(20.0), measured);
-    let p9999 = record.row(Workload::Grow, Custom, LARGE, 1).and_then(|row| row.p9999);
-    add("99.99 % of the insertions while growing".into(), Goal::Nanos(100_000.0), p9999.map(|ns| ns as f64));
+    let p9999 = grown(record, Custom, LARGE, |row| row.p9999.map(|ns| ns as f64));
+    add("99.99 % of the insertions while growing to 8 M flows".into(), Goal::Nanos(100_000.0), p9999.map(once));
     for workload in [Workload::LookupHit, Workload::LookupHitBatch, Workload::PacketMix] {
         for flows in [MEDIUM, LARGE] {
-            let one = record.median(workload, Custom, flows, 1);
+            let row = |threads| record.row(workload, Custom, flows, threads);
             let what = format!("two threads by one, `{workload}`, {}", size(flows));
-            add(what, Goal::Times(1.8), ratio(one, record.median(workload, Custom, flows, 2)));
+            add(what, Goal::Times(1.8), row(1).zip(row(2)).and_then(|(one, two)| one.by(two)));
         }
     }
     checks
 }
 
 /// How many times as fast custom is in `workload` as dashmap in the fastest of `ways`.
-fn speed_up(record: &Record, ways: &[Workload], workload: Workload, flows: usize) -> Option<f64> {
-    let times = ways.iter().filter_map(|way| record.median(*way, Dashmap, flows, 1));
-    ratio(times.min_by(f64::total_cmp), record.median(workload, Custom, flows, 1))
+fn speed_up(record: &Record, ways: &[Workload], workload: Workload, flows: usize) -> Option<Spread> {
+    let dashmap = ways.iter().filter_map(|way| record.row(*way, Dashmap, flows, 1));
+    let fastest = dashmap.min_by(|a, b| a.ns_per_op.median.total_cmp(&b.ns_per_op.median))?;
+    fastest.by(record.row(workload, Custom, flows, 1)?)
 }
 
-fn of_floor(record: &Record, workload: Workload, floor: Candidate) -> Option<f64> {
-    ratio(record.median(workload, Custom, LARGE, 1), record.median(workload, floor, LARGE, 1))
+fn of_floor(record: &Record, workload: Workload, floor: Candidate) -> Option<Spread> {
+    record.ratio(workload, [Custom, floor], LARGE, 1)
 }
 
-fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    a.zip(b).map(|(a, b)| a / b)
+/// A figure of growing, which is a median over processes already.
+fn grown(
+    record: &Record,
+    candidate: Candidate,
+    flows: usize,
+    figure: impl FnOnce(&Row) -> Option<f64>,
+) -> Option<f64> {
+    record.row(Workload::Grow, candidate, flows, 1).and_then(figure)
+}
+
+fn once(value: f64) -> Spread {
+    Spread::of([value])
 }
 
 fn size(flows: usize) -> &'static str {
@@ -178,10 +196,10 @@ mod tests {
         let mut text = String::new();
         write(&mut text, &record(rows)).expect("strings can be written to");
         for line in [
-            "| look-up hit + refresh, one by one, 1 M flows | ≥ 3.0× | 4.0× | yes |",
-            "| two threads by one, `lookup_hit`, 1 M flows | ≥ 1.8× | 1.2× | **no** |",
-            "| the same, by the floor without counter, 8 M flows | ≤ 1.3× | 1.2× | yes |",
-            "| churn: insert one, expire one, 8 M flows | ≥ 8.0× | not measured | – |",
+            "| look-up hit + refresh, one by one, 1 M flows | ≥ 3.00× | 4.00× |  | yes |",
+            "| two threads by one, `lookup_hit`, 1 M flows | ≥ 1.80× | 1.25× |  | **no** |",
+            "| the same, by the floor without counter, 8 M flows | ≤ 1.30× | 1.20× |  | yes |",
+            "| churn: insert one, expire one, 8 M flows | ≥ 8.00× | not measured | | – |",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
@@ -191,6 +209,6 @@ mod tests {
     fn units_fit_the_goals() {
         assert_eq!(Goal::Nanos(100_000.0).to_string(), "< 100 µs");
         assert_eq!(Goal::Bytes(40.0).to_string(), "≤ 40 bytes");
-        assert!(!Goal::Nanos(100.0).is_met(100.0) && Goal::Bytes(40.0).is_met(40.0));
+        assert!(!Goal::Nanos(100.0).is_met(once(100.0)) && Goal::Bytes(40.0).is_met(once(40.0)));
     }
 }
