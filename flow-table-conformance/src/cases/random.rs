@@ -12,7 +12,8 @@ fn agrees<B: Backend>(setup: Setup, capacity: usize) {
     let seed = seed();
     let mut runner = TestRunner::new_with_rng(config.clone(), TestRng::from_seed(config.rng_algorithm, &seed));
     let run = |steps: Vec<Step>| {
-        Driver::<B>::run(setup, capacity, &steps).map_err(|disagreement| TestCaseError::fail(disagreement.0))
+        Driver::<B>::run(setup.exactly(capacity), &steps)
+            .map_err(|disagreement| TestCaseError::fail(disagreement.0))
     };
     let why = match runner.run(&vec(step(), 50..120), run) {
         Ok(()) => return,

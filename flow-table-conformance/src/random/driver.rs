@@ -1,13 +1,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flow_table_api::{Borrowed, Burst, Flow, FlowRef, Status, Table, Timestamp};
+use flow_table_api::{Borrowed, Burst, Flow, FlowRef, Status, Table, TableConfig, Timestamp};
 
 use super::Step;
 use crate::actor::Actor;
 use crate::fixture::{Ledger, TestKey, TestValue};
 use crate::model::{FlowId, Model, Op, Outcome, Sight};
-use crate::{Backend, Setup, TestTable};
+use crate::{Backend, TestTable};
 
 type TestFlow<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
 type Borrows<'b, B> = Vec<Borrowed<'b, TestFlow<B>>>;
@@ -21,6 +21,8 @@ type Checked = Result<(), Disagreement>;
 
 /// More bursts than this are not opened within each other.
 const DEPTH: usize = 3;
+/// A run ends early when the table may be in more states than this: each choice that cannot be seen doubles their number.
+const WORLDS: usize = 64;
 
 /// Runs steps on a table and on the model, and compares the two after each.
 pub struct Driver<'t, B: Backend> {
@@ -29,27 +31,29 @@ pub struct Driver<'t, B: Backend> {
     worlds: Vec<Model>,
     pub(super) now: Timestamp,
     depth: usize,
-    way: String,
+    way: Vec<(Op, Outcome)>,
 }
 
 impl<'t, B: Backend> Driver<'t, B> {
-    /// Runs `steps` on a new table for `capacity` flows, and drops it in the end.
+    /// Runs `steps` on a new table, and drops it in the end, with the handles still held.
     ///
     /// # Errors
     ///
     /// The first disagreement.
-    pub fn run(setup: Setup, capacity: usize, steps: &[Step]) -> Result<(), Disagreement> {
-        let table = TestTable::<B>::with_config(setup.exactly(capacity));
+    pub fn run(config: TableConfig, steps: &[Step]) -> Result<(), Disagreement> {
+        let worlds = vec![Model::new(config.capacity())];
+        let table = TestTable::<B>::with_config(config);
         let ledger = Ledger::default();
         let mut driver = Driver::<B> {
             actor: Actor::new(&table, ledger.clone()),
-            worlds: vec![Model::new(capacity)],
+            worlds,
             now: Timestamp::from_secs(10),
             depth: 0,
-            way: String::new(),
+            way: Vec::new(),
         };
         driver.frame(&mut steps.iter(), None)?;
         let Driver { actor: Actor { handles, .. }, way, .. } = driver;
+        let way = in_words(&way);
         let before: Vec<_> = handles.iter().map(|flow| flow.status()).collect();
         drop(table);
         for (flow, before) in handles.iter().zip(before) {
@@ -66,7 +70,9 @@ impl<'t, B: Backend> Driver<'t, B> {
     /// Runs steps until the burst is closed, or all are done.
     fn frame(&mut self, steps: &mut std::slice::Iter<'_, Step>, burst: Option<&OpenBurst<'t, B>>) -> Checked {
         let mut borrows: Borrows<'_, B> = Vec::new();
-        while let Some(step) = steps.next() {
+        while self.worlds.len() <= WORLDS
+            && let Some(step) = steps.next()
+        {
             match (step, burst) {
                 (Step::OpenBurst, _) if self.depth < DEPTH => {
                     let inner = self.actor.table.burst(self.now);
@@ -127,7 +133,7 @@ impl<'t, B: Backend> Driver<'t, B> {
 
     /// The model takes the step that the table took; then both must look alike.
     pub(super) fn check(&mut self, op: Op, seen: Outcome) -> Checked {
-        let _ = writeln!(self.way, "{op:?} -> {seen:?}");
+        self.way.push((op, seen.clone()));
         let mut after: Vec<Model> = Vec::new();
         for world in self.worlds.iter().flat_map(|world| world.step(&op, &seen)) {
             if !after.contains(&world) {
@@ -155,15 +161,22 @@ impl<'t, B: Backend> Driver<'t, B> {
     }
 
     pub(super) fn disagreement(&self, why: &str) -> Disagreement {
-        Disagreement(format!("{}{why}", self.way))
+        Disagreement(in_words(&self.way) + why)
     }
 
     pub(super) const fn in_burst(&self) -> bool {
         self.depth > 0
     }
 
-    pub(super) fn later(&self, seconds: i64) -> Timestamp {
-        let by = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 { self.now.saturating_sub(by) } else { self.now + by }
+    pub(super) fn later(&self, nanos: i64) -> Timestamp {
+        let by = Duration::from_nanos(nanos.unsigned_abs());
+        if nanos < 0 { self.now.saturating_sub(by) } else { self.now + by }
     }
+}
+
+fn in_words(way: &[(Op, Outcome)]) -> String {
+    way.iter().fold(String::new(), |mut text, (op, seen)| {
+        let _ = writeln!(text, "{op:?} -> {seen:?}");
+        text
+    })
 }

@@ -37,14 +37,14 @@ impl<B: Backend> Driver<'_, B> {
                 let known: Vec<_> = self.actor.weak.keys().copied().collect();
                 pick_from(&known, *pick).map_or(Ok(()), |flow| self.act(Op::Upgrade { flow }))
             }
-            Step::Advance(seconds) => {
-                self.now = self.later(*seconds);
+            Step::Advance(nanos) => {
+                self.now = self.later(*nanos);
                 Ok(())
             }
             Step::Reinsert(pick) => self.with_held(*pick, |flow| Op::Reinsert { flow, now }),
             Step::Refresh(pick) => self.with_held(*pick, |flow| Op::Refresh { flow, now }),
-            Step::SetDeadline(pick, seconds) => {
-                let deadline = self.later(*seconds);
+            Step::SetDeadline(pick, nanos) => {
+                let deadline = self.later(*nanos);
                 self.with_held(*pick, |flow| Op::SetDeadline { flow, deadline })
             }
             Step::SetTimeout(pick, timeout) => {

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::time::Duration;
 
 use flow_table_api::OnExpiry;
@@ -5,7 +6,8 @@ use proptest::prelude::*;
 
 /// One step of a random run: an operation without what only the run knows, such as the flows there are.
 ///
-/// Flows are picked from those to which there is a handle, keys are small numbers, times are relative.
+/// Flows are picked from those to which there is a handle, keys are the numbers of [`TestKey`](crate::TestKey)s, times are
+/// relative.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is the operation of that name")]
 pub enum Step {
@@ -18,7 +20,7 @@ pub enum Step {
     GetOrInsertWith(u64, Draft),
     Reinsert(usize),
     Refresh(usize),
-    /// Seconds from now, either way.
+    /// Nanoseconds from now, either way.
     SetDeadline(usize, i64),
     SetTimeout(usize, Duration),
     Cancel(usize),
@@ -38,7 +40,7 @@ pub enum Step {
     Drop(usize),
     DropAll,
     Upgrade(usize),
-    /// Moves the time, either way, in seconds.
+    /// Moves the time, either way, in nanoseconds.
     Advance(i64),
     OpenBurst,
     BurstGet(u64),
@@ -59,6 +61,10 @@ pub struct Draft {
 
 fn key() -> impl Strategy<Value = u64> {
     0..6u64
+}
+
+fn seconds(range: Range<i64>) -> impl Strategy<Value = i64> {
+    range.prop_map(|seconds| seconds * 1_000_000_000)
 }
 
 fn timeout() -> impl Strategy<Value = Duration> {
@@ -94,7 +100,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         5 => (key(), draft()).prop_map(|(key, flow)| Step::GetOrInsertWith(key, flow)),
         5 => flow().prop_map(Step::Reinsert),
         6 => flow().prop_map(Step::Refresh),
-        3 => (flow(), -5..15i64).prop_map(|(flow, seconds)| Step::SetDeadline(flow, seconds)),
+        3 => (flow(), seconds(-5..15)).prop_map(|(flow, nanos)| Step::SetDeadline(flow, nanos)),
         3 => (flow(), timeout()).prop_map(|(flow, timeout)| Step::SetTimeout(flow, timeout)),
         4 => flow().prop_map(Step::Cancel),
         3 => key().prop_map(Step::Remove),
@@ -108,7 +114,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         12 => flow().prop_map(Step::Drop),
         1 => Just(Step::DropAll),
         2 => flow().prop_map(Step::Upgrade),
-        9 => prop_oneof![4 => 0..8i64, 1 => -6..0i64].prop_map(Step::Advance),
+        9 => prop_oneof![4 => seconds(0..8), 1 => seconds(-6..0)].prop_map(Step::Advance),
         3 => Just(Step::OpenBurst),
         5 => key().prop_map(Step::BurstGet),
         1 => keys().prop_map(Step::BurstGetBatch),
