@@ -8,6 +8,8 @@ macro_rules! link_types {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
         impl LinkType {
             $($(#[$doc])* pub const $name: Self = Self($number);)*
+            /// Those above.
+            pub const KNOWN: &[Self] = &[$(Self::$name),*];
         }
 
         impl fmt::Display for LinkType {

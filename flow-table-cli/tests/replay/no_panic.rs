@@ -7,25 +7,8 @@ use proptest::prelude::*;
 
 use crate::common;
 
-const LINK_TYPES: [LinkType; 14] = [
-    LinkType::NULL,
-    LinkType::ETHERNET,
-    LinkType::PPP,
-    LinkType::RAW_BSD,
-    LinkType::RAW_OPENBSD,
-    LinkType::PPP_SERIAL,
-    LinkType::PPP_ETHER,
-    LinkType::RAW,
-    LinkType::C_HDLC,
-    LinkType::LOOP,
-    LinkType::LINUX_SLL,
-    LinkType::IPV4,
-    LinkType::IPV6,
-    LinkType::LINUX_SLL2,
-];
-
 fn any_link() -> impl Strategy<Value = LinkType> {
-    prop_oneof![9 => prop::sample::select(&LINK_TYPES[..]), 1 => any::<u16>().prop_map(LinkType::new)]
+    prop_oneof![9 => prop::sample::select(LinkType::KNOWN), 1 => any::<u16>().prop_map(LinkType::new)]
 }
 
 /// Bytes that often are those of headers.

@@ -1,0 +1,41 @@
+//! What the fuzz targets do with bytes: each takes any and panics when something is wrong.
+//!
+//! | target | bytes | what must hold |
+//! |---|---|---|
+//! | [`operations_custom`](operations), [`operations_dashmap`](operations) | a configuration and steps | the table does what the model of the conformance suite allows |
+//! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
+//! | [`packet`] | a link type and a frame | a packet is found where it stands, and cutting it changes nothing but what is cut |
+//! | [`replay`] | options and a capture | both backends give the same flows, which add up to the packets |
+//! | [`text`] | a text | keys and timeouts survive being written and parsed |
+//!
+//! The programs for `cargo fuzz` are in `fuzz/`, with the corpus; the tests of this crate run the targets over the corpus
+//! on any toolchain.
+
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod operations;
+pub mod packet;
+pub mod replay;
+pub mod seeds;
+mod steps;
+pub mod text;
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, which is that of its corpus.
+    pub name: &'static str,
+    /// Panics if something is wrong.
+    pub check: fn(&[u8]),
+}
+
+/// Every target.
+pub const TARGETS: [Target; 6] = [
+    Target { name: "operations_custom", check: operations::custom },
+    Target { name: "operations_dashmap", check: operations::dashmap },
+    Target { name: "capture", check: capture::check },
+    Target { name: "packet", check: packet::check },
+    Target { name: "replay", check: replay::check },
+    Target { name: "text", check: text::check },
+];

@@ -1,0 +1,59 @@
+//! A capture through the tables of both backends.
+
+use std::time::Duration;
+
+use flow_table_api::{FlowKey, Table, Timeout};
+use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::capture::{self, Options};
+use flow_table_cli::record::{FlowRecord, Record};
+use flow_table_cli::replay::Totals;
+use flow_table_cli::summary::Summary;
+
+const TIMEOUTS: [Duration; 4] =
+    [Duration::from_nanos(1), Duration::from_millis(10), Duration::from_secs(1), Duration::MAX];
+const CAPACITIES: [usize; 4] = [0, 1, 3, 1_000];
+
+/// Replays the capture behind one byte of options.
+pub fn check(bytes: &[u8]) {
+    let Some((choices, capture)) = bytes.split_first() else { return };
+    let choice = |shift: u8| usize::from(choices >> shift & 3);
+    let options = Options {
+        timeout: Timeout::from(TIMEOUTS[choice(0)]),
+        direction: if choices & 4 == 0 { FlowDirection::Uni } else { FlowDirection::Bidi },
+        protocols: if choices & 8 == 0 { Protocols::All } else { Protocols::L4 },
+        capacity: CAPACITIES[choice(4)],
+    };
+    let (custom, custom_flows) = replay::<flow_table_custom::FlowTable<_, _>>(capture, &options);
+    let (dashmap, dashmap_flows) = replay::<flow_table_dashmap::FlowTable<_, _>>(capture, &options);
+    assert_eq!(custom_flows, dashmap_flows);
+    assert_eq!(comparable(&custom), comparable(&dashmap));
+    adds_up(&custom, &custom_flows, &options);
+}
+
+fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summary, Vec<FlowRecord>) {
+    let mut flows = Vec::new();
+    let mut sink = |flow| {
+        flows.push(flow);
+        Ok(())
+    };
+    let summary = capture::replay::<T>(capture, options, &mut |_| {}, &mut sink);
+    flows.sort_unstable_by_key(|flow| (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets));
+    (summary.expect("neither sink nor table fail"), flows)
+}
+
+/// All but what is measured.
+fn comparable(summary: &Summary) -> String {
+    let Summary { format, frames, skipped, unselected, selected, flows, totals, error } = summary;
+    let totals = Totals { table_time: Duration::ZERO, table_bytes: 0, ..*totals };
+    format!("{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {error:?}")
+}
+
+fn adds_up(summary: &Summary, flows: &[FlowRecord], options: &Options) {
+    let Summary { frames, skipped, selected, unselected, totals, .. } = summary;
+    let packets: u64 = flows.iter().map(|flow| flow.tally.packets).sum();
+    assert_eq!(packets + totals.refused, selected.packets, "{summary:?}");
+    assert_eq!(selected.packets + unselected + skipped.values().sum::<u64>(), frames.packets, "{summary:?}");
+    assert_eq!((totals.flows, summary.flows.count()), (flows.len() as u64, flows.len() as u64));
+    assert!(totals.peak_live <= options.capacity && totals.live_at_end <= totals.peak_live);
+    assert!(flows.iter().all(|flow| flow.tally.first_ns <= flow.tally.last_ns), "{flows:?}");
+}
