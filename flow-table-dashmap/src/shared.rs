@@ -75,3 +75,16 @@ impl<K, V> Shared<K, V> {
 fn default_shards() -> usize {
     4 * std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use flow_table_api::{Table, TableConfig};
+
+    use crate::FlowTable;
+
+    #[test]
+    fn shards_are_a_power_of_two_within_bounds() {
+        let shards = |wished| FlowTable::<u64, ()>::with_config(TableConfig::new(1).shards(wished)).stats().shards;
+        assert_eq!([1, 2, 3, 16, 100_000].map(shards), [2, 2, 4, 16, 4096]);
+    }
+}
