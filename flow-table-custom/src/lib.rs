@@ -134,6 +134,8 @@ mod index;
 mod insert;
 mod iterate;
 mod keeper;
+#[cfg(all(test, not(flow_table_loom)))]
+mod leftovers;
 mod limbo;
 mod locks;
 mod lookup;

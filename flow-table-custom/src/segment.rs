@@ -66,6 +66,13 @@ pub(crate) struct Owned {
     used: usize,
 }
 
+#[cfg(all(test, not(flow_table_loom)))]
+impl Owned {
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+}
+
 /// What a reader compares before and after a walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version(u64);

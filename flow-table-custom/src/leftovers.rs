@@ -1,0 +1,71 @@
+//! Tests that flows which end leave nothing in the table, by its own books: neither slots nor entries.
+
+use std::time::Duration;
+
+use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
+
+use crate::burst::FlowBurst;
+use crate::core::Core;
+use crate::insert::Mode;
+
+const DUE: Timestamp = Timestamp::from_secs(10);
+
+/// Slots and entries in use.
+fn books<V>(core: &Core<u64, V>) -> (usize, usize) {
+    let shards = core.shards.iter().map(|shard| {
+        let inner = shard.lock();
+        (inner.segments.iter().map(|segment| segment.used()).sum(), inner.entries)
+    });
+    shards.fold((0, 0), |all: (usize, usize), shard: (usize, usize)| (all.0 + shard.0, all.1 + shard.1))
+}
+
+/// Forty flows, of which ten are held: four may be found after their end for that, and one of these is cancelled.
+fn flows_come_and_go<V: Value>(value: fn() -> V, keys: usize, reap: fn(&Core<u64, V>) -> usize, burst: bool) {
+    let core = Core::<u64, V>::new(&TableConfig::new(40).shards(2));
+    let put = |key: u64| {
+        let on_expiry = if key % 5 < 3 { OnExpiry::Remove } else { OnExpiry::KeepWhileReferenced };
+        let flow = NewFlow::new(key, value()).timeout(Duration::from_secs(10)).on_expiry(on_expiry);
+        let flow = if keys == 2 { flow.reply(1_000 + key) } else { flow };
+        core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow
+    };
+    let mut held: Vec<_> = (0..40).map(put).collect();
+    held.truncate(10);
+    assert_eq!(books(&core), (40 * keys, 40));
+    let open = burst.then(|| FlowBurst::open(&core, Timestamp::ZERO));
+    assert!(held[9].cancel());
+    assert_eq!(reap(&core), 40);
+    assert_eq!(books(&core), (3 * keys, if burst { 40 } else { 10 }));
+    drop(open);
+    assert_eq!(books(&core), (3 * keys, 10));
+    drop(held);
+    assert_eq!(books(&core), (0, 0));
+    Core::close(&core);
+}
+
+#[test]
+fn of_flows_that_were_reaped_nothing_stays_but_what_is_found() {
+    for (keys, burst) in [(1, false), (1, true), (2, false), (2, true)] {
+        let reap = |core: &Core<_, _>| core.reap(DUE, Budget::UNLIMITED).visited();
+        flows_come_and_go(|| (), keys, reap, burst);
+        let reap = |core: &Core<_, _>| core.reap(DUE, Budget::UNLIMITED).visited();
+        flows_come_and_go(|| Box::new(0), keys, reap, burst);
+        let reap = |core: &Core<_, _>| core.reap_with(DUE, Budget::UNLIMITED, drop).visited();
+        flows_come_and_go(|| Box::new(0), keys, reap, burst);
+    }
+}
+
+/// A shard's share of the keys goes to it, and each key to one segment of it.
+#[test]
+fn keys_spread_over_shards_and_their_segments() {
+    let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16));
+    let places: std::collections::BTreeSet<_> = (0..10_000)
+        .map(|key| {
+            let hash = core.hash(&key);
+            (core.shard_of(hash), core.local_segment(hash), std::ptr::from_ref(core.segment(hash)))
+        })
+        .collect();
+    assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 128, 128));
+    let shards: std::collections::BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
+    assert_eq!(shards.len(), 128);
+    Core::close(&core);
+}
