@@ -204,6 +204,7 @@ macro_rules! __cases {
                 a_reap_survives_its_callback [V4 R4];
                 drop_may_panic [V4 V1];
                 drop_may_panic_with_the_table [V4 V1];
+                a_reap_survives_a_drop [V4 V1];
             }
             capacity {
                 a_full_table_refuses [C1 C2];

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn half_gone_is_told_once() {
         let watermark = Watermark::default();
-        (0..200).for_each(|_| watermark.add());
+        (0..100).for_each(|_| watermark.add());
+        (0..100).for_each(|_| assert!(watermark.add_below(|| 200)));
         watermark.sub(100);
         assert!(!watermark.has_fallen(), "half is left");
         watermark.sub(1);

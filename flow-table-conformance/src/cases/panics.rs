@@ -1,7 +1,7 @@
 use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Table};
 
 use super::operations::{Act, check, every, key, prepare};
-use crate::fixture::{Call, Fixture, Ledger, TestValue, at, inject, observe, panic_at, survive};
+use crate::fixture::{Call, Fixture, Ledger, TestValue, at, inject, observe, panic_at, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
 /// A panic in any single call of the user's code (`Hash`, `Eq`, `Drop`, `make`, a callback), in any operation, leaves the
@@ -136,6 +136,25 @@ pub fn drop_may_panic_with_the_table<B: Backend>(setup: Setup) {
         let ledger = table.ledger().clone();
         assert!(survive(|| table.close()).is_none(), "the panic comes out");
         assert_eq!(ledger.faults(), [""; 0]);
+    }
+}
+
+/// A value that panics as a reap drops it does not keep the others of the reap from being dropped, in time.
+pub fn a_reap_survives_a_drop<B: Backend>(setup: Setup) {
+    for bad in [0, 7, 19] {
+        let table = Fixture::<B>::exactly(setup, 20);
+        for id in 0..20 {
+            let value = table.ledger().value();
+            let value = if id == bad { value.on_drop(|| inject()) } else { value };
+            drop(table.put_flow(NewFlow::new(id.into(), value).timeout(secs(60)), at(0)));
+        }
+        assert!(survive(|| table.reap_all(at(60))).is_none(), "the panic comes out");
+        // Whoever comes next takes up what was left, at the end of a burst if not before.
+        table.reap_all(at(60));
+        drop(table.burst(at(60)));
+        assert_eq!((table.len(), table.ledger().dropped()), (0, 20), "flow {bad} panicked");
+        (0..20).for_each(|id| drop(table.put(id, at(60))));
+        assert!((0..20).all(|id| table.is_live(id, at(60))), "flow {bad} panicked");
     }
 }
 
