@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// Whether huge pages are given to all memory, to memory that asks, or to none.
     pub(crate) huge_pages: String,
+    /// How many processes ran or wanted to, on average over the last minute, when measuring began.
+    pub(crate) load: String,
     /// Whether the machine is a virtual one.
     pub(crate) virtual_machine: bool,
     pub(crate) compiler: String,
@@ -44,6 +46,7 @@ impl Machine {
             memory: field(&meminfo, "MemTotal"),
             kernel: format!("{} {}", line("/proc/sys/kernel/ostype"), line("/proc/sys/kernel/osrelease")),
             huge_pages: between(&huge_pages, '[', ']').to_owned(),
+            load: line("/proc/loadavg").split(' ').next().unwrap_or_default().into(),
             virtual_machine: field(&cpuinfo, "flags").split(' ').any(|flag| flag == "hypervisor"),
             compiler: env!("FLOW_TABLE_COMPILER").into(),
             target: env!("FLOW_TABLE_TARGET").into(),

@@ -46,6 +46,7 @@ pub fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
 }
 
 fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<()> {
+    let machine = Machine::this();
     let plan = plan::Plan::new(args);
     let mut rows = Vec::new();
     schedule::run(&plan, |row| {
@@ -61,7 +62,7 @@ fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<()> {
         table::write(out, &rows)?;
     }
     if let Some(directory) = &args.record {
-        Record { machine: Machine::this(), rows }.save(directory)?;
+        Record { machine, rows }.save(directory)?;
         if let Some(file) = &args.report {
             report::write(directory, args.before.as_deref(), file)?;
         }

@@ -71,6 +71,7 @@ fn machine(text: &mut String, machine: &Machine) -> Result<()> {
     for (name, value) in [
         ("Processor", format!("{processor}, {processors} used, last-level cache {cache}{guest}")),
         ("Memory", format!("{memory}; huge pages: {huge_pages}")),
+        ("Load before", machine.load.clone()),
         ("Kernel", kernel.clone()),
         ("Compiler", format!("{compiler}, {target}, release profile")),
         ("Allocator", allocator.clone()),
