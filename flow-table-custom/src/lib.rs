@@ -88,6 +88,9 @@
 //! with the table), all but half as many as are in use, or 256 KiB. Handles keep the flow's memory, and what else
 //! is in use in the table then, after the table has gone; weak ones keep its addresses.
 //!
+//! Without memory an insertion fails with `OutOfMemory` and gives its flow back; nothing else needs any (what may still
+//! end the process then is in `docs/adr/0026`).
+//!
 //! # Performance and its limits
 //!
 //! What each operation costs in cache lines and locked writes is in the documentation of [`FlowTable`] and, with
@@ -101,8 +104,8 @@
 //!   one.
 //! * The number of shards and of their segments is fixed by the capacity that the table is made with. Raising it
 //!   later by much makes single insertions slow, as more flows are moved at once when a segment grows.
-//! * Keys with equal hashes are found by walking. The seed is random, so nobody should be able to choose such
-//!   keys.
+//! * Keys with equal hashes are found by walking: each costs as much as there are others. The seed is random, so nobody
+//!   should be able to choose such keys. The crate's example `collisions` measures what knowing the seed would be worth.
 //! * Pages are numbered with 20 bits: there can be some 500 million one-key flows of 128 bytes, and two-key ones
 //!   besides.
 //!
