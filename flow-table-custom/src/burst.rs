@@ -45,9 +45,9 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
         found.clear();
         found.reserve(keys.len());
-        self.core.batch(keys, |key, hash| {
+        self.core.batch(keys, |key, hash, glance| {
             // SAFETY: as in `get`.
-            let flow = unsafe { self.core.borrow(key, hash, self.now) };
+            let flow = unsafe { self.core.follow_borrowed(key, hash, glance, self.now) };
             found.push(flow.map(|(flow, direction)| Borrowed::new(flow, direction)));
         });
     }

@@ -170,6 +170,15 @@ impl<K, V> Entry<K, V> {
         unsafe { &*self.field(offset_of!(Single<K, V>, options)) }
     }
 
+    /// Starts loading what a look-up reads: the state and the key that leads here.
+    #[inline]
+    pub(crate) fn prefetch(self, pair: bool) {
+        crate::prefetch::read(self.0.as_ptr());
+        if pair {
+            crate::prefetch::read(self.0.as_ptr().wrapping_byte_add(64));
+        }
+    }
+
     #[inline]
     fn is_pair(self) -> bool {
         self.options().own(PAIR)

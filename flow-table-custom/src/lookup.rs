@@ -10,11 +10,22 @@ use crate::entry::{Entry, FlowEntry, HELD};
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
 use crate::page::Page;
-use crate::segment::Seen;
+use crate::segment::{Glance, Seen};
 use crate::slot::Slot;
 
 /// Keys whose look-ups overlap: about what a processor can have on its way from memory, and the usual burst.
 const GROUP: usize = 32;
+
+/// A borrowed flow, and which of its keys was looked up.
+type Found<'b, K, V> = (&'b FlowEntry<K, V>, Direction);
+
+#[inline]
+fn has_key<K: Key, V>(flow: &FlowEntry<K, V>, direction: Direction, key: &K) -> bool {
+    match direction {
+        Direction::Forward => flow.key() == key,
+        Direction::Reply => flow.reply_key() == Some(key),
+    }
+}
 
 impl<K: Key, V: Value> Core<K, V> {
     #[inline]
@@ -24,6 +35,54 @@ impl<K: Key, V: Value> Core<K, V> {
 
     #[inline]
     pub(crate) fn lookup(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
+        let segment = self.segment(hash);
+        let version = segment.version();
+        let seen = segment.find(hash, |slot| {
+            let handle = self.acquire(slot, key)?;
+            Some(if handle.is_live(now) { Ok(handle) } else { Err(()) })
+        });
+        match seen {
+            Some(Ok(handle)) => Some(handle),
+            None if segment.version() == version => None,
+            _ => self.search(key, hash, now),
+        }
+    }
+
+    /// Counts a reference to the flow in `slot`, if it has the key.
+    #[inline]
+    fn acquire(&self, slot: Slot, key: &K) -> Option<StrongRef<K, V>> {
+        let entry = self.entry(slot.entry());
+        entry.refs().try_acquire()?;
+        // SAFETY: the reference was counted just now.
+        let handle = unsafe { StrongRef::from_counted(entry, slot.direction()) };
+        has_key(&handle, slot.direction(), key).then_some(handle)
+    }
+
+    /// The rest of a look-up, after `glance` and time for the flow to come from memory.
+    #[inline]
+    pub(crate) fn follow(
+        &self,
+        key: &K,
+        hash: KeyHash,
+        glance: Glance,
+        now: Timestamp,
+    ) -> Option<StrongRef<K, V>> {
+        match glance {
+            Glance::Miss => return None,
+            Glance::Candidate(slot) => {
+                let handle = self.acquire(slot, key).filter(|handle| handle.is_live(now));
+                if handle.is_some() {
+                    return handle;
+                }
+            }
+            Glance::Unsure => {}
+        }
+        self.search(key, hash, now)
+    }
+
+    /// A look-up that waits for a segment that is changing, and ends flows that are due.
+    #[inline(never)]
+    fn search(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
         self.segment(hash).search(hash, |slot| {
             let entry = self.entry(slot.entry());
             let Some(others) = entry.refs().try_acquire() else { return Seen::Other };
@@ -39,20 +98,72 @@ impl<K: Key, V: Value> Core<K, V> {
     ///
     /// 1. The caller has a burst open, announced before this call, for as long as it uses the result.
     #[inline]
-    pub(crate) unsafe fn borrow<'b>(
+    pub(crate) unsafe fn borrow<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
+        let segment = self.segment(hash);
+        let version = segment.version();
+        let seen = segment.find(hash, |slot| {
+            // SAFETY: by (1).
+            let flow = unsafe { self.peek(slot) }?;
+            has_key(flow, slot.direction(), key)
+                .then(|| if flow.is_live(now) { Ok((flow, slot.direction())) } else { Err(()) })
+        });
+        match seen {
+            Some(Ok(found)) => Some(found),
+            None if segment.version() == version => None,
+            // SAFETY: by (1).
+            _ => unsafe { self.search_borrowed(key, hash, now) },
+        }
+    }
+
+    /// The flow in `slot`, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline]
+    unsafe fn peek<'b>(&self, slot: Slot) -> Option<&'b FlowEntry<K, V>> {
+        let entry = self.entry(slot.entry());
+        // SAFETY: by (1), and the count was not zero after the burst was announced.
+        entry.refs().is_referenced().then(|| unsafe { entry.flow() })
+    }
+
+    /// As [`follow`](Self::follow), borrowing.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline]
+    pub(crate) unsafe fn follow_borrowed<'b>(
         &self,
         key: &K,
         hash: KeyHash,
+        glance: Glance,
         now: Timestamp,
-    ) -> Option<(&'b FlowEntry<K, V>, Direction)> {
-        self.segment(hash).search(hash, |slot| {
-            let entry = self.entry(slot.entry());
-            if !entry.refs().is_referenced() {
-                return Seen::Other;
+    ) -> Option<Found<'b, K, V>> {
+        match glance {
+            Glance::Miss => return None,
+            Glance::Candidate(slot) => {
+                // SAFETY: by (1).
+                let flow = unsafe { self.peek(slot) };
+                if let Some(flow) = flow.filter(|flow| has_key(flow, slot.direction(), key) && flow.is_live(now)) {
+                    return Some((flow, slot.direction()));
+                }
             }
-            // SAFETY: by (1), and the count was not zero after the burst was announced.
-            let flow = unsafe { entry.flow() };
-            self.see(flow, slot, key, now, || entry.refs().count()).map(|()| (flow, slot.direction()))
+            Glance::Unsure => {}
+        }
+        // SAFETY: by (1).
+        unsafe { self.search_borrowed(key, hash, now) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline(never)]
+    unsafe fn search_borrowed<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
+        self.segment(hash).search(hash, |slot| {
+            // SAFETY: by (1).
+            let Some(flow) = (unsafe { self.peek(slot) }) else { return Seen::Other };
+            self.see(flow, slot, key, now, || flow.refs().count()).map(|()| (flow, slot.direction()))
         })
     }
 
@@ -67,11 +178,7 @@ impl<K: Key, V: Value> Core<K, V> {
         now: Timestamp,
         references: impl FnOnce() -> u32,
     ) -> Seen<()> {
-        let has_key = match slot.direction() {
-            Direction::Forward => flow.key() == key,
-            Direction::Reply => flow.reply_key() == Some(key),
-        };
-        if !has_key {
+        if !has_key(flow, slot.direction(), key) {
             Seen::Other
         } else if flow.is_live(now) {
             Seen::Found(())
@@ -96,29 +203,25 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `look` gets each key, its hash,
-    /// and its place among the keys.
+    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `follow` gets each key, its hash,
+    /// and what the buckets tell of it.
     #[inline]
-    pub(crate) fn batch<'k>(&self, keys: &'k [K], mut look: impl FnMut(&'k K, KeyHash)) {
+    pub(crate) fn batch<'k>(&self, keys: &'k [K], mut follow: impl FnMut(&'k K, KeyHash, Glance)) {
         for keys in keys.chunks(GROUP) {
             let mut hashes = [KeyHash::from_bits(0); GROUP];
             for (key, hash) in keys.iter().zip(&mut hashes) {
                 *hash = self.hash(key);
                 self.segment(*hash).prefetch(*hash);
             }
-            for &hash in &hashes[..keys.len()] {
-                // Never found, so that all candidates of the key's bucket are fetched.
-                let _: Option<()> = self.segment(hash).find(hash, |slot| {
-                    let entry = self.entry(slot.entry());
-                    crate::prefetch::read(entry.as_ptr().as_ptr());
-                    if slot.entry().is_pair() {
-                        crate::prefetch::read(entry.as_ptr().as_ptr().wrapping_byte_add(64));
-                    }
-                    None
-                });
+            let mut glances = [Glance::Unsure; GROUP];
+            for (&hash, glance) in hashes[..keys.len()].iter().zip(&mut glances) {
+                *glance = self.segment(hash).glance(hash);
+                if let Glance::Candidate(slot) = *glance {
+                    self.entry(slot.entry()).prefetch(slot.entry().is_pair());
+                }
             }
-            for (key, &hash) in keys.iter().zip(&hashes) {
-                look(key, hash);
+            for ((key, &hash), &glance) in keys.iter().zip(&hashes).zip(&glances) {
+                follow(key, hash, glance);
             }
         }
     }

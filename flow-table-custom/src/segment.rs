@@ -109,6 +109,17 @@ impl<R> Seen<R> {
     }
 }
 
+/// What the buckets tell of a key, without a look at any flow.
+#[derive(Clone, Copy)]
+pub(crate) enum Glance {
+    /// No flow has it.
+    Miss,
+    /// This slot may be the key's; or a later one.
+    Candidate(Slot),
+    /// The segment is changing.
+    Unsure,
+}
+
 /// A slot's place in its segment, valid while the lock is held and nothing was inserted or removed.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -176,6 +187,17 @@ impl Segment {
     fn advance(&self, _: &mut Owned, by: u64) {
         // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
         self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
+    }
+
+    /// The first slot that may be the key's.
+    #[inline]
+    pub(crate) fn glance(&self, hash: KeyHash) -> Glance {
+        let version = self.version();
+        match self.find(hash, Some) {
+            Some(slot) => Glance::Candidate(slot),
+            None if self.version() == version => Glance::Miss,
+            None => Glance::Unsure,
+        }
     }
 
     /// Visits the slots that may be the key's until `visit` decides. Nothing means that at some moment during the call

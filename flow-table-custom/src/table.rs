@@ -72,7 +72,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
         found.clear();
         found.reserve(keys.len());
-        self.core.batch(keys, |key, hash| found.push(self.core.lookup(key, hash, now)));
+        self.core.batch(keys, |key, hash, glance| found.push(self.core.follow(key, hash, glance, now)));
     }
 
     #[inline]
