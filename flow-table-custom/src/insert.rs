@@ -92,9 +92,11 @@ impl<K: Key, V: Value> Core<K, V> {
         self.write(index, flow.take()?, hashes);
         let entry = self.entry(index);
         let deadline = now + entry.options().timeout();
-        let vacancy = segment.vacancy(&inner.segments[local], hash);
-        let armed = |_: &_| inner.timers.arm(index, deadline, &mut self.filed()).is_ok();
-        let Some(place) = vacancy.filter(armed) else {
+        // The bucket last, to give it time.
+        let armed = inner.timers.arm(index, deadline, &mut self.filed());
+        let vacancy = armed.ok().and_then(|()| segment.vacancy(&inner.segments[local], hash));
+        let Some(place) = vacancy else {
+            inner.timers.disarm(index, &mut self.filed());
             self.take_back(&mut inner, index, flow);
             self.capacity.give_back(1);
             return None;

@@ -231,6 +231,7 @@ impl<K, V> Page<K, V> {
             let place = owned.free;
             // SAFETY: records belong to the lock; a free entry's first word is the next free one.
             owned.free = unsafe { self.record(place).read() };
+            self.prefetch_free(owned.free);
             place
         } else if owned.fresh < self.places() {
             owned.fresh += 1;
@@ -243,6 +244,22 @@ impl<K, V> Page<K, V> {
         // SAFETY: `place` is within the page.
         let entry = unsafe { entry_at::<K, V>(self.header.cast(), place, self.pair) };
         Some((place, entry.refs().generation().max(base)))
+    }
+
+    /// Starts loading what the next `alloc` reads: it may have been freed long ago.
+    #[inline]
+    fn prefetch_free(&self, place: u32) {
+        if place != NONE {
+            // SAFETY: `place` is within the page.
+            unsafe { entry_at::<K, V>(self.header.cast(), place, self.pair) }.prefetch(false);
+            self.prefetch_record(place);
+        }
+    }
+
+    /// Starts loading what `alloc` reads first.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        crate::prefetch::read(self.header.as_ptr());
     }
 
     /// Frees an entry whose flow is gone. Under the shard's lock.

@@ -42,6 +42,9 @@ impl Slab {
         if page.is_full() {
             self.roomy.remove(&id);
             self.lowest = self.roomy.first().copied();
+            if let Some(next) = self.lowest {
+                core.page(next, pair).prefetch();
+            }
         }
         Ok((EntryIndex::new(id, place, pair), generation))
     }

@@ -64,6 +64,13 @@ impl Buckets {
         Some((last, self.shorten(tail, entries)))
     }
 
+    /// Starts loading the block that [`prefetch`](Self::prefetch) reads.
+    pub(super) fn prefetch_tail(&self, bucket: Bucket) {
+        if let Some(tail) = self.tail(bucket) {
+            self.blocks.prefetch(tail);
+        }
+    }
+
     /// Before the first [`pop`](Self::pop) of a bucket.
     pub(super) fn prefetch(&self, bucket: Bucket, entries: &impl Entries) {
         if let Some(tail) = self.tail(bucket) {

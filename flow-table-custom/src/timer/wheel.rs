@@ -113,6 +113,9 @@ impl Wheel {
         let firsts = self.buckets.firsts(self.cursor);
         let firsts = firsts.map(|bucket| First { begins: bucket.first_tick(self.cursor), bucket, open: false });
         self.first = firsts.reduce(|first, second| if second.begins < first.begins { second } else { first });
+        if let Some(first) = self.first {
+            self.buckets.prefetch_tail(first.bucket);
+        }
     }
 
     /// Takes the entry in a slot out, as [`take`](Self::take) does.
