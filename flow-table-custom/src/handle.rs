@@ -39,6 +39,13 @@ impl<K, V> StrongRef<K, V> {
         Self { tagged: entry.as_ptr().cast::<u8>().map_addr(|address| address | tag), flow: PhantomData }
     }
 
+    /// Another handle, as an insertion gives it.
+    pub(crate) fn forward(&self) -> Self {
+        self.refs().clone_one();
+        // SAFETY: the reference was counted just now.
+        unsafe { Self::from_counted(self.entry(), Direction::Forward) }
+    }
+
     #[inline]
     pub(crate) fn entry(&self) -> Entry<K, V> {
         let address = self.tagged.addr().get() & !REPLY;

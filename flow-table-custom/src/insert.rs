@@ -338,7 +338,7 @@ impl<K: Key, V: Value> Core<K, V> {
             self.unlink_locked(&mut found.locks, index);
             self.install(&mut found, index, hashes, deadline);
             drop(found);
-            let mut inserted = Inserted::new(flow.clone());
+            let mut inserted = Inserted::new(flow.forward());
             inserted.made_room = room.take();
             return Ok(inserted);
         }
