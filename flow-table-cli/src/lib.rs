@@ -26,4 +26,6 @@ pub mod record;
 pub mod replay;
 mod report;
 pub mod run;
+#[cfg(feature = "bench")]
+pub mod soak;
 pub mod summary;

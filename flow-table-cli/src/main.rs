@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => flow_table_cli::run::replay(&args, &mut stdout().lock(), &mut stderr()),
         #[cfg(feature = "bench")]
         Command::Bench(args) => flow_table_cli::bench::run(&args, &mut stdout().lock()),
+        #[cfg(feature = "bench")]
+        Command::Soak(args) => flow_table_cli::soak::run(&args, &mut stdout().lock(), &mut stderr()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use flow_table::{FlowKey, Table};
+
+use crate::soak::body::Body;
+use crate::soak::worker::Worker;
+
+impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
+    /// Sets another capacity, unless another thread is at it. Below the table's length it stops insertions, and takes no
+    /// flow out.
+    pub(in crate::soak) fn set_capacity(&mut self) -> Result<()> {
+        let world = Arc::clone(&self.world);
+        let Ok(_changing) = world.capacity.try_lock() else { return Ok(()) };
+        let capacity = world.flows - self.dice.below(world.flows / 2);
+        world.table.set_capacity(capacity);
+        ensure!(world.table.capacity() == capacity, "C1: the capacity is not {capacity}");
+        // Each other thread may have been let in just before.
+        let most = capacity.max(world.table.len()) + world.pulses.len();
+        for _ in 0..4 {
+            self.lookup()?;
+            let len = world.table.len();
+            ensure!(len <= most, "C1: {len} flows with a capacity of {capacity}, lowered at {most}");
+        }
+        Ok(())
+    }
+
+    pub(in crate::soak) fn shrink_to_fit(&mut self) -> Result<()> {
+        self.world.table.shrink_to_fit();
+        Ok(())
+    }
+
+    pub(in crate::soak) fn stats(&mut self) -> Result<()> {
+        let (table, flows) = (&self.world.table, self.world.flows);
+        let stats = table.stats();
+        ensure!(stats.flows <= flows, "C1: {stats:?} with room for {flows}");
+        ensure!(table.next_deadline().is_none() || stats.bytes > 0, "C5: {stats:?} with flows");
+        Ok(())
+    }
+
+    /// By little; once in a while by an hour, and rarely by a month.
+    pub(in crate::soak) fn advance(&mut self) -> Result<()> {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let jump = match self.dice.below(1 << 22) {
+            0 => 30 * 24 * HOUR,
+            1..256 => HOUR,
+            _ => Duration::from_nanos(self.dice.below(self.step) as u64),
+        };
+        self.world.clock.advance(jump);
+        let (len, flows) = (self.world.table.len(), self.world.flows);
+        ensure!(len <= flows, "C1: {len} flows with room for {flows}");
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! What threads do, and what must come of it.
+
+mod ends;
+mod handles;
+mod insert;
+mod limits;
+mod lookup;
+mod reap;
+mod walk;

@@ -1,0 +1,46 @@
+use anyhow::{Result, ensure};
+use flow_table::{Budget, EndReason, Ended, FlowKey, ReapReport, Table};
+
+use crate::soak::body::Body;
+use crate::soak::worker::Worker;
+use crate::soak::world::RefOf;
+
+impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
+    pub(in crate::soak) fn reap(&mut self) -> Result<()> {
+        let (now, budget, mut ended) = (self.now(), self.budget(), Vec::new());
+        let report = self.world.table.reap_with(now, budget, |flow| ended.push(flow));
+        self.reaped(budget, report, ended)
+    }
+
+    pub(in crate::soak) fn reap_local(&mut self) -> Result<()> {
+        let (now, budget, mut ended) = (self.now(), self.budget(), Vec::new());
+        let report = self.world.table.reap_local_with(now, budget, |flow| ended.push(flow));
+        self.reaped(budget, report, ended)
+    }
+
+    /// Mostly small.
+    fn budget(&mut self) -> Budget {
+        match self.dice.below(16) {
+            0 => Budget::UNLIMITED,
+            1 => Budget::flows(0),
+            2 => Budget::flows(self.dice.below(10_000)),
+            _ => Budget::flows(1 + self.dice.below(64)),
+        }
+    }
+
+    /// The report tells what was handed over. Sometimes a flow's handle is kept from there.
+    fn reaped(&mut self, budget: Budget, report: ReapReport, ended: Vec<Ended<RefOf<T>>>) -> Result<()> {
+        ensure!(report.visited() <= budget.get(), "R1: {report:?} with {budget:?}");
+        ensure!(!report.more || budget != Budget::UNLIMITED, "R1: {report:?} without a limit");
+        let expired = ended.iter().filter(|ended| ended.reason == EndReason::Expired).count();
+        let told = (report.expired, report.cancelled);
+        ensure!(told == (expired, ended.len() - expired), "R4: {report:?}, and {} handed over", ended.len());
+        for ended in ended {
+            self.world.handed_over(&ended, &mut self.tally)?;
+            if self.dice.one_in(8) {
+                self.hold(ended.flow);
+            }
+        }
+        Ok(())
+    }
+}

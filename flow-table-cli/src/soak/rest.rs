@@ -1,0 +1,160 @@
+use std::collections::HashMap;
+
+use anyhow::{Error, Result, ensure};
+use flow_table::{Budget, Clock, Flow, FlowKey, FlowRef, OnExpiry, Status, Table, Timestamp};
+
+use super::body::Body;
+use super::ledger::Values;
+use super::number::Number;
+use super::tally::Tally;
+use super::worker::Worker;
+use super::world::{RefOf, World};
+
+/// Checks the whole table while nobody uses it, against what the threads did. What is due is handed over on the way, and
+/// added to `tally`, which is that of this place from all rounds.
+pub(super) fn check<T: Table<FlowKey, Body>>(
+    world: &World<T>,
+    workers: &[Worker<T>],
+    tally: &mut Tally,
+) -> Result<()> {
+    let (table, now) = (&world.table, world.clock.now());
+    table.set_capacity(world.flows);
+    let mut ended = Vec::new();
+    let report = table.reap_with(now, Budget::UNLIMITED, |flow| ended.push(flow));
+    ensure!(!report.more, "R1: {report:?} without a limit");
+    ended.iter().try_for_each(|ended| world.handed_over(ended, tally))?;
+    drop(ended);
+
+    let active = table.snapshot();
+    let sum = workers.iter().fold(*tally, |mut sum, worker| {
+        sum += worker.tally;
+        sum
+    });
+    counts(world, active.len(), &sum)?;
+    let holders = holders(&active, now)?;
+    look_ups(world, &active, &holders, now)?;
+    let next = table.next_deadline();
+    let earliest = active.iter().map(|flow| flow.deadline()).min();
+    ensure!(next.is_some() == earliest.is_some() && next <= earliest, "R6: {next:?} is after {earliest:?}");
+
+    let waiting = world.waiting();
+    let held = workers.iter().flat_map(|worker| &worker.held).chain(&waiting);
+    values(world, active.iter().chain(held), sum.made)
+}
+
+/// The table's numbers are those of what was done.
+fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally) -> Result<()> {
+    let (table, stats) = (&world.table, world.table.stats());
+    ensure!(table.len() == active && stats.flows == active, "C1: {active} flows active, and {stats:?}");
+    ensure!(stats.dead_slots == 0, "C3: dead slots at rest: {stats:?}");
+    let ended = stats.ended;
+    ensure!(stats.inserts - ended.total() == active as u64, "S3: {active} flows active, and {stats:?}");
+    for (what, told, counted) in [
+        ("inserts", stats.inserts, did.inserted),
+        ("refusals", stats.refusals, did.refused),
+        ("cancelled", ended.cancelled, did.cancelled),
+        ("removed", ended.removed, did.removed),
+        ("replaced", ended.replaced, did.replaced),
+    ] {
+        ensure!(told == counted, "S3: the table counts {told} {what}, and its callers {counted}");
+    }
+    // A flow put back before its end was handed over is not handed over for it; nothing else makes a difference.
+    for (what, told, counted, forgiven) in [
+        ("expired", ended.expired, did.expired_handed_over, did.reinserted),
+        ("cancelled", ended.cancelled, did.cancelled_handed_over, 0),
+    ] {
+        ensure!(
+            counted <= told && told <= counted + forgiven,
+            "R4: {told} flows {what}, and {counted} were handed over, with {} put back",
+            did.reinserted
+        );
+    }
+    Ok(())
+}
+
+/// Who has which key.
+fn holders<R: FlowRef<FlowKey, Body>>(active: &[R], now: Timestamp) -> Result<HashMap<Number, usize>> {
+    let mut holders = HashMap::with_capacity(2 * active.len());
+    for (place, flow) in active.iter().enumerate() {
+        let body = flow.value();
+        body.check(&**flow)?;
+        ensure!(flow.is_live(now), "R1: flow {} is {:?} after a reap", body.serial(), flow.state().load());
+        for number in [Some(body.forward()), body.reply()].into_iter().flatten() {
+            let other = holders.insert(number, place);
+            ensure!(other.is_none(), "I4: two flows have the key {}", number.key());
+        }
+    }
+    Ok(holders)
+}
+
+/// Each key finds its flow, and no other finds one that is live.
+fn look_ups<T: Table<FlowKey, Body>>(
+    world: &World<T>,
+    active: &[RefOf<T>],
+    holders: &HashMap<Number, usize>,
+    now: Timestamp,
+) -> Result<()> {
+    for number in (0..world.numbers() as u32).map(Number) {
+        let key = number.key();
+        let found = world.table.lookup(&key, now);
+        if let Some(flow) = &found {
+            world.found(&key, flow.key_for(flow.direction()), flow, now)?;
+        }
+        match (holders.get(&number), found) {
+            (Some(&holder), found) => {
+                let holder = &active[holder];
+                ensure!(
+                    found.as_ref() == Some(holder),
+                    "L1: {key} does not find flow {}, which is live",
+                    holder.value().serial()
+                );
+            }
+            (None, Some(flow)) => {
+                let kept = flow.status() == Status::Expired && flow.on_expiry() == OnExpiry::KeepWhileReferenced;
+                ensure!(kept, "L1: {key} finds flow {}, {:?}", flow.value().serial(), flow.status());
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The values that were made and not dropped are those in the table and those held, no more and no fewer.
+fn values<'r, T: Table<FlowKey, Body> + 'r>(
+    world: &World<T>,
+    present: impl Iterator<Item = &'r RefOf<T>>,
+    made: Values,
+) -> Result<()> {
+    let mut serials: Vec<u64> = present.map(|flow| flow.value().serial()).collect();
+    serials.sort_unstable();
+    serials.dedup();
+    let mut present = Values::default();
+    serials.into_iter().for_each(|serial| present.add(serial));
+    let dropped = world.ledger.all_dropped();
+    ensure!(
+        dropped.and(present) == made,
+        "V1: {} values made, {} dropped, {} in the table or held",
+        made.count,
+        dropped.count,
+        present.count
+    );
+    Ok(())
+}
+
+/// Drops the table while handles to its flows are `held`, then these.
+pub(super) fn end<T: Table<FlowKey, Body>>(world: World<T>, held: Vec<Vec<RefOf<T>>>, made: Values) -> Result<()> {
+    let waiting = world.waiting();
+    let World { table, ledger, verdict, exchange, .. } = world;
+    drop(exchange);
+    ledger.close();
+    drop(table);
+    for flow in held.into_iter().flatten().chain(waiting) {
+        let body = flow.value();
+        body.check(&*flow)?;
+        ensure!(flow.status() != Status::Active, "V5: flow {} is active in no table", body.serial());
+        ensure!(!flow.cancel(), "V5: flow {} was cancelled in no table", body.serial());
+    }
+    let dropped = ledger.all_dropped();
+    ensure!(dropped == made, "V1: {} values made and {} dropped in the end", made.count, dropped.count);
+    verdict.violation().map_or(Ok(()), |violation| Err(Error::msg(violation.to_owned())))
+}
