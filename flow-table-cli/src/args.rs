@@ -36,6 +36,12 @@ pub enum Command {
     /// contract was violated; the summary says which.
     #[cfg(feature = "bench")]
     Soak(crate::soak::args::SoakArgs),
+    /// Flood a table of each backend with flows, have them expire, again and again, and tell what memory is kept.
+    ///
+    /// Each table is in a process of its own. The exit status is 1 if memory is kept that the backend promises to give
+    /// back.
+    #[cfg(feature = "bench")]
+    Floods(crate::floods::args::FloodsArgs),
 }
 
 /// How to replay.

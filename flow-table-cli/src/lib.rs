@@ -16,7 +16,11 @@ pub mod backend;
 pub mod bench;
 pub mod capture;
 mod clock;
+#[cfg(feature = "bench")]
+mod count;
 pub mod export;
+#[cfg(feature = "bench")]
+pub mod floods;
 pub mod idle;
 mod json;
 pub mod packet;

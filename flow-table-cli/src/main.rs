@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "bench")]
         Command::Bench(args) => flow_table_cli::bench::run(&args, &mut stdout().lock()),
         #[cfg(feature = "bench")]
+        Command::Floods(args) => flow_table_cli::floods::run(&args, &mut stdout().lock()),
+        #[cfg(feature = "bench")]
         Command::Soak(args) => flow_table_cli::soak::run(&args, &mut stdout().lock(), &mut stderr()),
     };
     match result {

@@ -10,12 +10,12 @@ use plotters::prelude::*;
 
 use super::size;
 
-const WIDTH: u32 = 960;
-const HEIGHT: u32 = 520;
-const LEGEND: u32 = 230;
-const FONT: (&str, i32) = ("sans-serif", 14);
+pub(crate) const WIDTH: u32 = 960;
+pub(crate) const HEIGHT: u32 = 520;
+pub(crate) const LEGEND: u32 = 230;
+pub(crate) const FONT: (&str, i32) = ("sans-serif", 14);
 
-type Area<'p> = DrawingArea<SVGBackend<'p>, Shift>;
+pub(crate) type Area<'p> = DrawingArea<SVGBackend<'p>, Shift>;
 
 /// Lines on logarithmic axes.
 pub(crate) struct Lines<'t> {
@@ -180,7 +180,7 @@ impl Bars<'_> {
     }
 }
 
-fn legend(
+pub(crate) fn legend(
     area: &Area<'_>,
     entries: impl Iterator<Item = (Candidate, String, Stroke)>,
 ) -> Result<(), Box<dyn std::error::Error>> {
@@ -233,12 +233,12 @@ fn short(value: f64) -> String {
     }
 }
 
-fn failure(error: Box<dyn std::error::Error>) -> anyhow::Error {
+pub(crate) fn failure(error: Box<dyn std::error::Error>) -> anyhow::Error {
     anyhow!("{error}")
 }
 
 /// Colours that can be told apart without telling red from green.
-const fn color(candidate: Candidate) -> RGBColor {
+pub(crate) const fn color(candidate: Candidate) -> RGBColor {
     match candidate {
         Candidate::Dashmap => RGBColor(0, 114, 178),
         Candidate::Custom => RGBColor(213, 94, 0),

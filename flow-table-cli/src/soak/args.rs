@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::backend::Backend;
+use crate::count::within;
 
 /// How to soak.
 #[derive(Debug, Args)]
@@ -56,12 +57,4 @@ fn threads(number: &str) -> Result<usize, String> {
 
 fn flows(number: &str) -> Result<usize, String> {
     within(number, 16..=1 << 26)
-}
-
-fn within(number: &str, range: std::ops::RangeInclusive<usize>) -> Result<usize, String> {
-    match number.replace('_', "").parse::<usize>() {
-        Ok(count) if range.contains(&count) => Ok(count),
-        Ok(_) => Err(format!("must be from {} to {}", range.start(), range.end())),
-        Err(error) => Err(error.to_string()),
-    }
 }

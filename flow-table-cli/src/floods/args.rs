@@ -1,0 +1,35 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::backend::Backend;
+use crate::count::within;
+
+/// What to flood.
+#[derive(Debug, Args)]
+pub struct FloodsArgs {
+    /// Floods of each table.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = |number: &str| within(number, 1..=10_000))]
+    pub floods: usize,
+    /// One-packet flows in each.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = flows)]
+    pub flows: usize,
+    /// Flows that are there all the time.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = flows)]
+    pub lasting: usize,
+    /// Print one JSON object per measurement instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Put the measurements, a plot, and what they were made on, into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Flood one table in this process, for the process that plots.
+    #[arg(long, value_name = "BACKEND", value_enum, hide = true)]
+    pub here: Option<Backend>,
+}
+
+fn flows(number: &str) -> Result<usize, String> {
+    within(number, 1..=1 << 26)
+}
