@@ -13,7 +13,8 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     pub(in crate::soak) fn set_capacity(&mut self) -> Result<()> {
         let world = Arc::clone(&self.world);
         let Ok(_changing) = world.capacity.try_lock() else { return Ok(()) };
-        let capacity = world.flows - self.dice.below(world.flows / 2);
+        let capacity =
+            if self.dice.one_in(2) { world.flows } else { world.flows - self.dice.below(world.flows / 2) };
         world.table.set_capacity(capacity);
         ensure!(world.table.capacity() == capacity, "C1: the capacity is not {capacity}");
         // Each other thread may have been let in just before.
