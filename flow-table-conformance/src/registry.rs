@@ -156,6 +156,8 @@ macro_rules! __cases {
                 cancel_takes_effect_at_once [E1 R4];
                 cancel_is_idempotent [E1 S3];
                 cancel_hides_an_expired_flow [E1 L3];
+                cancel_leaves_a_detached_flow_alone [E1 S1 L3];
+                cancelled_flows_keep_to_the_budget [R1 E1];
                 cancel_is_not_lost_to_the_insertion [E1 S1 X1];
                 remove_releases_at_once [E2 I4];
                 remove_reaches_other_threads_flows [E2 R2];
@@ -180,6 +182,7 @@ macro_rules! __cases {
             handles {
                 compare_by_identity [V2];
                 weak_ones_keep_nothing_alive [V2 V1];
+                weak_ones_never_lead_to_another_flow [V2 R3];
                 go_to_any_thread [V2 X2];
                 held_ones_block_nothing [V3];
                 of_other_tables_are_refused [V5];

@@ -1,5 +1,7 @@
 //! Tests that flows which end leave nothing in the table, by its own books: neither slots nor entries.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
@@ -54,18 +56,40 @@ fn of_flows_that_were_reaped_nothing_stays_but_what_is_found() {
     }
 }
 
+/// The memory of a table goes with the last handle that needs it, or with the table.
+#[test]
+fn the_core_goes_with_the_last_that_needs_it() {
+    for held in 0..3 {
+        let core = Core::<u64, Box<u64>>::new(&TableConfig::new(9).shards(2));
+        let weak = Arc::downgrade(&core);
+        let put = |key: u64| {
+            let flow = NewFlow::new(key, Box::new(key)).reply(1_000 + key);
+            core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow
+        };
+        let mut handles: Vec<_> = (0..9).map(put).collect();
+        handles.truncate(held);
+        Core::close(&core);
+        drop(core);
+        for _ in 0..held {
+            assert_eq!(weak.strong_count(), 1, "{held} handles");
+            handles.pop();
+        }
+        assert_eq!(weak.strong_count(), 0, "{held} handles");
+    }
+}
+
 /// A shard's share of the keys goes to it, and each key to one segment of it.
 #[test]
 fn keys_spread_over_shards_and_their_segments() {
     let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16));
-    let places: std::collections::BTreeSet<_> = (0..10_000)
+    let places: BTreeSet<_> = (0..10_000)
         .map(|key| {
             let hash = core.hash(&key);
             (core.shard_of(hash), core.local_segment(hash), std::ptr::from_ref(core.segment(hash)))
         })
         .collect();
     assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 128, 128));
-    let shards: std::collections::BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
+    let shards: BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
     assert_eq!(shards.len(), 128);
     Core::close(&core);
 }

@@ -50,6 +50,36 @@ pub fn cancel_hides_an_expired_flow<B: Backend>(setup: Setup) {
     }
 }
 
+/// `cancel` of a flow that was removed does nothing: put back, the flow is found after its end as ever.
+pub fn cancel_leaves_a_detached_flow_alone<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put_pair(1, 2, at(0));
+    assert_eq!(table.remove_flow(&flow), Ok(true));
+    assert!(!flow.cancel());
+    assert_eq!((flow.status(), table.stats().ended.cancelled), (Status::Detached, 0));
+    drop(table.reinsert(&flow, at(0)).expect("it was not cancelled"));
+    assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
+    assert_eq!(table.reap_all(at(60)).expired, 1);
+    assert_eq!(table.status_of(2, at(60)), Some(Status::Expired), "it is still referenced");
+}
+
+/// Cancelled flows take of a reap's budget like others, and any number of them is reaped.
+pub fn cancelled_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
+    const FLOWS: usize = 300;
+    let table = Fixture::<B>::new(setup, FLOWS);
+    for key in 0..FLOWS as u64 {
+        assert!(table.put(key, at(0)).cancel());
+    }
+    let mut left = FLOWS;
+    for budget in [0, 1, 10, 100, 500] {
+        let report = table.reap(at(0), Budget::flows(budget));
+        assert!(report.visited() <= budget, "{report:?} of {budget}");
+        left -= report.cancelled;
+        assert_eq!((report.expired, report.more, table.len()), (0, left > 0, left));
+    }
+    assert_eq!((left, table.reap_all(at(0)).visited()), (0, 0));
+}
+
 /// A cancellation that comes as soon as another thread finds the flow is not lost to the insertion under way.
 pub fn cancel_is_not_lost_to_the_insertion<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);

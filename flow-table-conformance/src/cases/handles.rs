@@ -2,7 +2,8 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use flow_table_api::{
-    Direction, Flow, FlowRef, ForeignFlow, ReinsertError, SetDeadlineError, Status, Table, WeakFlowRef,
+    Budget, Direction, Flow, FlowRef, ForeignFlow, NewFlow, ReinsertError, SetDeadlineError, Status, Table,
+    WeakFlowRef,
 };
 
 use crate::fixture::{Fixture, TestKey, TestValue, at, race, secs};
@@ -19,6 +20,25 @@ pub fn compare_by_identity<B: Backend>(setup: Setup) {
     let replaced = table.insert(table.flow(1), at(0)).expect("replaces");
     assert_ne!(replaced.flow, inserted, "equal keys do not make equal flows");
     assert!(format!("{inserted:?}").len() > 1);
+}
+
+/// A weak reference leads to its own flow or to none, also once the memory of that has gone and come back for others.
+pub fn weak_ones_never_lead_to_another_flow<B: Backend>(setup: Setup) {
+    const FLOWS: u64 = if cfg!(miri) { 200 } else { 3_000 };
+    let table = B::Table::<u64, [u64; 16]>::with_config(setup.config(FLOWS as usize));
+    let mut weak = Vec::new();
+    for wave in 0..3 {
+        for key in wave * FLOWS..(wave + 1) * FLOWS {
+            let flow = NewFlow::new(key, [key; 16]).timeout(secs(10));
+            weak.push(table.insert(flow, at(0)).expect("there is room").flow.downgrade());
+        }
+        for (key, weak) in (0..).zip(&weak) {
+            let found = weak.upgrade().map(|flow| flow.value()[15]);
+            assert_eq!(found, (key >= wave * FLOWS).then_some(key), "wave {wave}");
+        }
+        assert_eq!(table.reap(at(10), Budget::UNLIMITED).expired, FLOWS as usize);
+        assert!(weak.iter().all(|weak| weak.upgrade().is_none()), "wave {wave} is gone");
+    }
 }
 
 /// A weak reference does not keep the value alive, gives a handle while something else does, and keeps the

@@ -61,14 +61,16 @@ pub fn callbacks_may_panic<B: Backend>(setup: Setup) {
 
 /// When the callback of a reap panics, the flow given to it is gone, and the others wait for the next reap.
 pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
-    for local in [false, true] {
+    let all = Budget::UNLIMITED;
+    for (local, later) in [(false, all), (true, all), (false, Budget::flows(1)), (true, Budget::flows(1))] {
         let table = Fixture::<B>::new(setup, 10);
         for id in 0..10 {
             assert!(id % 2 == 0 || table.put(id, at(0)).cancel());
             assert!(id % 2 == 1 || table.put(id, at(0)).refresh(at(0)));
         }
-        let mut handed_over = Vec::new();
-        for _ in 0..10 {
+        let (mut handed_over, mut budget) = (Vec::new(), all);
+        // Of a budget of one, what is not handed over takes as well.
+        for _ in 0..40 {
             let callback = |ended: flow_table_api::Ended<TestRef<B>>| {
                 handed_over.push(ended.flow.value().serial());
                 if handed_over.len() % 3 != 0 {
@@ -77,11 +79,12 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
             };
             let _ = survive(|| {
                 if local {
-                    table.reap_local_with(at(60), Budget::UNLIMITED, callback)
+                    table.reap_local_with(at(60), budget, callback)
                 } else {
-                    table.reap_with(at(60), Budget::UNLIMITED, callback)
+                    table.reap_with(at(60), budget, callback)
                 }
             });
+            budget = later;
         }
         handed_over.sort_unstable();
         assert!(handed_over.into_iter().eq(0..10), "each flow is handed over once");
