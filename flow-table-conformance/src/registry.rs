@@ -102,6 +102,7 @@ macro_rules! __cases {
                 the_replaced_value_is_dropped_at_once [I1 V1];
                 replacing_an_ended_flow_loses_nothing [I1 R4];
                 if_absent_displaces_nothing_live [I2];
+                every_live_flow_is_found_among_many [I2 L1];
                 what_is_not_live_blocks_nothing [I2 L3];
                 one_of_many_threads_installs [I2 I3 X1];
                 get_or_insert_makes_only_on_a_miss [I3 I4];

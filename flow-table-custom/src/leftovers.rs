@@ -9,6 +9,7 @@ use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp,
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::insert::Mode;
+use crate::sync::Ordering;
 
 const DUE: Timestamp = Timestamp::from_secs(10);
 
@@ -91,5 +92,21 @@ fn keys_spread_over_shards_and_their_segments() {
     assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 128, 128));
     let shards: BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
     assert_eq!(shards.len(), 128);
+    Core::close(&core);
+}
+
+/// Reaps begin at another shard each time, and come by all of them.
+#[test]
+fn a_reap_comes_by_every_shard() {
+    let core = Core::<u64, ()>::new(&TableConfig::new(1_000).shards(64));
+    for from in 0..64 {
+        core.reap_from.store(from, Ordering::Relaxed);
+        for key in 0..1_000 {
+            let flow = NewFlow::new(key, ()).timeout(Duration::from_secs(10));
+            assert!(core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).is_ok());
+        }
+        let report = core.reap(DUE, Budget::UNLIMITED);
+        assert_eq!((report.expired, report.more), (1_000, false), "from shard {from}");
+    }
     Core::close(&core);
 }

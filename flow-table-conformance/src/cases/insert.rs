@@ -71,6 +71,26 @@ pub fn replacing_an_ended_flow_loses_nothing<B: Backend>(setup: Setup) {
     }
 }
 
+/// Among many flows that came and went, each one that is live is found by the insertion that it stands in the way of.
+pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
+    const FLOWS: u64 = if cfg!(miri) { 300 } else { 2_000 };
+    let table = Fixture::<B>::exactly(setup, FLOWS as usize);
+    (0..FLOWS).for_each(|key| drop(table.put(key, at(0))));
+    for round in 2..5 {
+        for key in (0..FLOWS).filter(|key| key % round == 0) {
+            assert!(table.remove(&TestKey::new(key)).is_some(), "round {round}: {key} was lost");
+        }
+        for key in 0..FLOWS {
+            let inserted = match table.insert_if_absent(table.flow(key), at(0)).expect("there is room") {
+                Admission::Inserted(inserted) => inserted.replaced.is_none(),
+                Admission::Existing { .. } => false,
+            };
+            assert_eq!(inserted, key % round == 0, "round {round}: {key}");
+        }
+    }
+    assert_eq!((table.len(), table.snapshot().len()), (FLOWS as usize, FLOWS as usize));
+}
+
 /// `insert_if_absent` leaves a live flow alone, returns a handle to it and gives the rejected flow back.
 pub fn if_absent_displaces_nothing_live<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);

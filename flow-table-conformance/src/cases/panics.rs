@@ -71,6 +71,7 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
         let (mut handed_over, mut budget) = (Vec::new(), all);
         // Of a budget of one, what is not handed over takes as well.
         for _ in 0..40 {
+            let before = handed_over.len();
             let callback = |ended: flow_table_api::Ended<TestRef<B>>| {
                 handed_over.push(ended.flow.value().serial());
                 if handed_over.len() % 3 != 0 {
@@ -84,6 +85,8 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
                     table.reap_with(at(60), budget, callback)
                 }
             });
+            assert!(handed_over.len() - before <= budget.get());
+            assert!(handed_over.len() == 10 || table.next_deadline() <= Some(at(60)), "there is work left");
             budget = later;
         }
         handed_over.sort_unstable();

@@ -197,6 +197,10 @@ pub fn next_deadline_is_a_lower_bound<B: Backend>(setup: Setup) {
     drop(first);
     table.reap_all(at(110));
     assert_eq!(table.next_deadline(), None, "empty again");
+    drop(table.put(3, at(110)));
+    drop(table.remove(&TestKey::new(3)).expect("active"));
+    let waits = table.stats().dead_slots > 0;
+    assert!(waits || table.next_deadline().is_none(), "what was removed waits for nothing");
 }
 
 /// Flows that are alike in key hash and deadline are all found by one reap.
