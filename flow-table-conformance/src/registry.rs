@@ -195,6 +195,7 @@ macro_rules! __cases {
                 time_goes_anywhere [T2 T3 D1 R1 R6];
                 a_flood_is_refused_and_then_let_in [C1 C2 R4 S3];
                 the_limit_goes_anywhere [C1 C2 I1];
+                the_limit_moves_under_a_race [C1 C2 X1];
                 a_slow_drop_delays_nobody_else [V1 V3 X2];
                 a_slow_callback_delays_nobody_else [V3 R4 E3 I3];
                 callbacks_may_nest [R4 E3 I3 V3];

@@ -6,7 +6,7 @@ use flow_table_api::{
 };
 
 use super::values::ends;
-use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, secs};
+use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
 const YEAR: u64 = 365 * 86_400;
@@ -109,6 +109,39 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
 
     table.set_capacity(usize::MAX);
     drop(table.put(9, at(120)));
+}
+
+/// The limit moves while threads insert and remove: it is never exceeded, also not by what was under way when it fell, and
+/// holds from the moment that it was set.
+pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
+    const MOST: usize = 3;
+    let table = Fixture::<B>::exactly(setup, MOST);
+    for round in 0..rounds(50) {
+        race(4, |thread| {
+            for step in 0..12 {
+                let key = 100 * thread as u64 + step;
+                if thread == 0 {
+                    table.set_capacity([0, MOST, 1, MOST][step as usize % 4]);
+                    continue;
+                }
+                match table.insert(table.flow(key), at(0)) {
+                    Ok(inserted) => assert!(inserted.made_room.is_empty(), "round {round}: nothing is due"),
+                    Err(InsertError::Full { capacity, .. }) => assert!(capacity <= MOST),
+                    Err(other) => panic!("{other:?}"),
+                }
+                assert!(table.len() <= MOST, "round {round}: {} flows", table.len());
+                if step % 3 == 0 {
+                    drop(table.remove(&key.into()));
+                }
+            }
+        });
+        table.set_capacity(0);
+        let refused = race(2, |thread| table.insert(table.flow(1_000 + thread as u64), at(0)).is_err());
+        assert_eq!(refused, [true; 2], "round {round}: a limit of zero");
+        let held = table.len();
+        assert_eq!((table.retain(|_| false), table.len()), (held, 0), "round {round}");
+        assert_eq!(table.ledger().dropped(), table.ledger().made(), "round {round}");
+    }
 }
 
 /// Whatever can be asked of a table in which flow 1 is about to go, or has gone.
@@ -230,7 +263,7 @@ pub fn callbacks_may_nest<B: Backend>(setup: Setup) {
 
 /// The `Drop` of one value ends the next flow, and so on: all of them go, one within the other.
 pub fn drops_may_follow_each_other<B: Backend>(setup: Setup) {
-    const FLOWS: u64 = 100;
+    const FLOWS: u64 = 50;
     let table = Fixture::<B>::new(setup, FLOWS as usize);
     for key in 0..FLOWS {
         let weak = Arc::downgrade(table.shared());
