@@ -78,7 +78,8 @@ const SPECS: &[Spec] = &[
         name: "lookup_hit",
         about: "Packets of known flows, one by one: look the flow up, move its deadline, let the handle go. \
                 Flows are hit evenly and in random order; the clock moves 100 ns with each packet, so that \
-                every refresh writes.",
+                every refresh writes. No packet waits for what became of the one before, so the processor may \
+                begin the next look-up early.",
         ..LOOK_UP
     },
     Spec {
