@@ -103,7 +103,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     /// The packet-miss path: the live flow under `key`, else the flow that `make` builds, inserted as by
     /// [`insert_if_absent`](Self::insert_if_absent). `make` runs at most once, and under no lock of the table
-    /// (contract I3).
+    /// (contract I3). If another thread installs a flow while `make` runs, that one is the holder, and what `make` built
+    /// comes back in [`rejected`](Admission::Existing::rejected).
     ///
     /// # Errors
     ///

@@ -54,11 +54,23 @@ impl<K: Key, V: Value> Core<K, V> {
         mode: Mode,
     ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
         let new = flow.as_ref().expect("the caller's flow");
-        let keys = (new.key(), new.reply_key());
-        if keys.1 == Some(keys.0) {
+        let hashes = self.hashes(new.key(), new.reply_key());
+        self.insert_hashed(flow, hashes, now, mode)
+    }
+
+    /// As [`insert`](Self::insert), with the hashes of the flow's keys.
+    #[inline]
+    pub(crate) fn insert_hashed(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: Hashes,
+        now: Timestamp,
+        mode: Mode,
+    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
+        let new = flow.as_ref().expect("the caller's flow");
+        if new.reply_key() == Some(new.key()) {
             return Err(Refusal::IdenticalKeys);
         }
-        let hashes = self.hashes(keys.0, keys.1);
         if hashes.reply.is_none()
             && let Some(handle) = self.insert_fresh(flow, hashes, now)
         {

@@ -12,7 +12,7 @@ use crate::index::EntryIndex;
 use crate::page::Page;
 use crate::shard::{Shard, ShardInner};
 use crate::slot::Slot;
-use crate::sync::Ordering;
+use crate::sync::{MutexGuard, Ordering};
 
 /// Flows claimed under one lock.
 pub(crate) const BATCH: usize = 64;
@@ -57,7 +57,19 @@ impl<K, V> Core<K, V> {
         report: &mut ReapReport,
         claimed: &mut Claimed,
     ) {
-        let mut inner = self.lock(shard);
+        self.claim_under(shard, self.lock(shard), now, budget, report, claimed);
+    }
+
+    /// As [`claim`](Self::claim), with the shard's lock.
+    fn claim_under(
+        &self,
+        shard: usize,
+        mut inner: MutexGuard<'_, ShardInner>,
+        now: Timestamp,
+        budget: &mut usize,
+        report: &mut ReapReport,
+        claimed: &mut Claimed,
+    ) {
         self.claim_locked(shard, &mut inner, now, budget, report, claimed);
         for &LetGo { index, .. } in &*claimed {
             if !self.is_findable(index) {
@@ -158,29 +170,31 @@ impl<K, V> Core<K, V> {
         budget: Budget,
         mut ended: impl FnMut(Ended<StrongRef<K, V>>),
     ) -> ReapReport {
-        self.reap_shards(now, budget, |shard, left, report| {
+        self.reap_shards(now, budget, |shard, wait, left, report| {
             if shard == ORPHANAGE {
                 self.claim_orphans(left, report, &mut ended);
             }
+            let Some(inner) = self.shards[shard].enter(wait) else { return false };
             let mut batch = Batch { core: self, claimed: Claimed::new() };
-            self.claim(shard, now, left, report, &mut batch.claimed);
+            self.claim_under(shard, inner, now, left, report, &mut batch.claimed);
             batch.claimed.reverse();
             while let Some(let_go) = batch.claimed.pop() {
                 ended(self.handle_of(let_go));
             }
+            true
         })
     }
 
     /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
     /// in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
-        self.reap_shards(now, budget, |shard, left, report| {
+        self.reap_shards(now, budget, |shard, wait, left, report| {
             if shard == ORPHANAGE {
                 self.claim_orphans(left, report, &mut drop);
             }
+            let Some(mut inner) = self.shards[shard].enter(wait) else { return false };
             let mut batch = Batch { core: self, claimed: Claimed::new() };
             let mut doomed = Doomed::new(self, shard);
-            let mut inner = self.lock(shard);
             self.claim_locked(shard, &mut inner, now, left, report, &mut batch.claimed);
             doomed.take_from(&mut inner, &mut batch.claimed);
             drop(inner);
@@ -189,6 +203,7 @@ impl<K, V> Core<K, V> {
             while let Some(let_go) = batch.claimed.pop() {
                 drop(self.handle_of(let_go));
             }
+            true
         })
     }
 
@@ -214,13 +229,14 @@ impl<K, V> Core<K, V> {
         self.due.earliest().filter(|_| holds)
     }
 
-    /// Calls `reap_shard` for shards where there may be work, until the budget is used up.
+    /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
+    /// locks, then for those that somebody else was working on, in which there is often nothing left to do.
     #[inline]
     fn reap_shards(
         &self,
         now: Timestamp,
         budget: Budget,
-        mut reap_shard: impl FnMut(usize, &mut usize, &mut ReapReport),
+        mut reap_shard: impl FnMut(usize, bool, &mut usize, &mut ReapReport) -> bool,
     ) -> ReapReport {
         let (mut left, mut report) = (budget.get(), ReapReport::default());
         let due = self.due.due_shards(now);
@@ -229,16 +245,26 @@ impl<K, V> Core<K, V> {
         }
         // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
         let from = self.reap_from.load(Ordering::Relaxed);
-        for mut shards in [due & u64::MAX << from, due & !(u64::MAX << from)] {
+        let ahead = u64::MAX << from;
+        let mut visit = |mut shards: u64, wait: bool| {
+            let mut busy = 0;
             while shards != 0 && left > 0 {
                 let shard = shards.trailing_zeros() as usize;
                 shards &= shards - 1;
                 while left > 0 && self.due.is_due(shard, now) {
-                    reap_shard(shard, &mut left, &mut report);
+                    if !reap_shard(shard, wait, &mut left, &mut report) {
+                        busy |= 1 << shard;
+                        break;
+                    }
                 }
-                self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
+                if left == 0 {
+                    self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
+                }
             }
-        }
+            busy
+        };
+        let busy = visit(due & ahead, false) | visit(due & !ahead, false);
+        visit(busy, true);
         report.more = left == 0 && self.due.due_shards(now) != 0;
         report
     }

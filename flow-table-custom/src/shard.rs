@@ -84,6 +84,12 @@ impl Shard {
     pub(crate) fn lock(&self) -> MutexGuard<'_, ShardInner> {
         self.inner.lock()
     }
+
+    /// The lock, if it is free or the caller will `wait`.
+    #[inline]
+    pub(crate) fn enter(&self, wait: bool) -> Option<MutexGuard<'_, ShardInner>> {
+        if wait { Some(self.inner.lock()) } else { self.inner.try_lock() }
+    }
 }
 
 impl ShardInner {

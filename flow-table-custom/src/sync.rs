@@ -67,6 +67,8 @@ mod imp {
     }
 }
 
+use std::sync::TryLockError;
+
 pub(crate) use imp::RawGuard as MutexGuard;
 pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence, spin_loop};
 
@@ -81,5 +83,14 @@ impl<T> Mutex<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, Budget, Ended, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport, ReinsertError,
-    SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Ended, Flow as _, FlowRef, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
+    ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
+use crate::admit::Hashes;
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::entry::FlowEntry;
@@ -36,10 +37,21 @@ pub struct FlowTable<K: Key, V: Value> {
     core: Arc<Core<K, V>>,
 }
 
+type AdmissionResult<K, V> = Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>>;
+
 impl<K: Key, V: Value> FlowTable<K, V> {
     fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
         let (page, _) = Page::of(flow.entry());
         if page.core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
+    }
+
+    fn admit(&self, flow: NewFlow<K, V>, hashes: Hashes, now: Timestamp) -> AdmissionResult<K, V> {
+        let mut flow = Some(flow);
+        match self.core.insert_hashed(&mut flow, hashes, now, Mode::IfAbsent) {
+            Ok(inserted) => Ok(Admission::Inserted(inserted)),
+            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
+            Err(why) => Err(self.refusal(flow, why)),
+        }
     }
 
     #[cold]
@@ -89,17 +101,31 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.insert(&mut flow, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
     }
 
-    fn insert_if_absent(
+    fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
+        let hashes = self.core.hashes(flow.key(), flow.reply_key());
+        self.admit(flow, hashes, now)
+    }
+
+    /// Hashes a key once, for the look-up and for the insertion.
+    fn get_or_insert_with(
         &self,
-        flow: NewFlow<K, V>,
+        key: &K,
         now: Timestamp,
-    ) -> Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        let mut flow = Some(flow);
-        match self.core.insert(&mut flow, now, Mode::IfAbsent) {
-            Ok(inserted) => Ok(Admission::Inserted(inserted)),
-            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
-            Err(why) => Err(self.refusal(flow, why)),
+        make: impl FnOnce() -> NewFlow<K, V>,
+    ) -> AdmissionResult<K, V> {
+        let hash = self.core.hash(key);
+        if let Some(holder) = self.core.lookup(key, hash, now).filter(|flow| flow.is_live(now)) {
+            return Ok(Admission::Existing { key: holder.direction(), holder, rejected: None });
         }
+        let flow = make();
+        let hashes = if flow.key() == key {
+            Hashes { forward: hash, reply: flow.reply_key().map(|reply| self.core.hash(reply)) }
+        } else if flow.reply_key() == Some(key) {
+            Hashes { forward: self.core.hash(flow.key()), reply: Some(hash) }
+        } else {
+            return Err(InsertError::KeyMismatch { flow });
+        };
+        self.admit(flow, hashes, now)
     }
 
     fn reinsert(
@@ -144,7 +170,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     /// The same as [`reap_with`](Table::reap_with): timers belong to shards, not to threads, and calls that run at
-    /// once start at different shards.
+    /// once keep out of each other's way.
     fn reap_local_with(
         &self,
         now: Timestamp,
