@@ -1,8 +1,8 @@
 //! The command `soak`: threads that do everything to one table for a given time, and check what comes of it.
 //!
 //! Each thread draws operations from a sequence that its seed decides, over keys of which some are everybody's, with a time
-//! that all share and that each may see late. What each operation gives is checked at once ([`act`]). Every few seconds
-//! all threads end, the table is checked as a whole against what they did ([`rest`]), and new threads go on. In
+//! that all share and that each may see late. What each operation gives is checked at once (`act`). Every few seconds
+//! all threads end, the table is checked as a whole against what they did (`rest`), and new threads go on. In
 //! the end the table is dropped while handles are held.
 
 use std::io::Write;
