@@ -183,6 +183,16 @@ impl FlowState {
         self.end(Status::Detached)
     }
 
+    /// `Active` → `Detached` if the flow is live at `now`; whether this call did it. For an insertion that replaces only live
+    /// flows, while others may shorten the deadline.
+    pub fn detach_live(&self, now: Timestamp) -> bool {
+        self.transition(|old| match old.is_live(now) {
+            true => Ok(StateWord { status: Status::Detached, ..old }),
+            false => Err(()),
+        })
+        .is_ok()
+    }
+
     /// Moves the deadline of an active flow, also to an earlier time (contract D4); returns the old one.
     ///
     /// # Errors

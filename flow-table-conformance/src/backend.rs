@@ -16,3 +16,9 @@ pub type TestTable<B> = <B as Backend>::Table<TestKey, TestValue>;
 
 /// A handle of [`TestTable`].
 pub type TestRef<B> = <TestTable<B> as Table<TestKey, TestValue>>::Ref;
+
+/// A flow in [`TestTable`].
+pub(crate) type TestFlow<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
+
+/// A burst on [`TestTable`].
+pub(crate) type OpenBurst<'t, B> = <TestTable<B> as Table<TestKey, TestValue>>::Burst<'t>;

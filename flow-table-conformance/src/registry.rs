@@ -112,6 +112,7 @@ macro_rules! __cases {
             reinsert {
                 puts_ended_flows_back [I5 S1];
                 displaces_nothing_live [I5 I4];
+                outlasts_the_reap_that_let_go [I5 V4 X1];
             }
             two_keys {
                 both_keys_find_the_flow [I4 L1];

@@ -35,7 +35,7 @@ impl<K, V> Core<K, V> {
     /// sake look-ups find them, so they are not found any more. No shard is locked.
     pub(crate) fn orphan(&self, flows: impl IntoIterator<Item = Ended<StrongRef<K, V>>>) {
         for flow in flows {
-            self.unlink_all(Page::of(flow.flow.entry()).1);
+            self.unlink_ended(Page::of(flow.flow.entry()).1);
             self.orphans.lock().push(flow);
         }
         self.due.lower(ORPHANAGE, Timestamp::ZERO);
@@ -91,7 +91,7 @@ impl<K, V> Core<K, V> {
     pub(crate) fn unlink_replies(&self, claimed: &[LetGo]) {
         for index in claimed.iter().map(|let_go| let_go.index) {
             if index.is_pair() && !self.is_findable(index) {
-                self.unlink_reply(index);
+                self.unlink_unless_active(index, Direction::Reply);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use flow_table_api::Direction;
+use flow_table_api::{Direction, Status};
 
 use crate::core::Core;
 use crate::entry::Entry;
@@ -56,6 +56,25 @@ impl<K, V> Core<K, V> {
         let segment = self.segment(hash);
         if segment.remove(owned, hash, slot) {
             segment.shrink(owned, &self.buckets, self);
+        }
+    }
+
+    /// Takes the slots of a flow that has ended out of the table, one shard's lock at a time; but if the flow has come back, they
+    /// are its new ones, and stay. The caller has a reference.
+    pub(crate) fn unlink_ended(&self, index: EntryIndex) {
+        self.unlink_unless_active(index, Direction::Forward);
+        if index.is_pair() {
+            self.unlink_unless_active(index, Direction::Reply);
+        }
+    }
+
+    /// Takes one of the slots of a flow that has ended out of the table. Reinsertion, which holds the lock of the slot's shard, has
+    /// happened or cannot come between. The caller has a reference.
+    pub(crate) fn unlink_unless_active(&self, index: EntryIndex, direction: Direction) {
+        let hash = self.hash_in(index, direction);
+        let mut inner = self.lock(self.shard_of(hash));
+        if self.entry(index).state().load().status != Status::Active {
+            self.unlink(&mut inner, hash, Slot::new(index, direction));
         }
     }
 

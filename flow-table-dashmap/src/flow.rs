@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flow_table_api::state::{Expiry, FlowOptions, FlowState, StateView};
-use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, Timestamp};
+use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, Status, Timestamp};
 
 use crate::id::FlowId;
 use crate::queue::Queue;
@@ -101,6 +101,11 @@ impl<K, V> Record<K, V> {
         }
     }
 
+    /// Whether it was removed or replaced. Stays so while the stripe of one of its keys is held.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.state.load().status == Status::Detached
+    }
+
     /// Tells the queue that holds the flow that it has ended.
     pub(crate) fn note_end(&self) {
         if let Some(id) = self.id() {
@@ -108,31 +113,36 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// `Active` → `Detached`, and out of its queue; the id that it had if this call did it. `count` counts the end, under
+    /// `Active` → `Detached` by `end`, and out of its queue; the id that it had if this call did it. `count` counts the end, under
     /// the queue's lock: who finds the flow detached and wants to reinsert it finds it counted too.
     ///
     /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
-    fn detach(&self, count: impl FnOnce(&Counts)) -> Option<FlowId> {
+    fn detach(&self, end: impl FnOnce(&FlowState) -> bool, count: impl FnOnce(&Counts)) -> Option<FlowId> {
         let id = self.id()?;
         let detach = |queue: &Queue<K, V>| {
             let mut queue = queue.lock();
-            queue.detach(id, self).then(|| count(&self.home.counts))
+            queue.detach(id, self, end).then(|| count(&self.home.counts))
         };
         self.home.shared.with_queue(id.queue(), detach).flatten().map(|()| id)
     }
 
-    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did it. The
-    /// caller holds the key's stripe, and removes the slots.
-    pub(crate) fn replace(&self) -> bool {
-        let Some(id) = self.detach(|counts| counts.replaced.add()) else { return false };
-        self.clear_id(id);
-        true
+    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did it, as it
+    /// does of a live one. The caller holds the key's stripe, and removes the slots.
+    pub(crate) fn replace(&self, now: Timestamp) -> bool {
+        // Not twice, unless its deadline is moved meanwhile.
+        while self.is_live_or_expires(now) {
+            if let Some(id) = self.detach(|state| state.detach_live(now), |counts| counts.replaced.add()) {
+                self.clear_id(id);
+                return true;
+            }
+        }
+        false
     }
 
     /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one of its
     /// keys.
     pub(crate) fn remove(&self) -> Option<FlowId> {
-        self.detach(|counts| {
+        self.detach(FlowState::detach, |counts| {
             counts.removed.add();
             self.home.shared.room.held().sub(1);
         })

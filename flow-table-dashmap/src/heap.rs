@@ -3,7 +3,7 @@ use std::cmp::Reverse;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, MutexGuard};
 
-use flow_table_api::state::Expiry;
+use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{EndReason, KeyHasher, Status, Timestamp};
 use priority_queue::PriorityQueue;
 
@@ -88,21 +88,36 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
         self.heap.push(Entry { id, flow }, Reverse(Timestamp::ZERO));
     }
 
+    /// Takes a note. Until the lock is given back the queue looks due, as it did while the note was there: a reap that comes
+    /// meanwhile waits, and does not take the flow for one that has not ended.
+    fn next_note(&mut self) -> Option<FlowId> {
+        if !self.queue.has_notes() {
+            return None;
+        }
+        self.queue.set_earliest(Some(Timestamp::ZERO));
+        self.queue.next_note()
+    }
+
     /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, so a table
     /// that reinserts and never reaps keeps no more notes than flows.
     fn absorb_ends(&mut self) {
         for _ in 0..2 {
-            let Some(id) = self.queue.next_note() else { return };
+            let Some(id) = self.next_note() else { return };
             if self.heap.get(&id).is_some_and(|(entry, _)| end_reason(&entry.flow).is_some()) {
                 self.heap.change_priority(&id, Reverse(Timestamp::ZERO));
             }
         }
     }
 
-    /// Detaches an active flow and takes it; whether this call did.
-    pub(crate) fn detach(&mut self, id: FlowId, flow: &Record<K, V>) -> bool {
+    /// Ends an active flow by `end` and takes it; whether this call did.
+    pub(crate) fn detach(
+        &mut self,
+        id: FlowId,
+        flow: &Record<K, V>,
+        end: impl FnOnce(&FlowState) -> bool,
+    ) -> bool {
         // The caller keeps the flow alive, so nothing is dropped under the lock.
-        flow.state.detach() && self.take(id).is_some()
+        end(&flow.state) && self.take(id).is_some()
     }
 
     /// Takes a flow that is not active.
@@ -114,7 +129,7 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
 
     /// Looks for one flow that has ended or is due at `now`, and takes it.
     pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<K, V> {
-        while let Some(id) = self.queue.next_note() {
+        while let Some(id) = self.next_note() {
             let ended = self.heap.get(&id).and_then(|(entry, _)| end_reason(&entry.flow));
             if let Some(visit) = ended.and_then(|reason| self.take_ended(id, reason)) {
                 return visit;

@@ -72,7 +72,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         };
         let id = home.next_id();
         let record = Arc::new(Record::new(flow, keys.hashes(), id, Arc::clone(&home)));
-        keys.fill(id, &record, self);
+        keys.fill(id, &record, replaced.as_ref(), self);
         home.lock().activate(id, &record, now + record.options.timeout());
         drop(held);
         let mut inserted = inserted(record, made_room);
@@ -98,7 +98,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
                 Finding::Held { holder, key: Direction::Reply }
             }
             // The old flow's place in the count passes on. If it ends otherwise this moment, it is not replaced.
-            (_, Some(old)) if old.record().replace() => {
+            (_, Some(old)) if old.record().replace(now) => {
                 Finding::Free { replaced: Some(old), made_room: Vec::new() }
             }
             _ => match self.make_room(now) {

@@ -64,16 +64,26 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
     }
 
     /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended, from
-    /// them: a flow that has lost one key is not found by the other.
+    /// them: a flow that has lost one key is not found by the other. Those of a detached one are left to whoever detached
+    /// it: of a flow that is just being replaced under its other key, a look-up of that key must find the slot. It was this
+    /// insertion for the flow that it `replaced`.
     ///
     /// Calls nothing of the user's. First all slots are filled: a key that changes hands is never without one.
-    pub(crate) fn fill(&mut self, id: FlowId, flow: &Arc<Record<K, V>>, shared: &Shared<K, V>) {
+    pub(crate) fn fill(
+        &mut self,
+        id: FlowId,
+        flow: &Arc<Record<K, V>>,
+        replaced: Option<&FlowHandle<K, V>>,
+        shared: &Shared<K, V>,
+    ) {
         self.forward.fill(id, Direction::Forward, flow, shared);
         if let Some(reply) = &mut self.reply {
             reply.fill(id, Direction::Reply, flow, shared);
         }
         for place in [Some(&self.forward), self.reply.as_ref()].into_iter().flatten() {
-            if let Some(Occupant { slot, flow: Some(ended) }) = &place.occupant {
+            if let Some(Occupant { slot, flow: Some(ended) }) = &place.occupant
+                && (!ended.is_detached() || replaced.is_some_and(|old| Arc::ptr_eq(old.record(), ended)))
+            {
                 let (forward, reply) = ended.remove_slots(slot.flow());
                 self.removed.extend(forward.into_iter().chain(reply));
             }

@@ -26,7 +26,8 @@ pub(crate) struct Queue<K, V> {
     pub(crate) taken: Arc<AtomicBool>,
     heap: Mutex<Heap<K, V>>,
     /// The time that the first entry is filed under, or `u64::MAX`: a hint that saves taking the lock. `Relaxed`: it
-    /// orders nothing, and who acts on it takes the lock.
+    /// orders nothing, and who acts on it takes the lock. (Whoever takes a note lowers it before; the list of notes, which is
+    /// looked at first, shows both in this order.)
     earliest: AtomicU64,
     /// Flows that ended without being due, or before a reap came: cancelled, or expired on the spot. May name flows
     /// that are gone or have come back.
@@ -69,6 +70,11 @@ impl<K, V> Queue<K, V> {
         self.ended.push(id);
     }
 
+    /// Whether there is a note.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
     /// Takes one of the notes.
     pub(crate) fn next_note(&self) -> Option<FlowId> {
         self.ended.pop()
@@ -81,7 +87,7 @@ impl<K, V> Queue<K, V> {
 
     /// The time before which a visit finds nothing; `None` if the queue is empty.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.ended.is_empty() {
+        if self.has_notes() {
             return Some(Timestamp::ZERO);
         }
         match self.earliest.load(Ordering::Relaxed) {

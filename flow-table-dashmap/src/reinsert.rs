@@ -48,7 +48,7 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         };
         let id = home.next_id();
         record.set_id(id);
-        keys.fill(id, record, self);
+        keys.fill(id, record, None, self);
         home.lock().activate(id, record, now + record.options.timeout());
         drop(held);
         Ok(inserted(Arc::clone(record), made_room))

@@ -19,8 +19,11 @@ impl<K: Key, V: Value> Shared<K, V> {
             flow.unlink(id);
             return Some(FlowHandle::new(flow, occupant.slot.direction()));
         }
-        // It had ended: not found any more, and handed over by a reap if the table still holds it.
-        drop(flow.remove_slots(occupant.slot.flow()));
+        // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has detached it
+        // removes the slots: one may be about to lead to the flow that replaces it.
+        if !flow.is_detached() {
+            drop(flow.remove_slots(occupant.slot.flow()));
+        }
         None
     }
 

@@ -1,76 +1,28 @@
 use std::thread;
 
-use flow_table_api::{Flow, FlowRef, OnExpiry, Status, Table};
+use flow_table_api::{Flow, FlowRef, Table};
 
-use crate::actor::{Actor, id_of};
-use crate::fixture::{Dice, Fixture, TIMEOUT, at, race, rounds};
-use crate::history::{Event, Recorder, is_linearizable};
-use crate::model::{FlowId, Model, Op, Outcome, Sight, Spec};
+use crate::fixture::{Dice, Fixture, at, race, rounds};
+use crate::history::{PROFILES, Profile, Seed, run};
 use crate::{Backend, Setup};
 
-/// Short histories of three threads that insert, look up, expire, refresh, cancel and remove under one key each
-/// have a sequential explanation.
+/// What threads did at once to flows with one key each, from one key that all want to many, has a sequential
+/// explanation.
 pub fn histories_of_one_key_are_linearizable<B: Backend>(setup: Setup) {
-    histories::<B>(setup, |_| None);
+    histories::<B>(setup, |profile| !profile.has_pairs());
 }
 
-/// The same when each flow has two keys, either way round: no half of a pair is ever seen.
+/// The same when flows have two keys: no half of a pair is ever seen.
 pub fn histories_of_pairs_are_linearizable<B: Backend>(setup: Setup) {
-    histories::<B>(setup, |key| Some(3 - key));
+    histories::<B>(setup, Profile::has_pairs);
 }
 
-fn histories<B: Backend>(setup: Setup, reply: fn(u64) -> Option<u64>) {
-    const THREADS: usize = 3;
-    const STEPS: usize = 4;
-    for round in 0..rounds(400) {
-        let table = Fixture::<B>::new(setup, THREADS * STEPS);
-        let recorder = Recorder::default();
-        let parts = race(THREADS, |thread| {
-            let mut dice = Dice::new(round, thread);
-            let mut actor = Actor::<B>::new(&table, table.ledger().clone());
-            let steps = (0..STEPS).map(|step| {
-                let id = FlowId(thread * STEPS + step);
-                let op = any_op(&mut dice, &actor, id, reply);
-                // What a look-up finds is live; by the time that its status is read it need not be.
-                recorder.record(op, |op| match actor.perform(op) {
-                    Outcome::Found(Some(sight)) => Outcome::Found(Some(Sight { status: Status::Active, ..sight })),
-                    seen => seen,
-                })
-            });
-            let events: Vec<_> = steps.collect();
-            (events, actor.handles)
-        });
-        let mut all = Actor::<B>::new(&table, table.ledger().clone());
-        let mut history: Vec<Event> = Vec::new();
-        for (events, handles) in parts {
-            history.extend(events);
-            all.handles.extend(handles);
+fn histories<B: Backend>(setup: Setup, wanted: fn(Profile) -> bool) {
+    for profile in (0..PROFILES.len()).filter(|&profile| wanted(PROFILES[profile])) {
+        let seeds: Vec<_> = (0..rounds(100) as u64).map(|number| Seed::new(setup, profile, number)).collect();
+        if let Err((Seed(seed), why)) = run::<B>(&seeds) {
+            panic!("seed {seed:x} has no explanation: {why}");
         }
-        let start = Model::new(table.capacity());
-        let view = all.view();
-        assert!(is_linearizable(&start, &history, &view), "round {round}: {}\n{view:?}", list(&history));
-    }
-}
-
-fn list(history: &[Event]) -> String {
-    history.iter().map(|event| format!("\n{event:?}")).collect()
-}
-
-/// An operation on the flows under key 1, or 1 and 2, at one of two times, the later of which is due.
-fn any_op<B: Backend>(dice: &mut Dice, actor: &Actor<'_, B>, id: FlowId, reply: fn(u64) -> Option<u64>) -> Op {
-    let key = if reply(1).is_some() { 1 + dice.below(2) as u64 } else { 1 };
-    let now = [at(10), at(10), at(70)][dice.below(3)];
-    let flow = Spec { id, key, reply: reply(key), timeout: TIMEOUT, on_expiry: OnExpiry::Remove };
-    let held = actor.handles.last().map(id_of::<B>);
-    match (dice.below(9), held) {
-        (0, _) => Op::Insert { flow, now },
-        (1, _) => Op::InsertIfAbsent { flow, now },
-        (2, _) => Op::Remove { key },
-        (3, Some(flow)) => Op::Cancel { flow },
-        (4, Some(flow)) => Op::RemoveFlow { flow },
-        (5, Some(flow)) => Op::Refresh { flow, now },
-        (6, Some(flow)) => Op::Reinsert { flow, now },
-        _ => Op::Lookup { key, now },
     }
 }
 

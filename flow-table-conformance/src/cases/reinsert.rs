@@ -1,6 +1,6 @@
-use flow_table_api::{Direction, Flow, FlowRef, ReinsertError, Status, Table};
+use flow_table_api::{Budget, Direction, Ended, Flow, FlowRef, OnExpiry, ReinsertError, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, at, secs};
+use crate::fixture::{Fixture, TIMEOUT, at, inject, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
 /// `reinsert` puts expired and detached flows back, the same flow with a fresh deadline.
@@ -57,4 +57,28 @@ pub fn displaces_nothing_live<B: Backend>(setup: Setup) {
     }
     drop(table.put_flow(table.flow(1).timeout(secs(1)), at(1)));
     assert!(table.reinsert(&flow, at(2)).is_ok(), "what is not live blocks nothing");
+}
+
+/// A flow that a reap has let go may be put back before it is handed over: by the callback for another one, which panics then. It
+/// is found by both keys from then on, whatever becomes of the rest of the reap.
+pub fn outlasts_the_reap_that_let_go<B: Backend>(setup: Setup) {
+    for on_expiry in [OnExpiry::Remove, OnExpiry::KeepWhileReferenced] {
+        let table = Fixture::<B>::new(setup, 2);
+        let put = |key: u64| table.put_flow(table.pair(key, key + 1).on_expiry(on_expiry), at(0));
+        let flows = [put(1), put(3)];
+        let mut back = None;
+        let callback = |ended: Ended<TestRef<B>>| {
+            let other = flows.iter().find(|flow| **flow != ended.flow).expect("there are two");
+            drop(table.lookup(other.key(), at(60)));
+            back = Some(table.reinsert(other, at(60)).expect("it has expired").flow);
+            inject();
+        };
+        assert_eq!(survive(|| table.reap_with(at(60), Budget::UNLIMITED, callback)), None);
+        let back = back.expect("one of them is due");
+        let keys = [Some(back.key()), back.reply_key()];
+        let found = || keys.map(|key| table.lookup(key.expect("a pair"), at(61)));
+        assert_eq!(found(), [Some(back.clone()), Some(back.clone())], "{on_expiry:?}");
+        table.reap_all(at(61));
+        assert_eq!(found(), [Some(back.clone()), Some(back.clone())], "{on_expiry:?}, after the next reap");
+    }
 }

@@ -1,19 +1,29 @@
 use flow_table_api::{Direction, Status, Timeout, Timestamp};
 
-use super::{Admitted, End, Entry, FlowId, Model, Op, Outcome, Refusal, Spec, Worlds, one};
+use super::{Admitted, End, Entry, FlowId, Model, Outcome, Refusal, Spec, Worlds, one};
 
 /// The flow that has a key of the new one: which, by which of its own keys, and which of the new one's.
 #[derive(Clone, Copy)]
-struct Holder {
-    flow: FlowId,
+pub(super) struct Holder {
+    pub(super) flow: FlowId,
     direction: Direction,
     key: Direction,
+}
+
+impl Holder {
+    /// Whether it has the forward key of the new one.
+    pub(super) const fn is_forward(&self) -> bool {
+        matches!(self.key, Direction::Forward)
+    }
 }
 
 impl Model {
     pub(super) fn insert(&self, spec: &Spec, now: Timestamp, replace: bool, seen: &Outcome) -> Worlds {
         if spec.reply == Some(spec.key) {
             return one(refused(Refusal::IdenticalKeys), self.clone());
+        }
+        if let Some(worlds) = self.switched(spec, now, seen) {
+            return worlds;
         }
         let holders = self.holders(spec.key, spec.reply);
         let live: Vec<_> = holders.iter().filter(|holder| self.flows[&holder.flow].is_live(now)).collect();
@@ -30,14 +40,24 @@ impl Model {
         let needs_room = replaced.is_none() && self.len() >= self.capacity;
         self.admit(needs_room, &holders, now, seen, |world| {
             if let Some(old) = replaced {
-                world.entry(old).handles += 1;
-                world.detach(old);
-                world.ended.removed -= 1;
-                world.ended.replaced += 1;
+                world.replace(old);
             }
-            world.flows.insert(spec.id, new_entry(spec, now));
+            world.start(spec, now);
             replaced
         })
+    }
+
+    /// Takes a flow out that another one replaces.
+    pub(super) fn replace(&mut self, old: FlowId) {
+        self.entry(old).handles += 1;
+        self.detach(old);
+        self.ended.removed -= 1;
+        self.ended.replaced += 1;
+    }
+
+    /// Puts a new flow in.
+    pub(super) fn start(&mut self, spec: &Spec, now: Timestamp) {
+        self.flows.insert(spec.id, new_entry(spec, now));
     }
 
     pub(super) fn get_or_insert(&self, key: u64, spec: &Spec, now: Timestamp, seen: &Outcome) -> Worlds {
@@ -87,22 +107,8 @@ impl Model {
         })
     }
 
-    /// The states in which `op`, an insertion under way, may have expired flows under its keys, and done no more
-    /// yet: expiry is a step of its own, which others may see.
-    pub fn underway(&self, op: &Op) -> Vec<Self> {
-        let (key, reply, now) = match op {
-            Op::Insert { flow, now } | Op::InsertIfAbsent { flow, now } => (flow.key, flow.reply, *now),
-            Op::Reinsert { flow, now } => (self.flows[flow].key, self.flows[flow].reply, *now),
-            _ => return Vec::new(),
-        };
-        let met = self.holders(key, reply).into_iter().map(|holder| holder.flow);
-        let mut worlds = self.after_meeting(met, now);
-        worlds.retain(|world| world != self);
-        worlds
-    }
-
     /// The insertion, unless it needs room and there is none.
-    fn admit(
+    pub(super) fn admit(
         &self,
         needs_room: bool,
         holders: &[Holder],
@@ -144,7 +150,7 @@ impl Model {
     }
 
     /// The flows under these keys, forward first; one that has both comes once.
-    fn holders(&self, key: u64, reply: Option<u64>) -> Vec<Holder> {
+    pub(super) fn holders(&self, key: u64, reply: Option<u64>) -> Vec<Holder> {
         let keys = [(Some(key), Direction::Forward), (reply, Direction::Reply)];
         let mut holders: Vec<Holder> = Vec::new();
         for (key, mine) in keys {
@@ -168,7 +174,7 @@ impl Model {
     }
 
     /// The states after somebody has met these flows, and expired each that is due, or not.
-    fn after_meeting(&self, met: impl IntoIterator<Item = FlowId>, now: Timestamp) -> Vec<Self> {
+    pub(super) fn after_meeting(&self, met: impl IntoIterator<Item = FlowId>, now: Timestamp) -> Vec<Self> {
         let mut worlds = vec![self.clone()];
         for flow in met {
             let noticed: Vec<_> =

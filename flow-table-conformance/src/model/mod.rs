@@ -10,20 +10,26 @@
 mod end;
 mod insert;
 mod lookup;
+mod moment;
 mod op;
 mod reap;
+mod switch;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use flow_table_api::{Direction, EndCounts, OnExpiry, Stats, Status, Timeout, Timestamp};
+
+pub use moment::{Fact, Moment};
+use switch::Switch;
 
 pub use op::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight, Spec};
 pub use view::View;
 
 /// A flow that somebody can still reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     key: u64,
     reply: Option<u64>,
@@ -76,6 +82,15 @@ pub struct Model {
     /// Flows that nobody keeps, but that were let go under an open burst: dropped by the first reap after it at
     /// the latest.
     deferred: BTreeSet<FlowId>,
+    /// Insertions on their way, by the flow that they put in. Only concurrent histories have any.
+    switching: BTreeMap<FlowId, Switch>,
+}
+
+impl Hash for Model {
+    /// By the flows alone, which is what states of one run differ in.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.flows.hash(state);
+    }
 }
 
 type Worlds = Vec<(Outcome, Model)>;
@@ -91,11 +106,15 @@ impl Model {
             ended: Stats::new().ended,
             bursts: Vec::new(),
             deferred: BTreeSet::new(),
+            switching: BTreeMap::new(),
         }
     }
 
     /// The states that a correct table may be in after `op` gave `seen`.
     pub fn step(&self, op: &Op, seen: &Outcome) -> Vec<Self> {
+        if self.waits(op) {
+            return Vec::new();
+        }
         let matching = self.worlds(op, seen).into_iter().filter(|(outcome, _)| outcome == seen);
         matching.map(|(_, after)| after).collect()
     }

@@ -5,13 +5,12 @@ use flow_table_api::{Borrowed, Burst, Flow, FlowRef, Status, Table, TableConfig,
 
 use super::Step;
 use crate::actor::Actor;
-use crate::fixture::{Ledger, TestKey, TestValue};
+use crate::backend::{OpenBurst, TestFlow};
+use crate::fixture::{Ledger, TestKey};
 use crate::model::{FlowId, Model, Op, Outcome, Sight};
 use crate::{Backend, TestTable};
 
-type TestFlow<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
 type Borrows<'b, B> = Vec<Borrowed<'b, TestFlow<B>>>;
-type OpenBurst<'t, B> = <TestTable<B> as Table<TestKey, TestValue>>::Burst<'t>;
 
 /// Where a table and the model part: in words, with the way there.
 #[derive(Clone, Debug)]

@@ -1,0 +1,97 @@
+use std::fmt::{self, Write as _};
+
+use flow_table_api::{EndCounts, EndReason};
+
+use super::parts::{Timed, parts};
+use super::search::{Stuck, search};
+use super::{Event, History};
+use crate::model::{Admitted, Op, Outcome};
+
+/// Why a history has no explanation: in words, with all that happened to the keys concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unexplained(String);
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unexplained {}
+
+/// Searches for a sequential explanation of what threads did to a table that held nothing before and holds nothing now: for each
+/// group of keys an order of all moments that contradicts no event's interval, and along which the [model](crate::model) allows
+/// each.
+///
+/// # Errors
+///
+/// There is none.
+pub fn explain(history: &History) -> Result<(), Unexplained> {
+    adds_up(history).map_err(|why| Unexplained(format!("{why}{}", list(history.events.iter()))))?;
+    // Never full.
+    let capacity = history.events.len() + 1;
+    for part in parts(history).values() {
+        search(part, capacity).map_err(|stuck| told(history, part, &stuck))?;
+    }
+    Ok(())
+}
+
+/// What needs no order: the counters, and what each reap and each walk tell of themselves.
+fn adds_up(History { events, end }: &History) -> Result<(), String> {
+    let (mut inserts, mut ended) = (0, EndCounts::default());
+    for event in events {
+        inserts += u64::from(event.installed().is_some());
+        match (&event.op, &event.seen) {
+            (_, Outcome::Inserted(Ok(Admitted::New { replaced, made_room }))) => {
+                ended.replaced += u64::from(replaced.is_some());
+                if !made_room.is_empty() {
+                    return Err(format!("{event:?} made room in a table that had room"));
+                }
+            }
+            (Op::Cancel { .. }, Outcome::Granted(true)) => ended.cancelled += 1,
+            (Op::RemoveFlow { .. }, Outcome::Granted(true)) | (_, Outcome::Removed(Some(_))) => ended.removed += 1,
+            (&Op::Reap { budget, .. }, Outcome::Reaped { ended, report }) => {
+                let count = |reason| ended.iter().filter(|end| end.reason == reason).count();
+                let counts = (count(EndReason::Expired), count(EndReason::Cancelled));
+                let spent = report.visited() <= budget && (!report.more || report.visited() == budget);
+                if counts != (report.expired, report.cancelled) || !spent {
+                    return Err(format!("{event:?} reports something else than it did"));
+                }
+            }
+            (_, Outcome::Visited(visited)) if visited.windows(2).any(|pair| pair[0] == pair[1]) => {
+                return Err(format!("{event:?} visited a flow twice"));
+            }
+            _ => {}
+        }
+    }
+    // In the end all have ended.
+    ended.expired = inserts - (ended.replaced + ended.cancelled + ended.removed).min(inserts);
+    let (counted, seen) = ((inserts, 0, ended, 0), (end.inserts, end.refusals, end.ended, end.len));
+    if counted != seen {
+        return Err(format!("inserts, refusals, ends and flows left should be {counted:?}, but are {seen:?}"));
+    }
+    Ok(())
+}
+
+fn told(history: &History, part: &[Timed], stuck: &Stuck) -> Unexplained {
+    let mut places: Vec<_> = part.iter().map(|timed| timed.event).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut told = list(places.iter().filter_map(|&place| history.events.get(place)));
+    let _ = write!(told, "\n{} of {} moments can be explained, then none of these:", stuck.explained, part.len());
+    for &next in &stuck.next {
+        let _ = write!(told, "\n  {:?}", part[next].moment);
+    }
+    Unexplained(told)
+}
+
+/// The events in the order in which they began, one below the other.
+fn list<'e>(events: impl Iterator<Item = &'e Event>) -> String {
+    let mut events: Vec<_> = events.collect();
+    events.sort_by_key(|event| event.began);
+    let mut list = String::from("\nthread  from    to");
+    for Event { thread, op, seen, began, ended } in events {
+        let _ = write!(list, "\n{thread:>6}{began:>6}{ended:>6}  {op:?} -> {seen:?}");
+    }
+    list
+}

@@ -1,0 +1,85 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flow_table_api::{Stats, Table};
+
+use super::gate::Gate;
+use super::{History, Seed, Stage, Unexplained, explain};
+use crate::Backend;
+use crate::fixture::race;
+
+/// Goes through the histories of these seeds, all of one kind, one after the other on one table, and explains them.
+///
+/// # Errors
+///
+/// The first history that has no explanation.
+///
+/// # Panics
+///
+/// If the table panics, or leaks a value.
+pub fn run<B: Backend>(seeds: &[Seed]) -> Result<Tally, (Seed, Unexplained)> {
+    let Some(first) = seeds.first() else { return Ok(Tally::default()) };
+    let (threads, histories) = (first.profile().threads, record::<B>(seeds));
+    let next = AtomicUsize::new(0);
+    let parts = race(threads, |_| {
+        let mut tally = Tally::default();
+        loop {
+            // Relaxed: the number alone is shared.
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(&seed), Some(history)) = (seeds.get(index), histories.get(index)) else { return Ok(tally) };
+            explain(history).map_err(|why| (seed, why))?;
+            tally.histories += 1;
+            tally.operations += history.events.len();
+            tally.concurrent += history.concurrent();
+        }
+    });
+    parts.into_iter().try_fold(Tally::default(), |all, part: Result<Tally, _>| part.map(|part| all + part))
+}
+
+/// How much was recorded, and explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Histories.
+    pub histories: usize,
+    /// Operations in them.
+    pub operations: usize,
+    /// Operations that ran at the same time as one of another thread.
+    pub concurrent: usize,
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            histories: self.histories + other.histories,
+            operations: self.operations + other.operations,
+            concurrent: self.concurrent + other.concurrent,
+        }
+    }
+}
+
+fn record<B: Backend>(seeds: &[Seed]) -> Vec<History> {
+    let stages: Vec<_> = seeds.iter().map(|&seed| Stage::<B>::new(seed)).collect();
+    let (threads, table) = (seeds[0].profile().threads, stages[0].table());
+    let gate = Gate::new(threads);
+    let lanes = race(threads, |thread| {
+        let _guard = gate.guard();
+        let (mut histories, mut before) = (Vec::new(), Stats::new());
+        for (index, stage) in stages.iter().enumerate() {
+            if !gate.pass(2 * index + 1) {
+                break;
+            }
+            stage.play(&table, thread);
+            if !gate.pass(2 * index + 2) {
+                break;
+            }
+            // The others wait at the next gate.
+            if thread == 0 {
+                histories.push(stage.end(&table, &before));
+                before = table.stats();
+            }
+        }
+        histories
+    });
+    lanes.into_iter().flatten().collect()
+}

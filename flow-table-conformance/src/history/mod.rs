@@ -1,0 +1,30 @@
+//! Concurrent histories, and whether they can be explained.
+//!
+//! Threads record what they did to a table, each operation with the interval in which it ran. The history is
+//! linearizable if there is an order of all moments at which operations took effect, one that contradicts no interval, along
+//! which the [model](crate::model) gives each the outcome that was seen ([`explain`]).
+//!
+//! * A [`Seed`] says what the threads of a history do: from one key that all want to many keys, with one key for each flow or two.
+//! * A [`Stage`] makes the history, on whatever threads call it.
+//! * [`run`] does both on real threads, for many seeds; [`campaign`] does that for as many operations as the environment asks for,
+//!   and [`histories_test!`](crate::histories_test) makes a test of it.
+
+mod campaign;
+mod check;
+mod crew;
+mod event;
+mod gate;
+mod lane;
+mod parts;
+mod script;
+mod search;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use campaign::campaign;
+pub use check::{Unexplained, explain};
+pub use crew::{Tally, run};
+pub use event::{Event, History, Recorder};
+pub use script::{PROFILES, Profile, Seed};
+pub use stage::Stage;

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use flow_table_api::OnExpiry;
+
+use crate::Setup;
+use crate::fixture::{Dice, secs};
+use crate::random::{Draft, Step};
+
+/// Which keys flows have.
+#[derive(Clone, Copy, Debug)]
+enum Keys {
+    /// One each.
+    Single,
+    /// Two each, always the same two together, either way round.
+    Twins,
+    /// One, or any two.
+    Any,
+}
+
+/// What the threads of a history do.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// At once.
+    pub threads: usize,
+    /// Of each thread; a batch is one step.
+    pub steps: usize,
+    /// As many different ones.
+    pub keys: usize,
+    shape: Keys,
+    on_expiry: OnExpiry,
+}
+
+const fn profile(threads: usize, steps: usize, keys: usize, shape: Keys, on_expiry: OnExpiry) -> Profile {
+    Profile { threads, steps, keys, shape, on_expiry }
+}
+
+/// From one key that all want to so many that threads hardly meet.
+pub const PROFILES: [Profile; 10] = [
+    profile(2, 12, 1, Keys::Single, OnExpiry::Remove),
+    profile(3, 8, 1, Keys::Single, OnExpiry::Remove),
+    profile(4, 6, 1, Keys::Single, OnExpiry::KeepWhileReferenced),
+    profile(3, 8, 2, Keys::Twins, OnExpiry::Remove),
+    profile(4, 6, 2, Keys::Any, OnExpiry::KeepWhileReferenced),
+    profile(2, 12, 3, Keys::Any, OnExpiry::Remove),
+    profile(4, 6, 3, Keys::Any, OnExpiry::Remove),
+    profile(3, 8, 3, Keys::Any, OnExpiry::KeepWhileReferenced),
+    profile(4, 100, 64, Keys::Twins, OnExpiry::Remove),
+    profile(4, 100, 64, Keys::Single, OnExpiry::KeepWhileReferenced),
+];
+
+/// What makes a history, but for how its threads meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl Seed {
+    /// Kinds of histories: seeds that leave the same rest when divided by it are of one kind.
+    pub const KINDS: u64 = (PROFILES.len() * Setup::ALL.len()) as u64;
+
+    /// The `number`-th history on a table made like this, of the profile in this place.
+    pub fn new(setup: Setup, profile: usize, number: u64) -> Self {
+        let setup = Setup::ALL.iter().position(|one| *one == setup).expect("all are there");
+        Self(number * Self::KINDS + (setup * PROFILES.len() + profile) as u64)
+    }
+
+    /// What its threads do.
+    pub const fn profile(self) -> Profile {
+        PROFILES[(self.0 % PROFILES.len() as u64) as usize]
+    }
+
+    /// How its table is made.
+    pub const fn setup(self) -> Setup {
+        Setup::ALL[(self.0 % Self::KINDS) as usize / PROFILES.len()]
+    }
+
+    /// What one of its threads does.
+    pub fn script(self, thread: usize) -> Vec<Step> {
+        let profile = self.profile();
+        let mut dice = Dice::new(self.0 as usize, thread);
+        // Each walk over the table is a moment for every flow.
+        let mut walks = 2;
+        (0..profile.steps).map(|_| profile.step(&mut dice, &mut walks)).collect()
+    }
+}
+
+impl Profile {
+    /// Whether flows have two keys.
+    pub const fn has_pairs(self) -> bool {
+        !matches!(self.shape, Keys::Single)
+    }
+
+    /// Flows that a history can have at once.
+    pub const fn capacity(self) -> usize {
+        self.threads * self.steps
+    }
+
+    fn step(self, dice: &mut Dice, walks: &mut usize) -> Step {
+        let (key, pick) = (self.key(dice), dice.below(64));
+        match dice.below(40) {
+            0..5 => Step::Insert(self.draft(dice)),
+            5..8 => Step::InsertIfAbsent(self.draft(dice)),
+            8..11 => {
+                let draft = self.draft(dice);
+                Step::GetOrInsertWith(draft.key, draft)
+            }
+            11..14 => Step::Reinsert(pick),
+            14..16 => Step::Remove(key),
+            16..18 => Step::RemoveFlow(pick),
+            18..20 => Step::Cancel(pick),
+            20..23 => Step::Refresh(pick),
+            23 => Step::SetDeadline(pick, dice.below(20) as i64 - 5),
+            24 => Step::SetTimeout(pick, self.timeout(dice)),
+            25..27 if *walks > 0 => {
+                *walks -= 1;
+                let budget = [None, None, Some(1), Some(2)][dice.below(4)];
+                Step::Reap { budget, local: dice.below(4) == 0, keep: true }
+            }
+            27 if *walks > 0 => {
+                *walks -= 1;
+                Step::Snapshot
+            }
+            28 => Step::LookupBatch(vec![key, self.key(dice)]),
+            29 => Step::BurstGetBatch(vec![key, self.key(dice)]),
+            30 => Step::OpenBurst,
+            31 => Step::CloseBurst,
+            32 => Step::BurstGet(key),
+            33 => Step::Advance(dice.below(12) as i64 - 3),
+            34..36 if matches!(self.on_expiry, OnExpiry::Remove) => Step::Drop(pick),
+            _ => Step::Lookup(key),
+        }
+    }
+
+    const fn key(self, dice: &mut Dice) -> u64 {
+        dice.below(self.keys) as u64
+    }
+
+    const fn timeout(self, dice: &mut Dice) -> Duration {
+        [secs(0), secs(1), secs(3), secs(8), secs(60)][dice.below(5)]
+    }
+
+    fn draft(self, dice: &mut Dice) -> Draft {
+        let key = self.key(dice);
+        let reply = match self.shape {
+            Keys::Single => None,
+            Keys::Twins => Some(key ^ 1),
+            Keys::Any => Some(self.key(dice)).filter(|&reply| reply != key),
+        };
+        Draft { key, reply, timeout: self.timeout(dice), on_expiry: self.on_expiry }
+    }
+}

@@ -1,0 +1,123 @@
+//! The search for an order: depth first, and never twice from the same state with the same moments done.
+
+use std::collections::HashSet;
+
+use super::parts::Timed;
+use crate::model::{Model, Moment};
+
+/// More moments than a part of a history has.
+const MOST: usize = 512;
+
+/// Which moments of a part come before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Done([u64; MOST / 64]);
+
+impl Done {
+    const NONE: Self = Self([0; MOST / 64]);
+
+    const fn has(&self, index: usize) -> bool {
+        self.0[index / 64] >> (index % 64) & 1 != 0
+    }
+
+    const fn with(mut self, index: usize) -> Self {
+        self.0[index / 64] |= 1 << (index % 64);
+        self
+    }
+}
+
+/// Searches for an order of the moments of `part`, one that contradicts no interval, in which a correct table could have gone
+/// through them.
+///
+/// # Errors
+///
+/// There is none: the most moments that could be put in order, and which of the others could have come next, had the table been
+/// in another state.
+///
+/// # Panics
+///
+/// With more than 512 moments.
+pub fn search(part: &[Timed], capacity: usize) -> Result<(), Stuck> {
+    assert!(part.len() <= MOST, "{} moments: more than the set of those done has room for", part.len());
+    let mut search = Search { part, dead: HashSet::new(), stuck: Stuck::default() };
+    if search.from(0, 0, Done::NONE, Model::new(capacity)) { Ok(()) } else { Err(search.stuck) }
+}
+
+/// Where a search ended that found no order.
+#[derive(Debug, Default)]
+pub struct Stuck {
+    /// Moments that could be put in order.
+    pub explained: usize,
+    /// Moments, by their place, that could have come next then.
+    pub next: Vec<usize>,
+}
+
+struct Search<'h> {
+    part: &'h [Timed],
+    /// From where there is no way.
+    dead: HashSet<(Done, Model)>,
+    stuck: Stuck,
+}
+
+impl Search<'_> {
+    /// Whether there is an order of the moments that are not done, `count` of which are. All before `first` are done.
+    fn from(&mut self, mut first: usize, mut count: usize, mut done: Done, state: Model) -> bool {
+        let part = self.part;
+        // What only looks, and can do so now, may as well.
+        let next = loop {
+            while first < part.len() && done.has(first) {
+                first += 1;
+            }
+            let next = self.next(first, done);
+            let looks = |&&index: &&usize| matches!(&part[index].moment, Moment::Fact(fact) if state.holds(fact));
+            match next.iter().find(looks) {
+                Some(&index) => (done, count) = (done.with(index), count + 1),
+                None => break next,
+            }
+        };
+        if count == part.len() {
+            return true;
+        }
+        if count >= self.stuck.explained {
+            self.stuck = Stuck { explained: count, next: next.clone() };
+        }
+        if self.dead.contains(&(done, state.clone())) {
+            return false;
+        }
+        for &index in &next {
+            for after in state.after(&part[index].moment) {
+                if self.from(first, count + 1, done.with(index), after) {
+                    return true;
+                }
+            }
+        }
+        for &index in &next {
+            for midway in state.underway(&part[index].moment) {
+                if self.from(first, count, done, midway) {
+                    return true;
+                }
+            }
+        }
+        self.dead.insert((done, state));
+        false
+    }
+
+    /// The moments that may be next, the one whose interval ends first at the front: whatever begins after another one left has
+    /// ended must come after it.
+    fn next(&self, first: usize, done: Done) -> Vec<usize> {
+        let (mut next, mut first_end): (Vec<usize>, _) = (Vec::new(), usize::MAX);
+        for (index, timed) in self.part.iter().enumerate().skip(first) {
+            if timed.began > first_end {
+                break;
+            }
+            if !done.has(index) {
+                first_end = first_end.min(timed.ended);
+                if !timed.follows || done.has(index - 1) {
+                    next.push(index);
+                }
+            }
+        }
+        next.retain(|&index| self.part[index].began <= first_end);
+        next.sort_by_key(|&index| self.part[index].ended);
+        next
+    }
+}

@@ -1,0 +1,71 @@
+use std::sync::{Mutex, PoisonError};
+
+use flow_table_api::{Budget, Stats, Table, Timestamp};
+
+use super::lane::{Lane, play};
+use super::{Event, History, Recorder, Seed};
+use crate::actor::Actor;
+use crate::fixture::Ledger;
+use crate::model::Op;
+use crate::{Backend, TestTable};
+
+/// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody [`end`](Self::end).
+pub struct Stage<B: Backend> {
+    seed: Seed,
+    ledger: Ledger,
+    recorder: Recorder,
+    lanes: Mutex<Vec<Lane<B>>>,
+}
+
+impl<B: Backend> Stage<B> {
+    /// What the threads do, this seed says.
+    pub fn new(seed: Seed) -> Self {
+        Self { seed, ledger: Ledger::default(), recorder: Recorder::default(), lanes: Mutex::default() }
+    }
+
+    /// A table for it.
+    pub fn table(&self) -> TestTable<B> {
+        TestTable::<B>::with_config(self.seed.setup().config(self.seed.profile().capacity()))
+    }
+
+    /// Goes through the script of one thread, on this thread.
+    pub fn play(&self, table: &TestTable<B>, thread: usize) {
+        let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread));
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    /// Ends the history, while nobody else uses the table: looks at what is there, reaps it all, and lets all handles go.
+    ///
+    /// `before` is what the table had counted when the history began.
+    ///
+    /// # Panics
+    ///
+    /// If a value has not been dropped then, or dropped twice.
+    pub fn end(&self, table: &TestTable<B>, before: &Stats) -> History {
+        let (mut actor, mut events) = (Actor::<B>::new(table, self.ledger.clone()), Vec::new());
+        for lane in self.lanes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            events.extend(lane.events);
+            actor.handles.extend(lane.handles);
+        }
+        let profile = self.seed.profile();
+        let looks = (0..profile.keys as u64).map(|key| Op::Lookup { key, now: Timestamp::ZERO });
+        let reap = Op::Reap { now: Timestamp::MAX, budget: usize::MAX, local: false };
+        for op in looks.chain([Op::ForEach, reap]) {
+            let (began, seen) = (self.recorder.tick(), actor.perform(op));
+            events.push(Event { thread: profile.threads, op, seen, began, ended: self.recorder.tick() });
+        }
+        let mut end = actor.view();
+        end.inserts -= before.inserts;
+        end.refusals -= before.refusals;
+        end.ended.expired -= before.ended.expired;
+        end.ended.cancelled -= before.ended.cancelled;
+        end.ended.removed -= before.ended.removed;
+        end.ended.replaced -= before.ended.replaced;
+        drop(actor);
+        // What an empty table still keeps, though nobody holds it, has leaked.
+        table.reap(Timestamp::MAX, Budget::UNLIMITED);
+        let faults = self.ledger.faults();
+        assert!(faults.is_empty(), "after a history, in an empty table: {}", faults.join(", "));
+        History { events, end }
+    }
+}

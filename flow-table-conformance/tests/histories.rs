@@ -1,0 +1,6 @@
+//! Concurrent histories of a third party's backend can be explained.
+
+#[allow(dead_code, reason = "nothing is broken here")]
+mod stranger;
+
+flow_table_conformance::histories_test!(crate::stranger::Stranger);
