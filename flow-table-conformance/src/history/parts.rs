@@ -83,9 +83,19 @@ pub fn parts(history: &History) -> BTreeMap<u64, Vec<Timed>> {
             }
             (Op::SetTimeout { flow, timeout, now }, &Outcome::Set(result)) => {
                 let group = groups.of_flow(flow);
-                add(group, Moment::Timeout { flow, timeout }, false);
-                // A reinsertion that comes between may have read the timeout of before.
-                add(group, Moment::Deadline { flow, timeout, now, result }, result.is_ok());
+                match result {
+                    Ok(()) => {
+                        add(group, Moment::Timeout { flow, timeout }, false);
+                        add(group, Moment::Deadline { flow, timeout, now, result }, true);
+                    }
+                    Err(_) => {
+                        add(group, Moment::Deadline { flow, timeout, now, result }, false);
+                        add(group, Moment::Timeout { flow, timeout }, false);
+                        // A reinsertion on its way may have read the timeout of before.
+                        let until = reinserted_until(history, event, flow);
+                        parts.entry(group).or_default().last_mut().expect("added just now").ended = until;
+                    }
+                }
             }
             (Op::GetOrInsertWith { key, flow, now }, seen) if !is_hit(seen) => {
                 // A miss, which need not be one any more when the flow is inserted.
@@ -148,6 +158,14 @@ fn settled<'h>(History { events, .. }: &'h History, event: &'h Event) -> impl It
     before
         .filter_map(Event::installed)
         .filter(move |&flow| !events.iter().any(|other| other.overlaps(event) && moves(other, flow)))
+}
+
+/// The end of `event`, and of all reinsertions of `flow` at the same time.
+fn reinserted_until(History { events, .. }: &History, event: &Event, flow: FlowId) -> usize {
+    let reinsertions =
+        events.iter().filter(|other| matches!(other.op, Op::Reinsert { flow: back, .. } if back == flow));
+    let at_once = reinsertions.filter(|other| other.overlaps(event)).map(|other| other.ended);
+    at_once.fold(event.ended, usize::max)
 }
 
 /// Flows that a reap had no reason to let go, if it says that it left nothing.

@@ -23,9 +23,10 @@ impl<B: Backend> Stage<B> {
         Self { seed, ledger: Ledger::default(), recorder: Recorder::default(), lanes: Mutex::default() }
     }
 
-    /// A table for it.
+    /// A table for it, always the same one.
     pub fn table(&self) -> TestTable<B> {
-        TestTable::<B>::with_config(self.seed.setup().config(self.seed.profile().capacity()))
+        let config = self.seed.setup().config(self.seed.profile().capacity());
+        TestTable::<B>::with_config(config.hash_seed(self.seed.0))
     }
 
     /// Goes through the script of one thread, on this thread.
