@@ -19,11 +19,13 @@
 //!   model's own thread.
 
 mod borrowing;
+mod counting;
 mod ending;
 mod leaving;
 mod missing;
 mod noticing;
 mod refreshing;
+mod returning;
 mod reusing;
 mod segment;
 mod taking;

@@ -1,0 +1,87 @@
+//! Room for a flow against the limit, and against those who give room back.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::explore;
+use crate::capacity::Capacity;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// A table for one flow. `present` is how many flows are in it.
+struct Table {
+    capacity: Capacity,
+    present: AtomicUsize,
+}
+
+impl Table {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { capacity: Capacity::new(1), present: AtomicUsize::new(0) })
+    }
+
+    fn install(&self) {
+        let before = self.present.fetch_add(1, Ordering::Relaxed);
+        assert!(before < 1, "more flows than the limit");
+    }
+
+    fn let_go(&self) {
+        self.present.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// As an insertion and a reap do.
+    fn come_and_go(&self) -> bool {
+        let reserved = self.capacity.reserve();
+        if reserved {
+            self.install();
+            self.let_go();
+            self.capacity.give_back(1);
+        }
+        reserved
+    }
+}
+
+/// Two threads do the same. In the end all room is there again, and one of them at least has found it.
+fn at_once(come_and_go: fn(&Table) -> bool) {
+    explore(move || {
+        let table = Table::new();
+        let other = thread::spawn({
+            let table = Arc::clone(&table);
+            move || come_and_go(&table)
+        });
+        let one = come_and_go(&table);
+        assert!(other.join().unwrap() || one, "there was room for one of them");
+        assert_eq!(table.capacity.held(), 0);
+    });
+}
+
+#[test]
+fn the_limit_holds() {
+    at_once(Table::come_and_go);
+}
+
+#[test]
+#[should_panic(expected = "more flows than the limit")]
+fn looking_before_counting_is_refuted() {
+    at_once(|table| {
+        let room = table.capacity.held() < table.capacity.limit();
+        if room {
+            table.install();
+            table.let_go();
+        }
+        room
+    });
+}
+
+#[test]
+#[should_panic(expected = "more flows than the limit")]
+fn giving_room_back_before_letting_go_is_refuted() {
+    at_once(|table| {
+        let reserved = table.capacity.reserve();
+        if reserved {
+            table.install();
+            table.capacity.give_back(1);
+            table.let_go();
+        }
+        reserved
+    });
+}
