@@ -1,6 +1,7 @@
 //! Tests that flows which end leave nothing in the table, by its own books: neither slots nor entries.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,24 @@ fn of_flows_that_were_reaped_nothing_stays_but_what_is_found() {
         let reap = |core: &Core<_, _>| core.reap_with(DUE, Budget::UNLIMITED, drop).visited();
         flows_come_and_go(|| Box::new(0), keys, reap, burst);
     }
+}
+
+/// A value that panics as it is dropped leaves its entry free.
+#[test]
+fn of_a_flow_whose_drop_panics_nothing_stays() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("as it should");
+        }
+    }
+    let core = Core::<u64, Bad>::new(&TableConfig::new(1));
+    let flow = NewFlow::new(1, Bad).reply(2);
+    let flow = core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow;
+    assert!(core.remove_flow(&flow));
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(flow))).is_err());
+    assert_eq!(books(&core), (0, 0));
+    Core::close(&core);
 }
 
 /// The memory of a table goes with the last handle that needs it, or with the table.
