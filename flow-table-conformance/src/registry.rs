@@ -208,6 +208,7 @@ macro_rules! __cases {
                 hash_and_eq_may_panic_while_growing [V4];
                 callbacks_may_panic [V4 I3 E3];
                 a_reap_survives_its_callback [V4 R4];
+                an_interrupted_insertion_loses_no_ended_flow [V4 R4 C2];
                 drop_may_panic [V4 V1];
                 drop_may_panic_with_the_table [V4 V1];
                 a_reap_survives_a_drop [V4 V1];

@@ -95,6 +95,25 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
     }
 }
 
+/// An insertion that makes room, and is then interrupted by a panic in `Eq`, loses none of the flows that it let go for that.
+pub fn an_interrupted_insertion_loses_no_ended_flow<B: Backend>(setup: Setup) {
+    for call in 0.. {
+        let table = Fixture::<B>::exactly(setup, 2);
+        (0..2).for_each(|id| drop(table.put(key(id), at(0))));
+        let insert = || table.insert(table.flow(key(9)), at(60)).expect("both are due").made_room;
+        let made_room = panic_at(call, insert);
+        let finished = made_room.is_some();
+        let made_room = made_room.into_iter().flatten();
+        let mut handed_over: Vec<_> = made_room.map(|ended| ended.flow.value().serial()).collect();
+        table.reap_with(at(60), Budget::UNLIMITED, |ended| handed_over.push(ended.flow.value().serial()));
+        handed_over.sort_unstable();
+        assert_eq!(handed_over, [0, 1], "panic in call {call}");
+        if finished {
+            break;
+        }
+    }
+}
+
 /// A value that panics as it is dropped harms neither the table nor other values, whichever operation lets it go.
 pub fn drop_may_panic<B: Backend>(setup: Setup) {
     let operations: [(&str, Act<B>); 7] = [
