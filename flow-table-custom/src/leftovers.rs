@@ -76,6 +76,22 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
     Core::close(&core);
 }
 
+/// What the table says it occupies is what its parts do.
+#[test]
+fn memory_is_the_sum_of_the_parts() {
+    let core = Core::<u64, u64>::new(&TableConfig::new(9).shards(2));
+    let fixed = size_of_val(&*core.segments) + size_of_val(&*core.shards) + size_of_val(&*core);
+    assert_eq!(core.memory(), fixed);
+    for flow in [NewFlow::new(1, 1), NewFlow::new(2, 2).reply(3)] {
+        assert!(core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).is_ok());
+    }
+    let timers: usize = core.shards.iter().map(|shard| shard.lock().timers.memory()).sum();
+    let pools = [core.pool(false), core.pool(true), core.buckets.pool()].map(|pool| pool.resident());
+    assert!(timers > 0 && pools.iter().all(|&bytes| bytes > 0));
+    assert_eq!(core.memory(), fixed + timers + pools.iter().sum::<usize>());
+    Core::close(&core);
+}
+
 /// The memory of a table goes with the last handle that needs it, or with the table.
 #[test]
 fn the_core_goes_with_the_last_that_needs_it() {
