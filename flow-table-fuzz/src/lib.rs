@@ -2,14 +2,14 @@
 //!
 //! | target | bytes | what must hold |
 //! |---|---|---|
-//! | [`operations_custom`](operations), [`operations_dashmap`](operations) | a configuration and steps | the table does what the model of the conformance suite allows |
+//! | [`operations_custom`, `operations_dashmap`](operations) | a configuration and steps | the reference model allows it |
 //! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
-//! | [`packet`] | a link type and a frame | a packet is found where it stands, and cutting it changes nothing but what is cut |
+//! | [`packet`] | a link type and a frame | a packet is found where it stands, also if its end is cut off |
 //! | [`replay`] | options and a capture | both backends give the same flows, which add up to the packets |
 //! | [`text`] | a text | keys and timeouts survive being written and parsed |
 //!
-//! The programs for `cargo fuzz` are in `fuzz/`, with the corpus; the tests of this crate run the targets over the corpus
-//! on any toolchain.
+//! The programs for `cargo fuzz` are in `fuzz/`, with the corpus; the tests of this crate run the targets over the
+//! corpus on any toolchain.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! From bytes to a configuration and steps.
 //!
-//! Each step is one byte for what to do and one for each of its parameters, so that changing a byte changes one thing.
-//! There are two worlds, as the model follows every state that the table may be in, and choices multiply:
+//! Each step is one byte for what to do and one for each of its parameters, so that changing a byte changes one
+//! thing. There are two worlds, as the model follows every state that the table may be in, and choices multiply:
 //!
 //! * few keys: flows that stay findable after they expired, and any capacity at any time;
 //! * a crowd: a hundred keys and floods, so that the table grows and shrinks.
@@ -157,7 +157,7 @@ impl Bytes<'_> {
         Some(Step::Reap { budget, local: byte & 0x10 != 0, keep: byte & 0x20 != 0 })
     }
 
-    /// In a crowd, never below the number of flows: of those due, an insertion that is refused may have noticed any.
+    /// In a crowd, never below the number of flows: an insertion that is refused may have noticed any that are due.
     fn capacity(&mut self) -> Option<usize> {
         let capacity = CAPACITIES[usize::from(self.byte()? % 8)];
         Some(if self.crowd { STEPS + usize::from(FLOOD) + capacity } else { capacity })
