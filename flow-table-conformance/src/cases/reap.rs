@@ -101,11 +101,13 @@ pub fn a_local_reap_does_its_share<B: Backend>(setup: Setup) {
         assert!(keys.into_iter().all(|key| !table.is_live(key, at(0))), "its own flows are gone");
     });
     assert_eq!((table.len(), table.ledger().dropped()), (0, 40));
+    drop(table.put(0, at(0)));
+    assert_eq!(table.reap_local(at(60), Budget::UNLIMITED).expired, 1, "without a callback");
 
     race(1, |_| drop(table.put(1, at(0))));
     table.reap_local(at(60), Budget::UNLIMITED);
     table.reap_all(at(60));
-    assert_eq!((table.len(), table.stats().ended.expired), (0, 41));
+    assert_eq!((table.len(), table.stats().ended.expired), (0, 42));
 }
 
 /// A flow that one thread inserted and another put back is reaped by a third, at its new deadline and once.
