@@ -6,10 +6,13 @@ use crate::Backend;
 use crate::fixture::random_word;
 
 /// Histories on one table.
-const BATCH: u64 = 128;
+const BATCH: u64 = 64;
 
 /// Operations of the short form.
 const SHORT: usize = 100_000;
+
+/// Operations after which the long form tells how far it is.
+const MILLION: usize = 1_000_000;
 
 /// Records and explains histories of all kinds until there are 100,000 operations, or `FLOW_TABLE_OPERATIONS`, and tells how
 /// much that was. The histories are other ones each time, unless `FLOW_TABLE_HISTORY` names one: then that one is repeated.
@@ -22,16 +25,16 @@ pub fn campaign<B: Backend>() {
     let named =
         variable("FLOW_TABLE_HISTORY").map(|seed| u64::from_str_radix(&seed, 16).expect("hexadecimal digits"));
     let (began, first) = (Instant::now(), random_word());
-    let mut all = Tally::default();
-    for batch in 0.. {
+    let (mut all, mut told) = (Tally::default(), 0);
+    for batch in 0_u64.. {
         if all.operations >= operations {
             break;
         }
+        // Another kind each time, and all of them in turn.
+        let kind = first.wrapping_add(batch.wrapping_mul(13)) % Seed::KINDS;
         let seed = |number| match named {
             Some(seed) => Seed(seed),
-            None => {
-                Seed((first.wrapping_add(batch * BATCH + number) % (1 << 48)) * Seed::KINDS + batch % Seed::KINDS)
-            }
+            None => Seed(first.wrapping_add(batch * BATCH + number) % (1 << 48) * Seed::KINDS + kind),
         };
         let seeds: Vec<_> = (0..BATCH).map(seed).collect();
         match run::<B>(&seeds) {
@@ -39,6 +42,10 @@ pub fn campaign<B: Backend>() {
             Err((Seed(seed), why)) => panic!(
                 "no explanation: {why}\nThe same again, as far as threads allow: FLOW_TABLE_HISTORY={seed:x}"
             ),
+        }
+        if all.operations / MILLION > told {
+            told = all.operations / MILLION;
+            println!("{told} million operations explained, {:.0} s", began.elapsed().as_secs_f64());
         }
     }
     let Tally { histories, operations, concurrent } = all;

@@ -1,6 +1,6 @@
 //! The search for an order: depth first, and never twice from the same state with the same moments done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::parts::Timed;
 use crate::model::{Model, Moment};
@@ -38,7 +38,7 @@ impl Done {
 /// With more than 512 moments.
 pub fn search(part: &[Timed], capacity: usize) -> Result<(), Stuck> {
     assert!(part.len() <= MOST, "{} moments: more than the set of those done has room for", part.len());
-    let mut search = Search { part, dead: HashSet::new(), stuck: Stuck::default() };
+    let mut search = Search { part, dead: HashMap::new(), stuck: Stuck::default() };
     if search.from(0, 0, Done::NONE, Model::new(capacity)) { Ok(()) } else { Err(search.stuck) }
 }
 
@@ -54,7 +54,7 @@ pub struct Stuck {
 struct Search<'h> {
     part: &'h [Timed],
     /// From where there is no way.
-    dead: HashSet<(Done, Model)>,
+    dead: HashMap<Done, HashSet<Model>>,
     stuck: Stuck,
 }
 
@@ -80,7 +80,7 @@ impl Search<'_> {
         if count >= self.stuck.explained {
             self.stuck = Stuck { explained: count, next: next.clone() };
         }
-        if self.dead.contains(&(done, state.clone())) {
+        if self.dead.get(&done).is_some_and(|states| states.contains(&state)) {
             return false;
         }
         for &index in &next {
@@ -97,7 +97,7 @@ impl Search<'_> {
                 }
             }
         }
-        self.dead.insert((done, state));
+        self.dead.entry(done).or_default().insert(state);
         false
     }
 
