@@ -133,7 +133,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         match self.dice.below(16) {
             0 => Timeout::ZERO,
             1 if !key.is_sheltered() => Timeout::NEVER,
-            1 | 2 => Duration::from_secs(3600).into(),
+            1 | 2 => Duration::from_secs(100).into(),
             3 => Duration::from_nanos(self.dice.below(1000) as u64).into(),
             4..8 => Duration::from_secs(1).into(),
             _ => Duration::from_millis(self.dice.below(10_000) as u64).into(),

@@ -40,12 +40,14 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         Ok(())
     }
 
-    /// By little; once in a while by an hour, and rarely by a month.
+    /// By little; as often as the table may have filled, by seconds, so that flows expire which everybody refreshes; once in a
+    /// while by an hour, and rarely by a month.
     pub(in crate::soak) fn advance(&mut self) -> Result<()> {
         const HOUR: Duration = Duration::from_secs(3600);
         let jump = match self.dice.below(1 << 22) {
             0 => 30 * 24 * HOUR,
             1..256 => HOUR,
+            _ if self.dice.one_in(self.world.flows / 4) => Duration::from_millis(self.dice.below(120_000) as u64),
             _ => Duration::from_nanos(self.dice.below(self.step) as u64),
         };
         self.world.clock.advance(jump);
