@@ -2,7 +2,7 @@
 //!
 //! | target | bytes | what must hold |
 //! |---|---|---|
-//! | [`operations_custom`, `operations_dashmap`](operations) | a configuration and steps | the reference model allows it |
+//! | [`operations_custom`, `operations_dashmap`](operations) | a configuration and steps | what the model allows |
 //! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
 //! | [`packet`] | a link type and a frame | a packet is found where it stands, also if its end is cut off |
 //! | [`replay`] | options and a capture | both backends give the same flows, which add up to the packets |

@@ -157,7 +157,7 @@ impl Bytes<'_> {
         Some(Step::Reap { budget, local: byte & 0x10 != 0, keep: byte & 0x20 != 0 })
     }
 
-    /// In a crowd, never below the number of flows: an insertion that is refused may have noticed any that are due.
+    /// In a crowd, never below the number of flows: a refused insertion may have noticed any that is due.
     fn capacity(&mut self) -> Option<usize> {
         let capacity = CAPACITIES[usize::from(self.byte()? % 8)];
         Some(if self.crowd { STEPS + usize::from(FLOOD) + capacity } else { capacity })
