@@ -155,7 +155,7 @@ mod tests {
         word.publish(0, 1);
         assert!(word.try_acquire_generation(0));
         assert!(!word.release() && word.release());
-        assert_eq!(word.retire(), Some(1));
+        assert_eq!((word.retire(), word.generation(), word.count()), (Some(1), 1, 0));
         word.publish(1, 1);
         assert!(!word.try_acquire_generation(0) && word.try_acquire_generation(1));
     }
