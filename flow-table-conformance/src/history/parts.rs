@@ -168,15 +168,21 @@ fn reinserted_until(History { events, .. }: &History, event: &Event, flow: FlowI
     at_once.fold(event.ended, usize::max)
 }
 
-/// Flows that a reap had no reason to let go, if it says that it left nothing.
+/// Flows that a reap had no reason to let go, if it says that it left nothing. What another reap at the same time is about to find, it
+/// may overlook.
 fn left_alone(history: &History, event: &Event, ended: &[End]) -> Vec<FlowId> {
     let everything = match (event.op, &event.seen) {
         // Of a thread's own share it is not known what belongs to it.
         (Op::Reap { local: false, .. }, Outcome::Reaped { report, .. }) => !report.more,
         _ => false,
     };
+    let reaps = |other: &&Event| matches!(other.op, Op::Reap { .. }) && other.overlaps(event);
+    // It overlaps itself.
+    if !everything || history.events.iter().filter(reaps).count() > 1 {
+        return Vec::new();
+    }
     let among = |flow| ended.iter().any(|end| end.flow == flow);
-    settled(history, event).filter(|&flow| everything && !among(flow)).collect()
+    settled(history, event).filter(|&flow| !among(flow)).collect()
 }
 
 const fn key_of(op: &Op) -> Option<u64> {
