@@ -1,38 +1,57 @@
 use crossbeam::utils::CachePadded;
 
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
-/// table has let it go, so the number is never above the limit at which room was reserved.
+/// table has let it go. Both are in one word, so no reservation goes by a limit that has been lowered meanwhile.
+///
+/// ```text
+///  63            32 31             0
+/// +----------------+----------------+
+/// |     limit      |      held      |
+/// +----------------+----------------+
+/// ```
 ///
 /// Relaxed throughout: the number is exact by atomicity, and orders nothing; flows are published by other words.
 pub(crate) struct Capacity {
-    held: CachePadded<AtomicUsize>,
+    word: CachePadded<AtomicU64>,
+    /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are entries.
     limit: AtomicUsize,
+}
+
+const HELD_BITS: u32 = 32;
+const HELD_MASK: u64 = u32::MAX as u64;
+
+fn in_word(limit: usize) -> u64 {
+    u64::from(u32::try_from(limit).unwrap_or(u32::MAX)) << HELD_BITS
 }
 
 impl Capacity {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { held: CachePadded::new(AtomicUsize::new(0)), limit: AtomicUsize::new(limit) }
+        Self { word: CachePadded::new(AtomicU64::new(in_word(limit))), limit: AtomicUsize::new(limit) }
     }
 
     /// Room for one flow, if there is any.
     #[inline]
     pub(crate) fn reserve(&self) -> bool {
-        let limit = self.limit();
-        self.held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < limit).then(|| held + 1))
-            .is_ok()
+        let more = |word: u64| (word & HELD_MASK < word >> HELD_BITS).then(|| word + 1);
+        self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// What [`reserve`](Self::reserve) must not be: room whatever the limit is by now.
+    #[cfg(all(test, flow_table_loom))]
+    pub(crate) fn take_regardless(&self) {
+        self.word.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The table holds `flows` flows less, or did not need the room.
     #[inline]
     pub(crate) fn give_back(&self, flows: usize) {
-        self.held.fetch_sub(flows, Ordering::Relaxed);
+        self.word.fetch_sub(flows as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        (self.word.load(Ordering::Relaxed) & HELD_MASK) as usize
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -41,5 +60,7 @@ impl Capacity {
 
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
+        let limited = |word: u64| Some(word & HELD_MASK | in_word(limit));
+        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, limited);
     }
 }

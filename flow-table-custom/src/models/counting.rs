@@ -59,6 +59,39 @@ fn the_limit_holds() {
     at_once(Table::come_and_go);
 }
 
+/// An insertion while the limit is lowered to nothing: what it installs afterwards is too much.
+fn while_lowered(reserve: fn(&Capacity) -> bool) {
+    explore(move || {
+        let table = Table::new();
+        let other = thread::spawn({
+            let table = Arc::clone(&table);
+            move || reserve(&table.capacity)
+        });
+        table.capacity.set_limit(0);
+        let held = table.capacity.held();
+        let reserved = other.join().unwrap();
+        assert_eq!(usize::from(reserved), held, "a flow more than there were when the limit was lowered");
+    });
+}
+
+#[test]
+fn a_lowered_limit_holds_at_once() {
+    while_lowered(Capacity::reserve);
+}
+
+#[test]
+#[should_panic(expected = "a flow more than there were")]
+fn a_limit_that_is_read_before_counting_is_refuted() {
+    while_lowered(|capacity| {
+        let limit = capacity.limit();
+        let room = capacity.held() < limit;
+        if room {
+            capacity.take_regardless();
+        }
+        room
+    });
+}
+
 #[test]
 #[should_panic(expected = "more flows than the limit")]
 fn looking_before_counting_is_refuted() {
