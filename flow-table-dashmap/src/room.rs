@@ -11,13 +11,13 @@ use crate::watermark::Watermark;
 #[derive(Debug)]
 pub(crate) struct Room {
     held: Watermark,
-    /// `Relaxed`: a limit of its own, which orders nothing.
+    /// The limit as it was set. `Relaxed`: it is for those who ask, and orders nothing.
     capacity: AtomicUsize,
 }
 
 impl Room {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { held: Watermark::default(), capacity: AtomicUsize::new(capacity) }
+        Self { held: Watermark::limited(capacity), capacity: AtomicUsize::new(capacity) }
     }
 
     pub(crate) const fn held(&self) -> &Watermark {
@@ -30,11 +30,12 @@ impl Room {
 
     pub(crate) fn set_capacity(&self, flows: usize) {
         self.capacity.store(flows, Ordering::Relaxed);
+        self.held.set_limit(flows);
     }
 
     /// Counts one flow more, if there is room.
     pub(crate) fn reserve(&self) -> bool {
-        self.held.add_below(|| self.capacity())
+        self.held.add_below()
     }
 
     /// Counts one flow more. At capacity, takes flows that have ended or are due at `now` for it, as many as needed, or

@@ -1,37 +1,64 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// A count of what something holds, with the highest it was since memory was given back last.
+/// A count of what something holds, with a limit, and the highest it was since memory was given back last.
+///
+/// Count and limit are the halves of one word, so nothing is counted by a limit that has been lowered meanwhile. A count or
+/// a limit above 2³² - 1 does not fit, nor would what is counted into any memory of today.
 ///
 /// `Relaxed` throughout: the count is changed in single atomic steps and no other memory is read by its strength.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watermark {
-    count: AtomicUsize,
+    word: AtomicU64,
     peak: AtomicUsize,
 }
 
+const COUNT_BITS: u32 = 32;
+const COUNT_MASK: u64 = u32::MAX as u64;
+
+fn limited(limit: usize, count: u64) -> u64 {
+    u64::from(u32::try_from(limit).unwrap_or(u32::MAX)) << COUNT_BITS | count
+}
+
+impl Default for Watermark {
+    fn default() -> Self {
+        Self::limited(usize::MAX)
+    }
+}
+
 impl Watermark {
+    /// Nothing, and `limit` at most.
+    pub(crate) fn limited(limit: usize) -> Self {
+        Self { word: AtomicU64::new(limited(limit, 0)), peak: AtomicUsize::default() }
+    }
+
+    pub(crate) fn set_limit(&self, limit: usize) {
+        let change = |word: u64| Some(limited(limit, word & COUNT_MASK));
+        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
     pub(crate) fn get(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        (self.word.load(Ordering::Relaxed) & COUNT_MASK) as usize
     }
 
-    /// Counts one more.
+    /// Counts one more, whatever the limit.
     pub(crate) fn add(&self) {
-        self.raise(self.count.fetch_add(1, Ordering::Relaxed) + 1);
+        let before = self.word.fetch_add(1, Ordering::Relaxed);
+        self.raise((before & COUNT_MASK) as usize + 1);
     }
 
-    /// Counts one more if there are less than `limit` gives; whether it did.
-    pub(crate) fn add_below(&self, limit: impl Fn() -> usize) -> bool {
-        let more = |count: usize| (count < limit()).then(|| count + 1);
-        let before = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    /// Counts one more if there are less than the limit; whether it did.
+    pub(crate) fn add_below(&self) -> bool {
+        let more = |word: u64| (word & COUNT_MASK < word >> COUNT_BITS).then(|| word + 1);
+        let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         if let Ok(before) = before {
-            self.raise(before + 1);
+            self.raise((before & COUNT_MASK) as usize + 1);
         }
         before.is_ok()
     }
 
     /// Counts some less.
     pub(crate) fn sub(&self, some: usize) {
-        self.count.fetch_sub(some, Ordering::Relaxed);
+        self.word.fetch_sub(some as u64, Ordering::Relaxed);
     }
 
     fn raise(&self, count: usize) {
@@ -59,21 +86,26 @@ mod tests {
 
     #[test]
     fn the_limit_holds() {
-        let watermark = Watermark::default();
-        assert!(watermark.add_below(|| 2) && watermark.add_below(|| 2));
-        assert!(!watermark.add_below(|| 2) && !watermark.add_below(|| 0));
+        let watermark = Watermark::limited(2);
+        assert!(watermark.add_below() && watermark.add_below());
+        assert!(!watermark.add_below());
         assert_eq!(watermark.get(), 2);
+        watermark.set_limit(1);
+        watermark.sub(1);
+        assert!(!watermark.add_below());
+        watermark.set_limit(usize::MAX);
+        assert!(watermark.add_below());
     }
 
     #[test]
     fn the_limit_holds_in_a_race() {
-        let watermark = Watermark::default();
+        let watermark = Watermark::limited(2);
         let barrier = std::sync::Barrier::new(4);
         let highest = std::thread::scope(|scope| {
             let run = || {
                 barrier.wait();
                 (0..50_000).fold(0, |highest, _| {
-                    let counted = watermark.add_below(|| 2);
+                    let counted = watermark.add_below();
                     let now = watermark.get();
                     watermark.sub(usize::from(counted));
                     highest.max(now)
@@ -90,7 +122,7 @@ mod tests {
     fn half_gone_is_told_once() {
         let watermark = Watermark::default();
         (0..100).for_each(|_| watermark.add());
-        (0..100).for_each(|_| assert!(watermark.add_below(|| 200)));
+        (0..100).for_each(|_| assert!(watermark.add_below()));
         watermark.sub(100);
         assert!(!watermark.has_fallen(), "half is left");
         watermark.sub(1);
