@@ -1,17 +1,14 @@
-//! `insert`, `insert_if_absent` and `reinsert`.
+//! `insert`, `insert_if_absent`, and the insertion of the packet-miss path.
 
-use flow_table_api::{
-    Direction, EndReason, Ended, Flow, Inserted, Key, NewFlow, ReinsertError, Status, Timestamp, Value,
-};
+use flow_table_api::{Direction, EndReason, Ended, Inserted, Key, NewFlow, Status, Timestamp, Value};
 
-use crate::admit::{Found, Hashes, Holder};
+use crate::admit::Hashes;
 use crate::core::Core;
-use crate::entry::{Entry, HELD};
 use crate::handle::StrongRef;
 use crate::index::EntryIndex;
+use crate::install::conflict;
 use crate::locks::{Borrowings, Locks};
 use crate::memory::AllocError;
-use crate::page::Page;
 use crate::room::Room;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
@@ -42,8 +39,6 @@ struct Prepared {
     generation: u32,
     deadline: Timestamp,
 }
-
-type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> Core<K, V> {
     /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once.
@@ -122,13 +117,6 @@ impl<K: Key, V: Value> Core<K, V> {
         entry.state().reset(Status::Active, deadline);
         self.count(shard, &mut inner, deadline);
         Some(handle)
-    }
-
-    /// Counts a flow that is filed and has just become active. Its shard is locked.
-    #[inline]
-    fn count(&self, shard: usize, inner: &mut ShardInner, deadline: Timestamp) {
-        self.shards[shard].counters.inserts.add_locked(inner, 1);
-        self.due.lower(shard, deadline);
     }
 
     #[inline(never)]
@@ -237,133 +225,4 @@ impl<K: Key, V: Value> Core<K, V> {
         // SAFETY: one of the two references just published; the other one is the table's.
         unsafe { StrongRef::from_counted(entry, Direction::Forward) }
     }
-
-    /// Makes a detached flow that is filed under `deadline` active under its keys, in place of whoever is found under them.
-    /// Its shards are locked. Gives the live flow that it replaced, with the status that that one has now.
-    fn install(
-        &self,
-        found: &mut Found<'_, K, V>,
-        index: EntryIndex,
-        hashes: Hashes,
-        deadline: Timestamp,
-    ) -> Option<(Entry<K, V>, Status)> {
-        let Found { locks, forward, reply } = found;
-        let entry = self.entry(index);
-        let ended = |holder: &&Holder<K, V>| !holder.live && holder.index != index;
-        for holder in [&*forward, &*reply].into_iter().flatten().filter(ended) {
-            self.unlink_locked(locks, holder.index);
-        }
-        let old = forward.as_ref().filter(|holder| holder.live);
-        let activate = || entry.state().activate(deadline).expect("not active, and its shard is locked");
-        match old {
-            None => {
-                // The compare-and-swap makes all keys appear at once.
-                self.link(locks, index, hashes);
-                activate();
-            }
-            Some(old) => {
-                self.link(locks, index, hashes);
-                self.switch(locks, old.index, hashes, || {
-                    old.entry.state().detach();
-                    activate();
-                });
-                self.unlink_locked(locks, old.index);
-            }
-        }
-        let shard = self.shard_of(hashes.forward);
-        self.count(shard, locks.shard(shard), deadline);
-        let old = old?.entry;
-        let status = old.state().load().status;
-        if status == Status::Detached {
-            self.shards[shard].counters.replaced.add(1);
-        }
-        Some((old, status))
-    }
-
-    /// Runs `change` while look-ups that miss the keys of the old or the new flow wait. Their shards are locked.
-    fn switch(&self, locks: &mut Locks<'_>, old: EntryIndex, hashes: Hashes, change: impl FnOnce()) {
-        let mut switched: Vec<_> = hashes.iter().map(|(hash, _)| hash).collect();
-        switched.push(self.hash_in(old, Direction::Forward));
-        if old.is_pair() {
-            switched.push(self.hash_in(old, Direction::Reply));
-        }
-        let place = |hash| (self.shard_of(hash), self.local_segment(hash));
-        switched.sort_unstable_by_key(|&hash| place(hash));
-        switched.dedup_by_key(|hash| place(*hash));
-        for &hash in &switched {
-            let (shard, local) = place(hash);
-            self.segment(hash).begin_switch(&mut locks.shard(shard).segments[local]);
-        }
-        change();
-        for &hash in &switched {
-            let (shard, local) = place(hash);
-            self.segment(hash).end_switch(&mut locks.shard(shard).segments[local]);
-        }
-    }
-
-    pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<K, V> {
-        let (entry, (_, index)) = (flow.entry(), Page::of(flow.entry()));
-        let ended = || match flow.state().load() {
-            word if word.is_live(now) => Err(ReinsertError::Active),
-            word if word.status == Status::Cancelled => Err(ReinsertError::Cancelled),
-            _ => Ok(()),
-        };
-        ended()?;
-        let hashes = Hashes {
-            forward: self.hash_in(index, Direction::Forward),
-            reply: index.is_pair().then(|| self.hash_in(index, Direction::Reply)),
-        };
-        let mut room = Room::new(self, now);
-        loop {
-            let mut borrowings = Borrowings::new();
-            let keys = (flow.key(), flow.reply_key());
-            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings);
-            self.expire(entry, now);
-            ended()?;
-            if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
-                return Err(ReinsertError::Conflict { holder: holder.handle(), key });
-            }
-            // Under the lock of the flow's shard, which `found` has.
-            let held = entry.options().own(HELD);
-            if !held && !self.capacity.reserve() {
-                drop(found);
-                drop(borrowings);
-                if room.make() {
-                    continue;
-                }
-                self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
-                return Err(ReinsertError::Full { capacity: self.capacity.limit() });
-            }
-            let deadline = now + entry.options().timeout();
-            let slots = self.reserve_slots(&mut found.locks, hashes);
-            let timers = &mut found.locks.shard(self.shard_of(hashes.forward)).timers;
-            if held && slots.is_ok() {
-                timers.disarm(index, &mut self.filed());
-                timers.rearm(index, deadline, &mut self.filed());
-            } else if slots.and_then(|()| timers.arm(index, deadline, &mut self.filed())).is_ok() {
-                entry.refs().clone_one();
-                entry.options().set_own(HELD);
-            } else {
-                self.capacity.give_back(usize::from(!held));
-                return Err(ReinsertError::OutOfMemory);
-            }
-            self.unlink_locked(&mut found.locks, index);
-            self.install(&mut found, index, hashes, deadline);
-            drop(found);
-            let mut inserted = Inserted::new(flow.forward());
-            inserted.made_room = room.take();
-            return Ok(inserted);
-        }
-    }
-}
-
-/// The live flow that stands in the way, and which of the new keys it has.
-fn conflict<'f, K, V>(found: &'f Found<'_, K, V>, mode: Mode) -> Option<(&'f Holder<K, V>, Direction)> {
-    let forward = found.forward.as_ref().filter(|holder| holder.live);
-    if let (Some(holder), Mode::IfAbsent) = (forward, mode) {
-        return Some((holder, Direction::Forward));
-    }
-    let reply = found.reply.as_ref().filter(|holder| holder.live);
-    let other = reply.filter(|holder| forward.is_none_or(|forward| forward.entry != holder.entry));
-    other.map(|holder| (holder, Direction::Reply))
 }

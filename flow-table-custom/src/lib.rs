@@ -117,6 +117,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod admit;
+mod borrow;
 mod bucket;
 mod buckets;
 mod burst;
@@ -135,6 +136,7 @@ mod handle;
 mod hash;
 mod index;
 mod insert;
+mod install;
 mod iterate;
 mod keeper;
 #[cfg(all(test, not(flow_table_loom)))]
@@ -151,6 +153,7 @@ mod page;
 mod prefetch;
 mod reap;
 mod refs;
+mod reinsert;
 mod release;
 mod room;
 mod segment;

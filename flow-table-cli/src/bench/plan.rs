@@ -45,7 +45,7 @@ impl Plan {
             threads: or_else(&args.threads, || all_threads),
             full: args.full,
             rounds: args.rounds.unwrap_or(if args.full { 7 } else { 5 }),
-            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 30 } else { 15 })),
+            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 20 } else { 15 })),
             memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 3 * 2),
         }
     }
@@ -71,9 +71,7 @@ impl Plan {
             Role::Floor => threads > 1 && !matches!(candidate, Floor | FloorCounted),
             Role::Peer if flows <= ALL_PEERS => candidate == Moka && threads > 1 && !workload.is_standing(),
             Role::Peer => {
-                candidate == Moka
-                    || (threads > 1 && !workload.is_standing())
-                    || matches!(workload, Workload::ReapStorm | Workload::Iterate)
+                candidate == Moka || threads > 1 || matches!(workload, Workload::ReapStorm | Workload::Iterate)
             }
         };
         candidate.cannot(workload).is_none() && !(self.full && spared)

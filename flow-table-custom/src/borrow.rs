@@ -1,0 +1,90 @@
+//! Look-ups within a burst: as those of `lookup`, but nothing is counted.
+
+use flow_table_api::{Direction, Flow, Key, Timestamp, Value};
+
+use crate::core::Core;
+use crate::entry::FlowEntry;
+use crate::hash::KeyHash;
+use crate::lookup::has_key;
+use crate::segment::{Glance, Seen};
+use crate::slot::Slot;
+
+/// A borrowed flow, and which of its keys was looked up.
+type Found<'b, K, V> = (&'b FlowEntry<K, V>, Direction);
+
+impl<K: Key, V: Value> Core<K, V> {
+    /// As [`lookup`](Self::lookup), borrowing.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller has a burst open, announced before this call, for as long as it uses the result.
+    #[inline]
+    pub(crate) unsafe fn borrow<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
+        let segment = self.segment(hash);
+        let version = segment.version();
+        let seen = segment.find(hash, |slot| {
+            // SAFETY: by (1).
+            let flow = unsafe { self.peek(slot) }?;
+            has_key(flow, slot.direction(), key)
+                .then(|| if flow.is_live(now) { Ok((flow, slot.direction())) } else { Err(()) })
+        });
+        match seen {
+            Some(Ok(found)) => Some(found),
+            None if segment.version() == version => None,
+            // SAFETY: by (1).
+            _ => unsafe { self.search_borrowed(key, hash, now) },
+        }
+    }
+
+    /// The flow in `slot`, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline]
+    unsafe fn peek<'b>(&self, slot: Slot) -> Option<&'b FlowEntry<K, V>> {
+        let entry = self.entry(slot.entry());
+        // SAFETY: by (1), and the count was not zero after the burst was announced.
+        entry.refs().is_referenced().then(|| unsafe { entry.flow() })
+    }
+
+    /// As [`follow`](Self::follow), borrowing.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline]
+    pub(crate) unsafe fn follow_borrowed<'b>(
+        &self,
+        key: &K,
+        hash: KeyHash,
+        glance: Glance,
+        now: Timestamp,
+    ) -> Option<Found<'b, K, V>> {
+        match glance {
+            Glance::Miss => return None,
+            Glance::Candidate(slot) => {
+                // SAFETY: by (1).
+                let flow = unsafe { self.peek(slot) };
+                if let Some(flow) = flow.filter(|flow| has_key(flow, slot.direction(), key) && flow.is_live(now)) {
+                    return Some((flow, slot.direction()));
+                }
+            }
+            Glance::Unsure => {}
+        }
+        // SAFETY: by (1).
+        unsafe { self.search_borrowed(key, hash, now) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline(never)]
+    unsafe fn search_borrowed<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
+        self.segment(hash).search(hash, |slot| {
+            // SAFETY: by (1).
+            let Some(flow) = (unsafe { self.peek(slot) }) else { return Seen::Other };
+            self.see(flow, slot, key, now, || flow.refs().count()).map(|()| (flow, slot.direction()))
+        })
+    }
+}
