@@ -45,7 +45,7 @@ impl Plan {
             threads: or_else(&args.threads, || all_threads),
             full: args.full,
             rounds: args.rounds.unwrap_or(if args.full { 7 } else { 5 }),
-            turn: Duration::from_millis(args.turn.unwrap_or(if args.full { 20 } else { 15 })),
+            turn: Duration::from_millis(args.turn.unwrap_or(15)),
             memory: available_bytes().map_or(u64::MAX, |bytes| bytes / 3 * 2),
         }
     }
