@@ -20,17 +20,15 @@ impl<K: Key, V: Value> Core<K, V> {
     /// 1. The caller has a burst open, announced before this call, for as long as it uses the result.
     #[inline]
     pub(crate) unsafe fn borrow<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
-        let segment = self.segment(hash);
-        let version = segment.version();
-        let seen = segment.find(hash, |slot| {
+        let glance = self.segment(hash).glance(hash, |slot| {
             // SAFETY: by (1).
             let flow = unsafe { self.peek(slot) }?;
             has_key(flow, slot.direction(), key)
                 .then(|| if flow.is_live(now) { Ok((flow, slot.direction())) } else { Err(()) })
         });
-        match seen {
-            Some(Ok(found)) => Some(found),
-            None if segment.version() == version => None,
+        match glance {
+            Glance::Met(Ok(found)) => Some(found),
+            Glance::Miss => None,
             // SAFETY: by (1).
             _ => unsafe { self.search_borrowed(key, hash, now) },
         }
@@ -58,12 +56,12 @@ impl<K: Key, V: Value> Core<K, V> {
         &self,
         key: &K,
         hash: KeyHash,
-        glance: Glance,
+        glance: Glance<Slot>,
         now: Timestamp,
     ) -> Option<Found<'b, K, V>> {
         match glance {
             Glance::Miss => return None,
-            Glance::Candidate(slot) => {
+            Glance::Met(slot) => {
                 // SAFETY: by (1).
                 let flow = unsafe { self.peek(slot) };
                 if let Some(flow) = flow.filter(|flow| has_key(flow, slot.direction(), key) && flow.is_live(now)) {

@@ -32,15 +32,13 @@ impl<K: Key, V: Value> Core<K, V> {
 
     #[inline]
     pub(crate) fn lookup(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
-        let segment = self.segment(hash);
-        let version = segment.version();
-        let seen = segment.find(hash, |slot| {
+        let glance = self.segment(hash).glance(hash, |slot| {
             let handle = self.acquire(slot, key)?;
             Some(if handle.is_live(now) { Ok(handle) } else { Err(()) })
         });
-        match seen {
-            Some(Ok(handle)) => Some(handle),
-            None if segment.version() == version => None,
+        match glance {
+            Glance::Met(Ok(handle)) => Some(handle),
+            Glance::Miss => None,
             _ => self.search(key, hash, now),
         }
     }
@@ -55,18 +53,18 @@ impl<K: Key, V: Value> Core<K, V> {
         has_key(&handle, slot.direction(), key).then_some(handle)
     }
 
-    /// The rest of a look-up, after `glance` and time for the flow to come from memory.
+    /// The rest of a look-up, after a glance at the slots and time for the flow to come from memory.
     #[inline]
     pub(crate) fn follow(
         &self,
         key: &K,
         hash: KeyHash,
-        glance: Glance,
+        glance: Glance<Slot>,
         now: Timestamp,
     ) -> Option<StrongRef<K, V>> {
         match glance {
             Glance::Miss => return None,
-            Glance::Candidate(slot) => {
+            Glance::Met(slot) => {
                 let handle = self.acquire(slot, key).filter(|handle| handle.is_live(now));
                 if handle.is_some() {
                     return handle;
@@ -128,7 +126,7 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `follow` gets each key, its hash,
     /// and what the buckets tell of it.
     #[inline]
-    pub(crate) fn batch<'k>(&self, keys: &'k [K], mut follow: impl FnMut(&'k K, KeyHash, Glance)) {
+    pub(crate) fn batch<'k>(&self, keys: &'k [K], mut follow: impl FnMut(&'k K, KeyHash, Glance<Slot>)) {
         for keys in keys.chunks(GROUP) {
             let mut hashes = [KeyHash::from_bits(0); GROUP];
             for (key, hash) in keys.iter().zip(&mut hashes) {
@@ -137,8 +135,8 @@ impl<K: Key, V: Value> Core<K, V> {
             }
             let mut glances = [Glance::Unsure; GROUP];
             for (&hash, glance) in hashes[..keys.len()].iter().zip(&mut glances) {
-                *glance = self.segment(hash).glance(hash);
-                if let Glance::Candidate(slot) = *glance {
+                *glance = self.segment(hash).glance(hash, Some);
+                if let Glance::Met(slot) = *glance {
                     self.entry(slot.entry()).prefetch(slot.entry().is_pair());
                 }
             }

@@ -109,14 +109,14 @@ impl<R> Seen<R> {
     }
 }
 
-/// What the buckets tell of a key, without a look at any flow.
+/// What one walk over the slots that may be a key's tells.
 #[derive(Clone, Copy)]
-pub(crate) enum Glance {
-    /// No flow has it.
+pub(crate) enum Glance<R> {
+    /// At some moment of the walk, no flow had the key.
     Miss,
-    /// This slot may be the key's; or a later one.
-    Candidate(Slot),
-    /// The segment is changing.
+    /// What a slot gave.
+    Met(R),
+    /// Nothing was met, but the segment is changing.
     Unsure,
 }
 
@@ -189,12 +189,12 @@ impl Segment {
         self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
     }
 
-    /// The first slot that may be the key's.
+    /// Visits the slots that may be the key's, once, until `visit` gives something.
     #[inline]
-    pub(crate) fn glance(&self, hash: KeyHash) -> Glance {
+    pub(crate) fn glance<R>(&self, hash: KeyHash, visit: impl FnMut(Slot) -> Option<R>) -> Glance<R> {
         let version = self.version();
-        match self.find(hash, Some) {
-            Some(slot) => Glance::Candidate(slot),
+        match self.find(hash, visit) {
+            Some(met) => Glance::Met(met),
             None if self.version() == version => Glance::Miss,
             None => Glance::Unsure,
         }

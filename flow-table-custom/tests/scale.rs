@@ -31,9 +31,7 @@ fn key(id: u64) -> Key {
 /// Resident bytes of this process.
 #[cfg(target_os = "linux")]
 fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("every process has it");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+    flow_table_conformance::resident().expect("Linux tells")
 }
 
 #[test]

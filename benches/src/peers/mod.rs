@@ -33,7 +33,9 @@ pub trait Map: Send + Sync + Sized + 'static {
     fn new(flows: usize, capacity: usize) -> Self;
 
     /// Why it cannot run `workload`, besides what [none can](Peer::cannot).
-    fn cannot(workload: Workload) -> Option<&'static str>;
+    fn cannot(_: Workload) -> Option<&'static str> {
+        None
+    }
 
     /// Inserts or replaces.
     fn insert(&self, key: Key, record: Shared);

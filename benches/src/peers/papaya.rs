@@ -2,7 +2,6 @@ use flow_table::KeyHasher;
 use papaya::HashMap;
 
 use super::{Map, Record, Shared};
-use crate::Workload;
 use crate::data::Key;
 
 /// [`papaya::HashMap`]. A look-up pins the map; a burst pins it once and borrows.
@@ -11,10 +10,6 @@ pub struct Papaya(HashMap<Key, Shared, KeyHasher>);
 impl Map for Papaya {
     fn new(_: usize, _: usize) -> Self {
         Self(HashMap::with_hasher(KeyHasher::random()))
-    }
-
-    fn cannot(_: Workload) -> Option<&'static str> {
-        None
     }
 
     #[inline]

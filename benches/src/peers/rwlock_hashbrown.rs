@@ -4,7 +4,6 @@ use flow_table::KeyHasher;
 use hashbrown::HashMap;
 
 use super::{Map, Record, Shared};
-use crate::Workload;
 use crate::data::Key;
 
 type Inner = HashMap<Key, Shared, KeyHasher>;
@@ -25,10 +24,6 @@ impl RwlockHashbrown {
 impl Map for RwlockHashbrown {
     fn new(_: usize, _: usize) -> Self {
         Self(RwLock::new(HashMap::with_hasher(KeyHasher::random())))
-    }
-
-    fn cannot(_: Workload) -> Option<&'static str> {
-        None
     }
 
     #[inline]

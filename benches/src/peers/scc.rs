@@ -2,7 +2,6 @@ use flow_table::KeyHasher;
 use scc::HashMap;
 
 use super::{Map, Record, Shared};
-use crate::Workload;
 use crate::data::Key;
 
 /// [`scc::HashMap`]. A borrowing look-up runs under the lock of its bucket.
@@ -11,10 +10,6 @@ pub struct Scc(HashMap<Key, Shared, KeyHasher>);
 impl Map for Scc {
     fn new(_: usize, _: usize) -> Self {
         Self(HashMap::with_hasher(KeyHasher::random()))
-    }
-
-    fn cannot(_: Workload) -> Option<&'static str> {
-        None
     }
 
     #[inline]

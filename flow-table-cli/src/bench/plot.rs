@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use super::size;
 
 pub(crate) const WIDTH: u32 = 960;
-pub(crate) const HEIGHT: u32 = 520;
+const HEIGHT: u32 = 520;
 pub(crate) const LEGEND: u32 = 230;
 pub(crate) const FONT: (&str, i32) = ("sans-serif", 14);
 
@@ -75,8 +75,7 @@ pub(crate) struct Bars<'t> {
 impl Lines<'_> {
     /// Draws into a file. Without a point, only the title.
     pub(crate) fn draw(&self, path: &Path) -> Result<()> {
-        let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
-        self.draw_into(&root).and_then(|()| root.present().map_err(Into::into)).map_err(failure)
+        svg(path, |root| self.draw_into(root))
     }
 
     fn draw_into(&self, root: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
@@ -133,8 +132,7 @@ impl Lines<'_> {
 impl Bars<'_> {
     /// Draws into a file. Without a bar, only the title.
     pub(crate) fn draw(&self, path: &Path) -> Result<()> {
-        let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
-        self.draw_into(&root).and_then(|()| root.present().map_err(Into::into)).map_err(failure)
+        svg(path, |root| self.draw_into(root))
     }
 
     fn draw_into(&self, root: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
@@ -178,6 +176,15 @@ impl Bars<'_> {
         candidates.dedup();
         legend(&right, candidates.into_iter().map(|candidate| (candidate, candidate.to_string(), Stroke::Solid)))
     }
+}
+
+/// Draws into a file.
+pub(crate) fn svg(
+    path: &Path,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<()> {
+    let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+    draw(&root).and_then(|()| root.present().map_err(Into::into)).map_err(|error| anyhow!("{error}"))
 }
 
 pub(crate) fn legend(
@@ -231,10 +238,6 @@ fn short(value: f64) -> String {
         1e3.. => format!("{} k", (value / 1e3 * 10.0).round() / 10.0),
         _ => format!("{value}"),
     }
-}
-
-pub(crate) fn failure(error: Box<dyn std::error::Error>) -> anyhow::Error {
-    anyhow!("{error}")
 }
 
 /// Colours that can be told apart without telling red from green.

@@ -8,14 +8,13 @@ use plotters::prelude::*;
 
 use super::Flooded;
 use super::measure::{Moment, Row};
-use crate::bench::plot::{Area, FONT, HEIGHT, LEGEND, Stroke, WIDTH, color, failure, legend};
+use crate::bench::plot::{Area, FONT, LEGEND, Stroke, WIDTH, color, legend, svg};
 
 const MIB: f64 = (1 << 20) as f64;
 
 /// Draws what the process has, and what the table says, into a file.
 pub(super) fn draw(flooded: &[Flooded], title: &str, path: &Path) -> Result<()> {
-    let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
-    draw_into(flooded, title, &root).and_then(|()| root.present().map_err(Into::into)).map_err(failure)
+    svg(path, |root| draw_into(flooded, title, root))
 }
 
 /// One line.

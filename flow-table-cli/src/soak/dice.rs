@@ -1,15 +1,17 @@
+use flow_table_benches::data::mix;
+
 /// Repeatable choices for one thread.
 pub(super) struct Dice(u64);
 
 impl Dice {
     pub(super) fn new(seed: u64, thread: usize) -> Self {
-        Self(mixed(seed) ^ mixed(thread as u64 + 1))
+        Self(mix(seed) ^ mix(thread as u64 + 1))
     }
 
     /// A number below `sides`, which is not zero.
     pub(super) fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        (mixed(self.0) >> 16) as usize % sides
+        (mix(self.0) >> 16) as usize % sides
     }
 
     /// True once in so many times.
@@ -21,11 +23,4 @@ impl Dice {
     pub(super) fn pick<'s, E>(&mut self, slice: &'s [E]) -> Option<&'s E> {
         if slice.is_empty() { None } else { slice.get(self.below(slice.len())) }
     }
-}
-
-/// The number with its bits mixed as SplitMix64 does: different numbers give different ones.
-pub(super) const fn mixed(number: u64) -> u64 {
-    let word = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::dice::mixed;
+use flow_table_benches::data::mix;
+
 use super::verdict::Verdict;
 
 /// Counts the values that were dropped.
@@ -22,7 +23,7 @@ pub(super) struct Values {
 impl Values {
     pub(super) const fn add(&mut self, serial: u64) {
         self.count += 1;
-        self.sum = self.sum.wrapping_add(mixed(serial));
+        self.sum = self.sum.wrapping_add(mix(serial));
     }
 
     pub(super) const fn and(self, other: Self) -> Self {
@@ -56,7 +57,7 @@ impl Ledger {
         let stripe = &self.stripes[serial as usize % self.stripes.len()];
         // Relaxed: read at rest.
         stripe.count.fetch_add(1, Ordering::Relaxed);
-        stripe.sum.fetch_add(mixed(serial), Ordering::Relaxed);
+        stripe.sum.fetch_add(mix(serial), Ordering::Relaxed);
     }
 
     /// All values dropped so far; exact at rest.

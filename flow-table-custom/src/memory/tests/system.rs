@@ -89,11 +89,7 @@ fn resident_size_of_the_process_shrinks() {
         return;
     }
     const MIB: usize = 1 << 20;
-    let process = || -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")).unwrap();
-        kib.trim().parse::<usize>().unwrap() * 1024
-    };
+    let process = || flow_table_conformance::resident().unwrap();
     let pool = PagePool::new(4096);
     let before = process();
     let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap().id).collect();
