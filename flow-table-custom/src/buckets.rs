@@ -6,6 +6,10 @@ use crate::memory::{AllocError, Line, LineAllocator, PagePool};
 use crate::segment::BucketSource;
 use crate::sync::Mutex;
 
+/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over when many have
+/// doubled would otherwise be as much as a quarter.
+const IN_USE_PER_FREE: usize = 8;
+
 /// Where the arrays of all segments come from. Its lock is taken under a shard's, for resizing only.
 pub(crate) struct Buckets {
     pool: PagePool,
@@ -14,7 +18,10 @@ pub(crate) struct Buckets {
 
 impl Buckets {
     pub(crate) fn new() -> Self {
-        Self { pool: PagePool::new(1 << EntryIndex::PAGE_BITS), lines: Mutex::new(LineAllocator::new()) }
+        Self {
+            pool: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
+            lines: Mutex::new(LineAllocator::new()),
+        }
     }
 
     pub(crate) fn pool(&self) -> &PagePool {

@@ -24,6 +24,8 @@ use crate::segment::Segment;
 use crate::shard::{Notice, Shard, ShardInner};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
+/// For so many pages of flows, one that is free is kept for the next flows.
+const IN_USE_PER_FREE: usize = 2;
 /// Flows in a segment when the table is full, about: few enough that replacing its array takes microseconds.
 const SEGMENT_FLOWS: usize = 8192;
 const SEGMENTS_MAX: usize = 2048;
@@ -78,8 +80,8 @@ impl<K: Key, V: Value> Core<K, V> {
             capacity: Capacity::new(config.capacity()),
             bursts: Bursts::new((processors * 2).next_power_of_two()),
             limbo: Limbo::new(),
-            singles: PagePool::new(1 << EntryIndex::PAGE_BITS),
-            pairs: PagePool::new(1 << EntryIndex::PAGE_BITS),
+            singles: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
+            pairs: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
             buckets: Buckets::new(),
             orphans: Mutex::new(Vec::new()),
             reap_from: AtomicUsize::new(0),

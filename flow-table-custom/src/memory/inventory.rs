@@ -15,7 +15,7 @@ use super::{AllocError, PAGE_BYTES, os, try_reserve};
 /// Chunks of a pool that do without huge pages, so that small tables stay small.
 const SMALL_CHUNKS: usize = 1;
 
-/// Dirty pages that a pool may have, however little it holds.
+/// Dirty pages that a pool may have, 128 KiB, however little it holds.
 const MIN_DIRTY: usize = 2;
 
 struct Chunk {
@@ -25,6 +25,8 @@ struct Chunk {
 
 pub(super) struct Inventory {
     max_pages: u32,
+    /// So many pages in use allow one that is dirty.
+    in_use_per_dirty: usize,
     chunks: Vec<Chunk>,
     /// For each chunk [`ChunkPages::longest_run`].
     runs: MaxTree,
@@ -39,10 +41,11 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    pub(super) fn new(max_pages: u32) -> Self {
+    pub(super) fn new(max_pages: u32, in_use_per_dirty: usize) -> Self {
         let chunks = max_pages.div_ceil(PAGES) as usize;
         Self {
             max_pages,
+            in_use_per_dirty,
             chunks: Vec::new(),
             runs: MaxTree::new(chunks),
             dirt: MaxTree::new(chunks),
@@ -115,7 +118,7 @@ impl Inventory {
                 self.give_back(spare.max(chunk));
             }
         }
-        while self.dirty > MIN_DIRTY.max(self.in_use / 2) && self.give_back_dirtiest() {}
+        while self.dirty > MIN_DIRTY.max(self.in_use / self.in_use_per_dirty) && self.give_back_dirtiest() {}
     }
 
     fn is_spare(&self, chunk: usize) -> bool {

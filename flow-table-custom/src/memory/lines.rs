@@ -25,7 +25,7 @@ const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
 /// log2 of the lines in the longest array, 2 MiB.
 pub(crate) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
 
-/// A shard's arrays of lines, 2^k lines each and aligned to their size. It is used under the shard's lock.
+/// Arrays of lines, 2^k lines each and aligned to their size.
 ///
 /// Dropped, it leaves what it holds to the pool, to go with it.
 pub(crate) struct LineAllocator {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn small_arrays_share_a_page_and_leave_nothing_behind() {
-        let pool = PagePool::new(2);
+        let pool = PagePool::new(2, 2);
         let mut lines = LineAllocator::new();
         // SAFETY: it is always this pool, and the pool serves nobody else.
         let arrays = [0, 3, 0, 9, 0].map(|log2| (unsafe { lines.alloc(&pool, log2) }.unwrap(), log2));

@@ -1,7 +1,7 @@
 //! Type-stable memory: pages and arrays of lines that readers without locks may look at whenever they like.
 //!
 //! ```text
-//!  LineAllocator   arrays of 2^k lines of 64 bytes      per shard, under its lock
+//!  LineAllocator   arrays of 2^k lines of 64 bytes      one per table, under its lock
 //!  PagePool        runs of 2^k pages of 64 KiB          one per purpose, thread-safe
 //!  os::Chunk       2 MiB, 2 MiB-aligned                 mapped until the pool is dropped
 //! ```

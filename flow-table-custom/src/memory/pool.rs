@@ -54,7 +54,7 @@ pub(crate) struct Page {
 /// ones become free.
 ///
 /// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once, except for
-/// one to be used again; other free pages when they exceed half of those in use (and 2 MiB).
+/// one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
 pub(crate) struct PagePool {
     directory: Box<[AtomicPtr<u8>]>,
     resident: AtomicUsize,
@@ -62,13 +62,13 @@ pub(crate) struct PagePool {
 }
 
 impl PagePool {
-    /// A pool of at most `max_pages` pages. It maps nothing yet.
-    pub(crate) fn new(max_pages: u32) -> Self {
+    /// A pool of at most `max_pages` pages, which keeps a free page for each `in_use_per_free` in use. It maps nothing yet.
+    pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
         let chunks = max_pages.div_ceil(PAGES) as usize;
         Self {
             directory: directory(chunks),
             resident: AtomicUsize::new(0),
-            inventory: Mutex::new(Inventory::new(max_pages)),
+            inventory: Mutex::new(Inventory::new(max_pages, in_use_per_free)),
         }
     }
 

@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn pool_agrees_with_its_model(ops in ops(prop_oneof![3 => 0u32..2, 1 => 0u32..6])) {
         const PAGES: usize = 200;
-        let pool = PagePool::new(PAGES as u32);
+        let pool = PagePool::new(PAGES as u32, 2);
         let (mut used, mut kept) = ([false; PAGES], [0; PAGES]);
         let mut runs = BTreeMap::new();
         for (stamp, op) in (1_u64..).zip(ops) {
@@ -90,7 +90,7 @@ proptest! {
     /// Arrays of all sizes neither overlap nor hold anything at first; freed, they all merge.
     #[test]
     fn lines_agree_with_their_model(ops in ops(prop_oneof![8 => 0u32..6, 4 => 6u32..11, 1 => 11..=MAX_LINES_LOG2])) {
-        let pool = PagePool::new(96);
+        let pool = PagePool::new(96, 2);
         let mut lines = LineAllocator::new();
         let mut arrays = BTreeMap::new();
         let bytes = |log2: u32| size_of::<Line>() << log2;

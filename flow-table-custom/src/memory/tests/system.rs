@@ -6,8 +6,8 @@ use super::*;
 
 #[test]
 fn a_pool_without_pages_refuses() {
-    assert_eq!(PagePool::new(0).alloc(0), Err(AllocError));
-    let pool = PagePool::new(33);
+    assert_eq!(PagePool::new(0, 2).alloc(0), Err(AllocError));
+    let pool = PagePool::new(33, 2);
     assert!(pool.alloc(5).is_ok());
     assert_eq!(pool.alloc(1), Err(AllocError), "one page is left, in a chunk of its own");
     assert!(pool.alloc(0).is_ok());
@@ -19,7 +19,7 @@ fn a_pool_without_pages_refuses() {
 #[test]
 #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
 fn what_is_given_back_reads_as_zeros() {
-    let pool = PagePool::new(256);
+    let pool = PagePool::new(256, 2);
     let chunks = [0, 32, 64].map(|first| {
         assert_eq!(pool.alloc(5), Ok(Page { id: PageId::new(first), kept: 0 }));
         store(page_ends(&pool, first), 7);
@@ -48,7 +48,7 @@ fn what_is_given_back_reads_as_zeros() {
 #[test]
 fn threads_share_a_pool() {
     let rounds = if cfg!(miri) { 8 } else { 2_000 };
-    let pool = PagePool::new(64);
+    let pool = PagePool::new(64, 2);
     let board = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 1..=3_u64 {
@@ -90,7 +90,7 @@ fn resident_size_of_the_process_shrinks() {
     }
     const MIB: usize = 1 << 20;
     let process = || flow_table_conformance::resident().unwrap();
-    let pool = PagePool::new(4096);
+    let pool = PagePool::new(4096, 2);
     let before = process();
     let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap().id).collect();
     for &page in &pages {
