@@ -80,15 +80,26 @@ impl PagePool {
     /// 2. That return happens before this call: the page number was handed on with `Release` and `Acquire`, or under a lock.
     #[inline]
     pub(crate) unsafe fn address(&self, page: PageId) -> NonNull<u8> {
-        debug_assert!(page.chunk() < self.directory.len());
         // SAFETY: pages that exist (caller's 1) are within the directory.
+        let base = unsafe { self.base(page) };
+        debug_assert!(!base.is_null(), "a page of this pool that was never allocated");
+        // SAFETY: the base is there, as `base` shows, and the page lies in the chunk's mapping.
+        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES)) }
+    }
+
+    /// The base of the page's chunk.
+    ///
+    /// # Safety
+    ///
+    /// The page is below the limit given to [`new`](Self::new).
+    #[inline]
+    pub(crate) unsafe fn base(&self, page: PageId) -> *mut u8 {
+        debug_assert!(page.chunk() < self.directory.len());
+        // SAFETY: by the caller.
         let chunk = unsafe { self.directory.get_unchecked(page.chunk()) };
         // Relaxed: the other side is the store in `add_chunk`. It happens before the return of every `alloc` from that
-        // chunk, by the lock, and so before this load (caller's 2); no later store follows it.
-        let base = chunk.load(Ordering::Relaxed);
-        debug_assert!(!base.is_null(), "a page of this pool that was never allocated");
-        // SAFETY: the base is there, as just shown, and the page lies in the chunk's mapping.
-        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES)) }
+        // chunk, by the lock, and so before this load, where `address` is called; no later store follows it.
+        chunk.load(Ordering::Relaxed)
     }
 
     /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length; at most a whole chunk.

@@ -24,6 +24,7 @@ mod ending;
 mod leaving;
 mod missing;
 mod noticing;
+mod paging;
 mod refreshing;
 mod returning;
 mod reusing;
