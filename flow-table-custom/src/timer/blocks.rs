@@ -88,6 +88,12 @@ struct Segment {
 /// Blocks of a segment: 16 KiB of memory, which the system gets back with it.
 const SEGMENT: usize = 64;
 
+/// Segments whose blocks all have a number.
+const NUMBERED: usize = BlockNumber::LIMIT / SEGMENT;
+
+/// Segments that there can be. Tests have no memory for so many.
+const MOST: usize = if cfg!(test) { 128 } else { NUMBERED };
+
 impl Blocks {
     pub(super) const fn new() -> Self {
         Self { segments: Vec::new(), used: 0, search_from: 0 }
@@ -131,7 +137,7 @@ impl Blocks {
     #[inline(never)]
     fn grow(&mut self) -> Result<usize, AllocError> {
         let number = self.segments.len();
-        if (number + 1) * SEGMENT > BlockNumber::LIMIT {
+        if number == MOST {
             return Err(AllocError);
         }
         try_reserve(&mut self.segments, 1)?;
@@ -231,5 +237,56 @@ impl IndexMut<BlockNumber> for Blocks {
     #[inline]
     fn index_mut(&mut self, number: BlockNumber) -> &mut Block {
         &mut self.segments[number.index() / SEGMENT].blocks[number.index() % SEGMENT]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Full segments of blocks, each block the only one of its chain.
+    fn full(segments: usize) -> Blocks {
+        let mut blocks = Blocks::new();
+        for _ in 0..segments * SEGMENT {
+            blocks.allocate(Bucket::default(), None).expect("there is memory");
+        }
+        assert_eq!((blocks.used(), blocks.segments.len()), (segments * SEGMENT, segments));
+        blocks
+    }
+
+    #[test]
+    fn there_are_as_many_blocks_as_numbers() {
+        assert!((NUMBERED * SEGMENT..(NUMBERED + 1) * SEGMENT).contains(&BlockNumber::LIMIT));
+        let mut blocks = full(MOST);
+        assert!(blocks.allocate(Bucket::default(), None).is_err());
+        let last = BlockNumber::from_index(MOST * SEGMENT - 1);
+        blocks.free_last(last);
+        assert!(blocks.allocate(Bucket::default(), None) == Ok(last));
+    }
+
+    #[test]
+    fn blocks_are_wasted_when_more_than_half_are_free_two_segments_aside() {
+        let mut blocks = full(10);
+        for free in 1..=10 * SEGMENT {
+            blocks.free_last(BlockNumber::from_index(free - 1));
+            let used = 10 * SEGMENT - free;
+            assert_eq!(blocks.used(), used);
+            assert_eq!(blocks.is_wasteful(), free > used + 2 * SEGMENT, "{free} free");
+            assert_eq!(blocks.can_shrink(), free >= SEGMENT, "{free} free");
+        }
+    }
+
+    #[test]
+    fn the_list_of_segments_keeps_room_for_twice_as_many_once_three_quarters_are_unused() {
+        let mut blocks = full(MOST);
+        (0..MOST * SEGMENT).for_each(|index| _ = blocks.free_last(BlockNumber::from_index(index)));
+        for left in (0..MOST).rev() {
+            let before = blocks.segments.capacity();
+            assert_eq!(blocks.shrink_step(), None);
+            let after = if before > 64 + 4 * left { 2 * left } else { before };
+            assert_eq!((blocks.segments.len(), blocks.segments.capacity()), (left, after));
+            let list = after * size_of::<Segment>();
+            assert_eq!(blocks.memory(), left * (16 << 10) + list);
+        }
     }
 }

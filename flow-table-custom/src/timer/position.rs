@@ -123,6 +123,12 @@ mod tests {
         assert_eq!(size_of::<Option<BlockNumber>>(), 4);
     }
 
+    #[test]
+    fn the_last_block_is_not_taken_for_the_heap() {
+        let last = BlockNumber::from_index(BlockNumber::LIMIT - 1);
+        assert_eq!(Position::in_block(last, 63).place(), Place::Block(last, 63));
+    }
+
     proptest! {
         #[test]
         fn places_round_trip(index in 0usize..1 << 31, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {

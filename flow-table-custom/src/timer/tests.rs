@@ -4,6 +4,7 @@
 mod baseline;
 mod histories;
 mod memory;
+mod prefetch;
 mod refusal;
 mod wheel;
 

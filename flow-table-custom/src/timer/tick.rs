@@ -124,10 +124,14 @@ mod tests {
         assert_eq!(Bucket::of(last, Tick(0)), Some(Bucket::new(top, 127)));
     }
 
-    /// Ticks close to each other as often as far apart.
+    /// Ticks close to each other as often as far apart, and some 255 or 256 steps of a level apart.
     fn ticks() -> impl Strategy<Value = (Tick, Tick)> {
-        (0u64..1 << 39, 0u64..1 << 39, 0u32..40)
-            .prop_map(|(a, b, shift)| (Tick((a + (b >> shift)).min((1 << 39) - 1)), Tick(a)))
+        let by_size = (0u64..1 << 39, 0u32..40).prop_map(|(distance, shift)| distance >> shift);
+        let by_steps = (0u64..1 << 24, 1u32..4)
+            .prop_map(|(less, level)| (1 << (8 * level + 8)) - (less & ((1 << (8 * level)) - 1)));
+        let distance = prop_oneof![3 => by_size, 1 => by_steps];
+        (0u64..1 << 39, distance)
+            .prop_map(|(from, distance)| (Tick((from + distance).min((1 << 39) - 1)), Tick(from)))
     }
 
     proptest! {

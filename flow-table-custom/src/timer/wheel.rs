@@ -126,14 +126,13 @@ impl Wheel {
         }
     }
 
-    /// Moves the cursor to `tick`, either way, if that opens no bucket and leaves every entry where it belongs.
+    /// Moves the cursor to `tick`, by which no bucket begins: either way, but back only if that leaves every entry where it
+    /// belongs.
     #[inline]
-    pub(super) fn move_to(&mut self, tick: Tick) {
+    fn move_to(&mut self, tick: Tick) {
         if self.cursor < tick {
-            if self.first.is_none_or(|first| tick < first.begins) {
-                self.cursor = tick;
-                self.horizon = self.horizon.max(tick);
-            }
+            self.cursor = tick;
+            self.horizon = self.horizon.max(tick);
         } else if tick < self.cursor {
             self.move_back(tick);
         }

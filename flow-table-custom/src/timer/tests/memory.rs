@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::timer::TimerQueue;
+use crate::timer::blocks::Blocks;
+use crate::timer::level::Level;
+use crate::timer::tick::Bucket;
+use crate::timer::{Heap, TimerQueue};
 
 const FLOWS: usize = 200_000;
 
@@ -14,6 +17,20 @@ fn deadline(flow: usize) -> Timestamp {
 fn an_empty_queue_has_nothing_allocated() {
     assert_eq!(TimerQueue::new().memory(), 0);
     assert!(size_of::<TimerQueue>() <= 192);
+}
+
+#[test]
+fn memory_is_the_sum_of_the_parts() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(1 + Bucket::LEVELS));
+    flows.arm(&mut queue, entry(Bucket::LEVELS), Timestamp::ZERO);
+    for level in 0..Bucket::LEVELS {
+        flows.arm(&mut queue, entry(level), Timestamp::from_nanos(1 << (23 + 8 * level)));
+    }
+    let (mut heap, mut blocks) = (Heap::new(), Blocks::new());
+    assert!(heap.push(entry(0), Timestamp::ZERO, &mut flows).is_ok());
+    assert!(blocks.allocate(Bucket::default(), None).is_ok());
+    let levels = Bucket::LEVELS * size_of::<Level>();
+    assert_eq!(queue.memory(), heap.memory() + blocks.memory() + levels);
 }
 
 #[test]
@@ -68,4 +85,22 @@ fn the_heap_gives_memory_back_as_well() {
     let peak = queue.memory();
     assert_eq!(pop_all(&mut queue, Timestamp::from_secs(1_000), &mut flows).0.len(), FLOWS);
     assert!(queue.memory() * 100 < peak);
+}
+
+#[test]
+fn the_heap_keeps_room_for_twice_as_many_once_three_quarters_are_unused() {
+    const NODE: usize = size_of::<(Timestamp, EntryIndex)>();
+    let (mut heap, mut flows) = (Heap::new(), Flows::new(1_000));
+    let mut push = |heap: &mut Heap, flow| heap.push(entry(flow), deadline(flow), &mut flows).is_ok();
+    assert!((0..100).all(|flow| push(&mut heap, flow)));
+    // It doubles from here on: not by powers of two.
+    heap.shrink();
+    assert_eq!(heap.memory(), 100 * NODE);
+    assert!((100..1_000).all(|flow| push(&mut heap, flow)));
+    for left in (0..1_000).rev() {
+        let before = heap.memory() / NODE;
+        assert_eq!(heap.pop(&mut flows), Some(entry(999 - left)));
+        let unused = before > 4 * left && before > 64;
+        assert_eq!(heap.memory() / NODE, if unused { 64.max(2 * left) } else { before }, "{left} left");
+    }
 }

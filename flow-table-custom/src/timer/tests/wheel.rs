@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::timer::TimerQueue;
+use crate::timer::{Place, TimerQueue};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -106,6 +106,30 @@ fn few_flows_go_from_their_bucket_straight_into_exact_order() {
         assert_eq!(queue.next_due(), Some(deadline(flow)));
         assert_eq!(pop_all(&mut queue, deadline(flow), &mut flows), (vec![entry(flow as usize)], 0));
     }
+}
+
+#[test]
+fn a_late_comer_goes_into_exact_order_with_those_of_its_bucket() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(2));
+    let deadline = Timestamp::from_secs(100);
+    flows.arm(&mut queue, entry(0), deadline);
+    let just_before = Timestamp::from_nanos(deadline.as_nanos() - 1);
+    assert_eq!(pop_all(&mut queue, just_before, &mut flows), (vec![], 1));
+    // Another reap at the same time changes nothing.
+    assert_eq!(pop_all(&mut queue, just_before, &mut flows), (vec![], 0));
+    flows.arm(&mut queue, entry(1), deadline + SECOND / 2);
+    assert!(matches!(flows.position(entry(1)).place(), Place::Heap(_)));
+}
+
+#[test]
+fn many_flows_go_from_their_bucket_into_those_of_ticks() {
+    let (mut queue, mut flows) = (TimerQueue::new(), Flows::new(62));
+    let deadline = |flow| Timestamp::from_secs(100) + Duration::from_millis(10) * flow;
+    (0..62).for_each(|flow| flows.arm(&mut queue, entry(flow as usize), deadline(flow)));
+    let just_before = Timestamp::from_nanos(deadline(0).as_nanos() - 1);
+    assert_eq!(pop_all(&mut queue, just_before, &mut flows), (vec![], 62));
+    let in_heap = |flow: &usize| matches!(flows.position(entry(*flow)).place(), Place::Heap(_));
+    assert_eq!((0..62).filter(in_heap).collect::<Vec<_>>(), [0], "the one of this tick");
 }
 
 #[test]
