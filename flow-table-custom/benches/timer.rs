@@ -19,7 +19,7 @@ mod mapped;
 mod memory {
     #[cfg(test)]
     pub(crate) use crate::fallible::refusing;
-    pub(crate) use crate::fallible::{AllocError, try_box, try_reserve};
+    pub(crate) use crate::fallible::{AllocError, shrink_to, try_box, try_reserve};
     pub(crate) use crate::mapped::Mapped;
 }
 #[path = "../src/prefetch.rs"]

@@ -27,6 +27,11 @@ impl Buckets {
     pub(crate) fn pool(&self) -> &PagePool {
         &self.pool
     }
+
+    /// Bytes of the arrays, free ones in reserve included, and of their account.
+    pub(crate) fn memory(&self) -> usize {
+        self.pool.resident() + self.lines.lock().memory()
+    }
 }
 
 impl BucketSource for Buckets {

@@ -10,6 +10,7 @@ use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp,
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::insert::Mode;
+use crate::shard::ShardInner;
 use crate::sync::Ordering;
 
 const DUE: Timestamp = Timestamp::from_secs(10);
@@ -85,10 +86,14 @@ fn memory_is_the_sum_of_the_parts() {
     for flow in [NewFlow::new(1, 1), NewFlow::new(2, 2).reply(3)] {
         assert!(core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).is_ok());
     }
-    let timers: usize = core.shards.iter().map(|shard| shard.lock().timers.memory()).sum();
-    let pools = [core.pool(false), core.pool(true), core.buckets.pool()].map(|pool| pool.resident());
-    assert!(timers > 0 && pools.iter().all(|&bytes| bytes > 0));
-    assert_eq!(core.memory(), fixed + timers + pools.iter().sum::<usize>());
+    let sum = |part: fn(&mut ShardInner) -> usize| -> usize {
+        core.shards.iter().map(|shard| part(&mut shard.lock())).sum()
+    };
+    let timers = sum(|shard| shard.timers.memory());
+    let slabs = sum(|shard| shard.slab(false).memory() + shard.slab(true).memory());
+    let pools = [core.pool(false).resident(), core.pool(true).resident(), core.buckets.memory()];
+    assert!(timers > 0 && slabs > 0 && pools.iter().all(|&bytes| bytes > 0));
+    assert_eq!(core.memory(), fixed + timers + slabs + pools.iter().sum::<usize>());
     Core::close(&core);
 }
 

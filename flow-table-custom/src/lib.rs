@@ -150,6 +150,7 @@ mod models;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod out_of_memory;
 mod page;
+mod page_set;
 mod prefetch;
 mod reap;
 mod refs;

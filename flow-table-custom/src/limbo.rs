@@ -3,6 +3,9 @@ use std::collections::VecDeque;
 use crate::index::EntryIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
+/// Entries for which the queue keeps its memory when it is empty.
+const KEPT: usize = 64;
+
 /// Entries that nobody references any more, but that open bursts may be looking at: with the epoch in which each came here,
 /// oldest first (nearly: stamps are taken before the lock).
 pub(crate) struct Limbo {
@@ -39,8 +42,8 @@ impl Limbo {
             return None;
         }
         queue.pop_front();
-        if queue.is_empty() {
-            queue.shrink_to(64);
+        if queue.is_empty() && queue.capacity() > KEPT {
+            *queue = VecDeque::new();
         }
         // SeqCst: pairs with `len`.
         self.waiting.store(queue.len(), Ordering::SeqCst);

@@ -93,6 +93,11 @@ impl Shard {
 }
 
 impl ShardInner {
+    /// Bytes on the heap that grow with the flows, but for pages and arrays.
+    pub(crate) fn memory(&self) -> usize {
+        self.timers.memory() + self.slabs.iter().map(Slab::memory).sum::<usize>()
+    }
+
     /// The entries with one key, or with two.
     #[inline]
     pub(crate) fn slab(&mut self, pair: bool) -> &mut Slab {

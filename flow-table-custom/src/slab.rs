@@ -1,16 +1,17 @@
-use std::collections::BTreeSet;
-
 use crate::core::Core;
 use crate::index::EntryIndex;
 use crate::memory::{AllocError, PageId};
+use crate::page_set::PageSet;
 
 /// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
 /// that long-lived ones stay dense and high pages empty out.
 #[derive(Default)]
 pub(crate) struct Slab {
-    pages: BTreeSet<u32>,
+    pages: PageSet,
+    /// How many they are.
+    len: usize,
     /// Those with a free entry.
-    roomy: BTreeSet<u32>,
+    roomy: PageSet,
     /// The lowest of them.
     lowest: Option<u32>,
     /// Those with no entry in use. A slab of several pages keeps one, so that a flow that comes and goes does not take and
@@ -40,8 +41,8 @@ impl Slab {
         }
         let (place, generation) = page.alloc().expect("a roomy page has a free entry");
         if page.is_full() {
-            self.roomy.remove(&id);
-            self.lowest = self.roomy.first().copied();
+            self.roomy.remove(id);
+            self.lowest = self.roomy.first();
             if let Some(next) = self.lowest {
                 core.page(next, pair).prefetch();
             }
@@ -54,11 +55,17 @@ impl Slab {
     fn grow<K, V>(&mut self, core: &Core<K, V>, shard: usize, pair: bool) -> Result<u32, AllocError> {
         let taken = core.pool(pair).alloc(0)?;
         let id = taken.id.get();
+        if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
+            // SAFETY: the pool has just handed the page out, and nobody has used it.
+            unsafe { core.pool(pair).free(taken.id, 0, taken.kept) };
+            return Err(error);
+        }
         // SAFETY: the pool has just handed the page out, and serves entries of this kind only.
         unsafe { core.page(id, pair).take_over(core.address(), shard as u32, id, taken.kept) };
         self.pages.insert(id);
         self.roomy.insert(id);
-        self.lowest = self.roomy.first().copied();
+        self.lowest = self.roomy.first();
+        self.len += 1;
         self.empty += 1;
         Ok(id)
     }
@@ -69,7 +76,7 @@ impl Slab {
         let page = core.page(id, pair);
         if page.is_full() {
             self.roomy.insert(id);
-            self.lowest = self.roomy.first().copied();
+            self.lowest = self.roomy.first();
         }
         page.free(index.place());
         if page.live() == 0 {
@@ -77,17 +84,21 @@ impl Slab {
             if self.empty > 1 {
                 self.release(core, id, pair);
             }
-            if self.pages.len() < KEEPS_EMPTY_FROM {
+            if self.len < KEEPS_EMPTY_FROM {
                 self.shrink(core, pair);
             }
         }
     }
 
     fn release<K, V>(&mut self, core: &Core<K, V>, id: u32, pair: bool) {
-        self.pages.remove(&id);
-        self.roomy.remove(&id);
-        self.lowest = self.roomy.first().copied();
+        self.pages.remove(id);
+        self.roomy.remove(id);
+        self.lowest = self.roomy.first();
+        self.len -= 1;
         self.empty -= 1;
+        if self.len == 0 {
+            *self = Self::default();
+        }
         let keep = core.page(id, pair).next_generation();
         // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
         unsafe { core.pool(pair).free(PageId::new(id), 0, keep) };
@@ -95,7 +106,7 @@ impl Slab {
 
     /// Gives the page back that was kept although it is empty.
     pub(crate) fn shrink<K, V>(&mut self, core: &Core<K, V>, pair: bool) {
-        let empty = self.roomy.iter().copied().find(|&id| core.page(id, pair).live() == 0);
+        let empty = self.roomy.iter().find(|&id| core.page(id, pair).live() == 0);
         if let Some(id) = empty {
             self.release(core, id, pair);
         }
@@ -103,11 +114,16 @@ impl Slab {
 
     /// The pages, lowest first.
     pub(crate) fn pages(&self) -> impl Iterator<Item = u32> + '_ {
-        self.pages.iter().copied()
+        self.pages.iter()
     }
 
     /// Whether the page is one of this slab's.
     pub(crate) fn owns(&self, page: u32) -> bool {
-        self.pages.contains(&page)
+        self.pages.contains(page)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.pages.memory() + self.roomy.memory()
     }
 }

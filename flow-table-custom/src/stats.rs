@@ -24,9 +24,9 @@ impl<K, V> Core<K, V> {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        let pages = self.pool(false).resident() + self.pool(true).resident() + self.buckets.pool().resident();
-        let timers: usize = self.shards.iter().map(|shard| shard.lock().timers.memory()).sum();
-        pages + timers + size_of_val(&*self.segments) + size_of_val(&*self.shards) + size_of::<Self>()
+        let pages = self.pool(false).resident() + self.pool(true).resident() + self.buckets.memory();
+        let shards: usize = self.shards.iter().map(|shard| shard.lock().memory()).sum();
+        pages + shards + size_of_val(&*self.segments) + size_of_val(&*self.shards) + size_of::<Self>()
     }
 
     pub(crate) fn shrink_to_fit(&self) {

@@ -20,6 +20,19 @@ fn grow<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
     list.try_reserve(additional).map_err(|_| AllocError)
 }
 
+/// Gives back what is beyond room for `capacity` elements, or for those that there are if they are more. A list that shrinks
+/// moves; without memory to move to, it stays.
+pub(crate) fn shrink_to<T>(list: &mut Vec<T>, capacity: usize) {
+    let capacity = capacity.max(list.len());
+    if list.capacity() > capacity {
+        let mut smaller = Vec::new();
+        if permit().is_ok() && smaller.try_reserve_exact(capacity).is_ok() {
+            smaller.append(list);
+            *list = smaller;
+        }
+    }
+}
+
 /// Moves `value` to the heap.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, AllocError> {
     const { assert!(size_of::<T>() != 0) };
@@ -92,6 +105,11 @@ mod tests {
         assert_eq!(try_reserve(&mut list, usize::MAX / 8), Err(AllocError), "the allocator's own refusal");
         assert_eq!(try_reserve(&mut list, 1), Ok(()));
         assert!(list.capacity() > 3);
+        let room = list.capacity();
+        assert_eq!(refusing::after(0, || shrink_to(&mut list, 0)), ((), false));
+        assert_eq!((list.len(), list.capacity()), (3, room));
+        shrink_to(&mut list, 0);
+        assert_eq!((&*list, list.capacity()), (&[1, 2, 3][..], 3));
         assert_eq!(refusing::after(0, || try_box(7)).0, Err(AllocError));
         assert_eq!(try_box(7), Ok(Box::new(7)));
     }

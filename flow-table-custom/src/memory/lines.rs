@@ -4,14 +4,14 @@
 //!
 //! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it so. An array
 //!    is therefore all zeros when it is handed out, and nobody has to clear it.
-//! 2. The allocator itself never writes to lines; what is free stands in sets beside them.
+//! 2. The allocator itself never writes to lines; what is free stands beside them.
 //! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its next users.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
 
+use super::buddies::Buddies;
 use super::chunk::MAX_RUN_LOG2;
-use super::{AllocError, PAGE_BYTES, PageId, PagePool};
+use super::{AllocError, PAGE_BYTES, PageId, PagePool, try_box, try_reserve};
 
 /// A cache line's worth of memory and alignment, to be cast to what it holds.
 #[repr(C, align(64))]
@@ -20,32 +20,38 @@ pub(crate) struct Line {
 }
 
 /// log2 of the lines in a page; arrays below it share a page.
-const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+pub(super) const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
 
 /// log2 of the lines in the longest array, 2 MiB.
 pub(crate) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
 
-/// Arrays of lines, 2^k lines each and aligned to their size.
+/// Arrays of lines, 2^k lines each and aligned to their size. Freeing needs no memory.
 ///
 /// Dropped, it leaves what it holds to the pool, to go with it.
 pub(crate) struct LineAllocator {
-    /// Free blocks by log2 of their lines: the page, and the first line in it. Two buddies are never both free.
-    free: [BTreeSet<(PageId, usize)>; PAGE_CLASS as usize],
-    /// The pages and runs taken from the pool, by address.
-    pages: BTreeMap<usize, PageId>,
+    /// Ordered by address.
+    taken: Vec<Taken>,
+}
+
+/// A page or run taken from the pool.
+struct Taken {
+    address: usize,
+    page: PageId,
+    /// What is free of a page that arrays share.
+    shared: Option<Box<Buddies>>,
 }
 
 impl LineAllocator {
     /// An allocator that holds nothing yet.
     pub(crate) const fn new() -> Self {
-        Self { free: [const { BTreeSet::new() }; PAGE_CLASS as usize], pages: BTreeMap::new() }
+        Self { taken: Vec::new() }
     }
 
     /// Allocates an array of `1 << log2` lines, all zeros; `log2` is at most [`MAX_LINES_LOG2`].
     ///
     /// # Errors
     ///
-    /// The pool has no page or run for it.
+    /// The pool has no page or run for it, or there is no memory to keep account of it.
     ///
     /// # Safety
     ///
@@ -55,13 +61,7 @@ impl LineAllocator {
         debug_assert!(log2 <= MAX_LINES_LOG2);
         let (page, line) = match self.take_free(log2) {
             Some(block) => block,
-            None => {
-                let page = pool.alloc(log2.saturating_sub(PAGE_CLASS))?.id;
-                // SAFETY: the pool has just returned the page.
-                self.pages.insert(unsafe { pool.address(page) }.addr().get(), page);
-                self.split((page, 0), PAGE_CLASS, log2);
-                (page, 0)
-            }
+            None => (self.take_page(pool, log2)?, 0),
         };
         // SAFETY: by the caller's 1, this pool has returned the page, to this allocator; the line lies in it.
         let array = unsafe { pool.address(page).cast::<Line>().add(line) };
@@ -70,19 +70,34 @@ impl LineAllocator {
         Ok(array)
     }
 
-    /// Takes a block of the smallest class that has one large enough, the lowest of them.
-    fn take_free(&mut self, log2: u32) -> Option<(PageId, usize)> {
-        let class = (log2..PAGE_CLASS).find(|&class| !self.free[class as usize].is_empty())?;
-        let block = self.free[class as usize].pop_first()?;
-        self.split(block, class, log2);
-        Some(block)
+    /// Bytes on the heap, for the account of what is free.
+    pub(crate) fn memory(&self) -> usize {
+        let shared = self.taken.iter().filter(|taken| taken.shared.is_some()).count();
+        self.taken.capacity() * size_of::<Taken>() + shared * size_of::<Buddies>()
     }
 
-    /// Halves a block of `class` down to `log2`, and frees the upper halves.
-    fn split(&mut self, (page, line): (PageId, usize), class: u32, log2: u32) {
-        for half in log2..class {
-            self.free[half as usize].insert((page, line + (1 << half)));
+    /// Takes a block of the smallest class that has one large enough, from the lowest page.
+    fn take_free(&mut self, log2: u32) -> Option<(PageId, usize)> {
+        let shared = self.taken.iter_mut().filter_map(|taken| Some((taken.page, taken.shared.as_mut()?)));
+        let roomy = shared.filter_map(|(page, shared)| Some((shared.smallest_from(log2)?, page, shared)));
+        let (class, page, shared) = roomy.min_by_key(|&(class, page, _)| (class, page))?;
+        Some((page, shared.take(class, log2)))
+    }
+
+    /// Takes a page whose first lines are for an array, or a run that is one.
+    fn take_page(&mut self, pool: &PagePool, log2: u32) -> Result<PageId, AllocError> {
+        try_reserve(&mut self.taken, 1)?;
+        let mut shared = if log2 < PAGE_CLASS { Some(try_box(Buddies::new())?) } else { None };
+        let page = pool.alloc(log2.saturating_sub(PAGE_CLASS))?.id;
+        if let Some(shared) = &mut shared {
+            shared.put(0, PAGE_CLASS);
+            shared.take(PAGE_CLASS, log2);
         }
+        // SAFETY: the pool has just returned the page.
+        let address = unsafe { pool.address(page) }.addr().get();
+        let at = self.taken.partition_point(|taken| taken.address < address);
+        self.taken.insert(at, Taken { address, page, shared });
+        Ok(page)
     }
 
     /// Frees an array, merges it with its free buddies, and returns what becomes a whole page, or is a run, to the pool.
@@ -96,23 +111,12 @@ impl LineAllocator {
         // SAFETY: the array is allocated (caller's 1) and nobody writes to it (2).
         debug_assert!(unsafe { is_zero(array, log2) }, "freed with contents");
         let address = array.addr().get();
-        let base = address - address % PAGE_BYTES;
-        let page = self.pages[&base];
-        let mut line = address % PAGE_BYTES / size_of::<Line>();
-        let mut class = log2;
-        while class < PAGE_CLASS && self.free[class as usize].remove(&(page, line ^ 1 << class)) {
-            line &= !(1 << class);
-            class += 1;
-        }
-        match class.checked_sub(PAGE_CLASS) {
-            None => {
-                self.free[class as usize].insert((page, line));
-            }
-            Some(run_log2) => {
-                self.pages.remove(&base);
-                // SAFETY: (1) all parts of the page or run are free now, and this allocator forgets it; (2) by the caller's 2.
-                unsafe { pool.free(page, run_log2, 0) };
-            }
+        let line = address % PAGE_BYTES / size_of::<Line>();
+        let at = self.taken.partition_point(|taken| taken.address <= address) - 1;
+        if self.taken[at].shared.as_mut().is_none_or(|shared| shared.put(line, log2)) {
+            let page = self.taken.remove(at).page;
+            // SAFETY: (1) all parts of the page or run are free now, and this allocator forgets it; (2) by the caller's 2.
+            unsafe { pool.free(page, log2.saturating_sub(PAGE_CLASS), 0) };
         }
     }
 }
@@ -146,6 +150,6 @@ mod tests {
             // SAFETY: it was allocated with this size, and never written.
             unsafe { lines.free(&pool, array, log2) };
         }
-        assert!(lines.pages.is_empty() && lines.free.iter().all(BTreeSet::is_empty));
+        assert!(lines.taken.is_empty());
     }
 }

@@ -15,6 +15,7 @@
 //!    and all zeros must mean "nobody here" to the reader.
 //! 4. What must survive giving back (a generation count, say) is handed in as `keep` and comes back as `kept`.
 
+mod buddies;
 mod chunk;
 mod fallible;
 mod inventory;
@@ -28,7 +29,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use fallible::refusing;
-pub(crate) use fallible::{AllocError, try_box, try_reserve};
+pub(crate) use fallible::{AllocError, shrink_to, try_box, try_reserve};
 pub(crate) use lines::{Line, LineAllocator};
 pub(crate) use mapped::Mapped;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]

@@ -3,7 +3,7 @@ use std::ops::{Index, IndexMut};
 use super::position::BlockNumber;
 use super::tick::Bucket;
 use crate::index::EntryIndex;
-use crate::memory::{AllocError, Mapped, try_reserve};
+use crate::memory::{AllocError, Mapped, shrink_to, try_reserve};
 
 /// Four cache lines of a bucket's entries. The blocks of a bucket form a chain; all but the last are full.
 ///
@@ -186,7 +186,7 @@ impl Blocks {
             self.segments.pop();
             self.search_from = self.search_from.min(last);
             if self.segments.capacity() > 64 + 4 * last {
-                self.segments.shrink_to(2 * last);
+                shrink_to(&mut self.segments, 2 * last);
             }
             return None;
         }
@@ -207,7 +207,7 @@ impl Blocks {
 
     /// Gives back what the list of segments itself has to spare.
     pub(super) fn trim(&mut self) {
-        self.segments.shrink_to_fit();
+        shrink_to(&mut self.segments, 0);
     }
 
     /// Bytes allocated.

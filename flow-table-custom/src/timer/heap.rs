@@ -2,7 +2,7 @@ use flow_table_api::Timestamp;
 
 use super::{Entries, Position};
 use crate::index::EntryIndex;
-use crate::memory::{AllocError, try_reserve};
+use crate::memory::{AllocError, shrink_to, try_reserve};
 
 /// A 4-ary heap of deadlines that tells every entry where it is, so that removal needs no search.
 ///
@@ -67,7 +67,8 @@ impl Heap {
             }
         }
         if self.nodes.capacity() > Self::KEPT.max(4 * self.nodes.len()) {
-            self.nodes.shrink_to(Self::KEPT.max(2 * self.nodes.len()));
+            let capacity = Self::KEPT.max(2 * self.nodes.len());
+            shrink_to(&mut self.nodes, capacity);
         }
     }
 
@@ -122,7 +123,7 @@ impl Heap {
 
     /// Gives unused memory back.
     pub(crate) fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
+        shrink_to(&mut self.nodes, 0);
     }
 
     /// Every entry with the deadline it is filed under, after checking that order and positions are right.

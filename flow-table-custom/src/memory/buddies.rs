@@ -1,0 +1,70 @@
+use super::lines::PAGE_CLASS;
+
+const WORDS: usize = (2 << PAGE_CLASS) / u64::BITS as usize;
+
+/// The free blocks of one page, 2^k lines each: the nodes of a binary tree, a bit each.
+///
+/// ```text
+///            1               the whole page
+///       2         3          its halves
+///     4   5     6   7        block b of class k is node (1 << PAGE_CLASS - k) + b
+/// ```
+///
+/// No two buddies, nodes 2n and 2n + 1, are both free: they are node n then.
+pub(super) struct Buddies {
+    nodes: [u64; WORDS],
+    /// The classes that have a free block, a bit each.
+    classes: u32,
+}
+
+impl Buddies {
+    /// A page with nothing free.
+    pub(super) const fn new() -> Self {
+        Self { nodes: [0; WORDS], classes: 0 }
+    }
+
+    /// The smallest class, `log2` or more, with a free block.
+    pub(super) fn smallest_from(&self, log2: u32) -> Option<u32> {
+        let class = (self.classes >> log2 << log2).trailing_zeros();
+        (class <= PAGE_CLASS).then_some(class)
+    }
+
+    /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it; gives its first line.
+    pub(super) fn take(&mut self, class: u32, log2: u32) -> usize {
+        let first = 1 << (PAGE_CLASS - class);
+        let node = (first..2 * first).find(|&node| self.is_free(node)).expect("the class has a free block");
+        self.set(node, false);
+        for half in log2..class {
+            self.set((node << (class - half)) + 1, true);
+        }
+        (node - first) << class
+    }
+
+    /// Frees a block, and merges it with its free buddies; whether the page is free as a whole then.
+    pub(super) fn put(&mut self, line: usize, log2: u32) -> bool {
+        let mut node = (1 << (PAGE_CLASS - log2)) + (line >> log2);
+        while node > 1 && self.is_free(node ^ 1) {
+            self.set(node ^ 1, false);
+            node /= 2;
+        }
+        self.set(node, true);
+        node == 1
+    }
+
+    const fn is_free(&self, node: usize) -> bool {
+        self.nodes[node / 64] >> (node % 64) & 1 != 0
+    }
+
+    fn set(&mut self, node: usize, free: bool) {
+        let (word, bit) = (node / 64, 1 << (node % 64));
+        if free {
+            self.nodes[word] |= bit
+        } else {
+            self.nodes[word] &= !bit
+        }
+        let depth = node.ilog2();
+        let any = (1 << depth..2 << depth).any(|node| self.is_free(node));
+        let class = 1 << (PAGE_CLASS - depth);
+        if any { self.classes |= class } else { self.classes &= !class }
+    }
+}

@@ -1,0 +1,104 @@
+use crate::memory::{AllocError, try_reserve};
+
+/// Numbers of pages, one bit each. Only [`reserve`](Self::reserve) needs memory.
+#[derive(Default)]
+pub(crate) struct PageSet {
+    words: Vec<u64>,
+    /// The words before this one have no members.
+    skip: usize,
+}
+
+const BITS: usize = u64::BITS as usize;
+
+impl PageSet {
+    /// Makes room for a number and all below it.
+    pub(crate) fn reserve(&mut self, page: u32) -> Result<(), AllocError> {
+        let (len, wanted) = (self.words.len(), page as usize / BITS + 1);
+        if wanted > len {
+            try_reserve(&mut self.words, wanted - len)?;
+            self.words.resize(wanted, 0);
+        }
+        Ok(())
+    }
+
+    /// Adds a number that there is room for.
+    pub(crate) fn insert(&mut self, page: u32) {
+        let word = page as usize / BITS;
+        self.words[word] |= 1 << (page as usize % BITS);
+        self.skip = self.skip.min(word);
+    }
+
+    pub(crate) fn remove(&mut self, page: u32) {
+        self.words[page as usize / BITS] &= !(1 << (page as usize % BITS));
+    }
+
+    pub(crate) fn contains(&self, page: u32) -> bool {
+        self.words.get(page as usize / BITS).is_some_and(|word| word >> (page as usize % BITS) & 1 != 0)
+    }
+
+    /// The lowest member. Who removes from the lower end on pays once for each word that becomes empty.
+    pub(crate) fn first(&mut self) -> Option<u32> {
+        let first = self.iter().next();
+        self.skip = first.map_or(self.words.len(), |page| page as usize / BITS);
+        first
+    }
+
+    /// The members, lowest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = self.words.iter().enumerate().skip(self.skip);
+        words.flat_map(|(at, &word)| {
+            let some = |word: u64| (word != 0).then_some(word);
+            let rests = std::iter::successors(some(word), move |word| some(word & (word - 1)));
+            rests.map(move |rest| (at * BITS) as u32 + rest.trailing_zeros())
+        })
+    }
+
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+}
+
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::memory::refusing;
+
+    proptest! {
+        #[test]
+        fn agrees_with_an_ordered_set(changes in prop::collection::vec((0..300u32, any::<bool>()), 0..200)) {
+            let (mut set, mut model) = (PageSet::default(), BTreeSet::new());
+            for (page, insert) in changes {
+                set.reserve(page).unwrap();
+                if insert {
+                    set.insert(page);
+                    model.insert(page);
+                } else {
+                    set.remove(page);
+                    model.remove(&page);
+                }
+                prop_assert_eq!(set.first(), model.first().copied());
+                prop_assert!(set.iter().eq(model.iter().copied()));
+                prop_assert!([page, 0, 63, 64, 400].iter().all(|page| set.contains(*page) == model.contains(page)));
+            }
+        }
+    }
+
+    #[test]
+    fn only_new_room_needs_memory() {
+        let mut set = PageSet::default();
+        assert_eq!(refusing::after(0, || set.reserve(0)).0, Err(AllocError));
+        set.reserve(100).unwrap();
+        let ((), enough) = refusing::after(0, || {
+            set.reserve(127).unwrap();
+            (0..128).for_each(|page| set.insert(page));
+            set.remove(0);
+        });
+        assert!(enough);
+        assert!(set.iter().eq(1..128));
+    }
+}
