@@ -1,15 +1,16 @@
+use arrayvec::ArrayVec;
+use flow_table_api::Direction;
+
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::handle::StrongRef;
 use crate::shard::ShardInner;
 use crate::sync::MutexGuard;
 
-use flow_table_api::Direction;
-
 /// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
 pub(crate) struct Locks<'c> {
     first: (usize, MutexGuard<'c, ShardInner>),
-    others: Vec<(usize, MutexGuard<'c, ShardInner>)>,
+    others: ArrayVec<(usize, MutexGuard<'c, ShardInner>), { ShardSet::MAX - 1 }>,
 }
 
 /// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders with two
@@ -60,11 +61,15 @@ impl<'c> Locks<'c> {
 
 /// References counted while shards were locked. They are given up when this is dropped, *after* the locks: the last one out
 /// drops the value and locks the flow's shard. So declare it before the locks.
-pub(crate) struct Borrowings<K, V>(Vec<StrongRef<K, V>>);
+pub(crate) struct Borrowings<K, V> {
+    first: ArrayVec<StrongRef<K, V>, 8>,
+    /// Further ones, of flows whose tags are the same by chance.
+    others: Vec<StrongRef<K, V>>,
+}
 
 impl<K, V> Borrowings<K, V> {
     pub(crate) const fn new() -> Self {
-        Self(Vec::new())
+        Self { first: ArrayVec::new_const(), others: Vec::new() }
     }
 
     /// Counts a reference to what is in `entry`, if there is a flow.
@@ -72,8 +77,14 @@ impl<K, V> Borrowings<K, V> {
     pub(crate) fn acquire(&mut self, entry: Entry<K, V>, direction: Direction) -> Option<&StrongRef<K, V>> {
         entry.refs().try_acquire()?;
         // SAFETY: the reference was counted just now.
-        self.0.push(unsafe { StrongRef::from_counted(entry, direction) });
-        self.0.last()
+        let handle = unsafe { StrongRef::from_counted(entry, direction) };
+        match self.first.try_push(handle) {
+            Ok(()) => self.first.last(),
+            Err(full) => {
+                self.others.push(full.element());
+                self.others.last()
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! An allocator that refuses everything: look-ups, refreshes, the end of flows and the drops of handles do without it. (The
+//! An allocator that refuses everything: look-ups, refreshes, removals, expiry and the drops of handles do without it. (The
 //! system still gives memory, of which flows, arrays and timers are made.)
 
 #![cfg(not(miri))]
@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ptr;
 use std::time::Duration;
 
-use flow_table_api::{Budget, Flow, NewFlow, Table, Timestamp};
+use flow_table_api::{Budget, Flow, NewFlow, Table, TableConfig, Timestamp};
 use flow_table_custom::FlowTable;
 
 /// Refuses the threads that say so. A refusal that is not an error to the caller ends the process.
@@ -43,28 +43,32 @@ fn without_memory<R>(body: impl FnOnce() -> R) -> R {
 
 #[test]
 fn flows_go_without_memory() {
-    let table = FlowTable::<u64, [u64; 8]>::new(FLOWS as usize);
+    // A seed, so that it is known how many tags are the same by chance.
+    let config = TableConfig::new(FLOWS as usize).hash_seed(1).shards(8);
+    let table = FlowTable::<u64, [u64; 8]>::with_config(config);
     let insert_all = || {
         (0..FLOWS).map(|key| {
             let flow = NewFlow::new(key, [key; 8]).timeout(Duration::from_secs(1 + key % 100));
+            let flow = if key.is_multiple_of(3) { flow.reply(FLOWS + key) } else { flow };
             table.insert(flow, Timestamp::ZERO).expect("there is memory").flow
         })
     };
     let expire_all = || table.reap(Timestamp::from_secs(1_000), Budget::UNLIMITED).expired as u64;
     let empty = table.memory();
     let mut held: Vec<_> = insert_all().step_by(7).collect();
-    let found_and_expired = without_memory(|| {
+    let found_and_ended = without_memory(|| {
         let refresh = |key: &u64| {
             let flow = table.lookup(key, Timestamp::ZERO);
             flow.is_some_and(|flow| flow.refresh(Timestamp::ZERO))
         };
         let found = (0..FLOWS).filter(refresh).count() as u64;
-        let expired = expire_all();
+        let removed = (0..FLOWS).step_by(5).filter(|key| table.remove(key).is_some()).count() as u64;
+        let ended = removed + expire_all();
         // Every seventh flow: full pages get room, and then they go.
         held.drain(..).for_each(drop);
-        (found, expired)
+        (found, ended)
     });
-    assert_eq!((found_and_expired, table.len()), ((FLOWS, FLOWS), 0));
+    assert_eq!((found_and_ended, table.len()), ((FLOWS, FLOWS), 0));
     insert_all().for_each(drop);
     assert_eq!(expire_all(), FLOWS);
     assert!(table.memory() < 2 * empty + (1 << 20), "{empty} bytes at first, {} at last", table.memory());
