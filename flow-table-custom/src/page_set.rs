@@ -89,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn room_doubles_or_is_what_is_asked_for() {
+        let mut set = PageSet::default();
+        let mut after = |page| {
+            set.reserve(page).unwrap();
+            set.memory()
+        };
+        assert_eq!([after(6_399), after(0), after(6_400), after(40_000)], [800, 800, 1_600, 5_008]);
+    }
+
+    #[test]
     fn only_new_room_needs_memory() {
         let mut set = PageSet::default();
         assert_eq!(refusing::after(0, || set.reserve(0)).0, Err(AllocError));
