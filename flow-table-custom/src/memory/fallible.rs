@@ -110,6 +110,7 @@ mod tests {
         assert_eq!((list.len(), list.capacity()), (3, room));
         shrink_to(&mut list, 0);
         assert_eq!((&*list, list.capacity()), (&[1, 2, 3][..], 3));
+        assert_eq!(refusing::after(0, || shrink_to(&mut list, 3)), ((), true), "moved for nothing");
         assert_eq!(refusing::after(0, || try_box(7)).0, Err(AllocError));
         assert_eq!(try_box(7), Ok(Box::new(7)));
     }

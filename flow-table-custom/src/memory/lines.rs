@@ -152,4 +152,36 @@ mod tests {
         }
         assert!(lines.taken.is_empty());
     }
+
+    /// Each page that arrays share has its own account, those that one array fills have none.
+    #[test]
+    fn memory_is_the_list_of_pages_and_the_accounts_of_shared_ones() {
+        let pool = PagePool::new(64, 2);
+        let mut lines = LineAllocator::new();
+        assert_eq!(lines.memory(), 0);
+        let half = PAGE_CLASS - 1;
+        for (log2, shared) in [(0, 1), (half, 1), (half, 2), (half + 1, 2), (half + 2, 2)] {
+            // SAFETY: it is always this pool, and the pool serves nobody else.
+            assert!(unsafe { lines.alloc(&pool, log2) }.is_ok());
+            let list = lines.taken.capacity() * size_of::<Taken>();
+            assert_eq!(lines.memory() - list, shared * size_of::<Buddies>());
+        }
+    }
+
+    #[test]
+    fn an_array_is_zero_if_all_its_words_are() {
+        let pool = PagePool::new(1, 2);
+        // SAFETY: the pool serves this allocator only.
+        let array = unsafe { LineAllocator::new().alloc(&pool, 2) }.unwrap();
+        for word in 0..32 {
+            // SAFETY: the four lines are the test's own, which looks at two of them.
+            let zero = unsafe {
+                array.cast::<u64>().add(word).write(1);
+                let zero = is_zero(array, 1);
+                array.cast::<u64>().add(word).write(0);
+                zero
+            };
+            assert_eq!(zero, word >= 16, "word {word}");
+        }
+    }
 }

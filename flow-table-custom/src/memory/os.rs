@@ -79,10 +79,11 @@ mod system {
 
     pub(super) const GIVES_BACK: bool = true;
 
+    const MAPPED: usize = 2 * CHUNK_BYTES;
+
     /// Maps twice the size and keeps the highest aligned chunk in it. The kernel maps downwards, so the next chunk ends
     /// where this one starts, and neighbours share one entry of the kernel's list of mappings.
     pub(super) fn map() -> Option<NonNull<u8>> {
-        const MAPPED: usize = 2 * CHUNK_BYTES;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
@@ -90,11 +91,20 @@ mod system {
         if start == libc::MAP_FAILED {
             return None;
         }
-        let start = start.cast::<u8>();
+        // SAFETY: the mapping is new, and nobody else knows it.
+        unsafe { trim(start.cast()) }
+    }
+
+    /// Unmaps all but the highest aligned chunk.
+    ///
+    /// # Safety
+    ///
+    /// `MAPPED` bytes from `start` on are mapped, and the caller's to unmap.
+    pub(super) unsafe fn trim(start: *mut u8) -> Option<NonNull<u8>> {
         let head = CHUNK_BYTES - start.addr() % CHUNK_BYTES;
         let tail = CHUNK_BYTES - head;
-        // SAFETY: head, chunk and tail make up the new mapping, which nobody else knows. Should the kernel refuse to unmap,
-        // untouched addresses stay reserved, and that is all.
+        // SAFETY: head, chunk and tail make up the caller's mapping. Should the kernel refuse to unmap, untouched addresses
+        // stay reserved, and that is all.
         unsafe {
             let base = start.add(head);
             libc::munmap(start.cast(), head);
@@ -163,5 +173,37 @@ mod system {
     pub(super) unsafe fn unmap(base: NonNull<u8>) {
         // SAFETY: `map` allocated it with this layout.
         unsafe { dealloc(base.as_ptr(), LAYOUT) }
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(any(miri, flow_table_loom, flow_table_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::memory::tests::process::{addresses, is_alone};
+
+    /// Recent kernels align mappings of this size by themselves, so the test chooses where they start.
+    #[test]
+    fn addresses_of_the_process_around_a_chunk_are_given_back() {
+        if !is_alone(concat!(module_path!(), "::addresses_of_the_process_around_a_chunk_are_given_back")) {
+            return;
+        }
+        // What the test itself needs is there from then on.
+        addresses();
+        for quarter in 0..4 {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            // SAFETY: the mapping is new. What is trimmed lies in it, and the chunk within that is the test's to access.
+            unsafe {
+                let start = libc::mmap(std::ptr::null_mut(), 3 * CHUNK_BYTES, protection, flags, -1, 0);
+                assert_ne!(start, libc::MAP_FAILED);
+                let before = addresses();
+                let start = start.cast::<u8>().add(quarter * CHUNK_BYTES / 4);
+                let chunk = system::trim(start).unwrap();
+                assert_eq!(before - addresses(), CHUNK_BYTES, "{quarter} quarters from a chunk");
+                assert_eq!(chunk.addr().get() % CHUNK_BYTES, 0);
+                chunk.write(1);
+                chunk.add(CHUNK_BYTES - 1).write(1);
+            }
+        }
     }
 }

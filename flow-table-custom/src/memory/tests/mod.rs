@@ -1,6 +1,7 @@
 //! Tests of the pool and of the line allocator, and what they share.
 
 mod model;
+pub(super) mod process;
 mod system;
 
 use std::ptr::NonNull;

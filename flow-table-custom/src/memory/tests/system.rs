@@ -1,7 +1,5 @@
 //! Limits, threads, and what the system gets back.
 
-use std::process::Command;
-
 use super::*;
 
 #[test]
@@ -44,6 +42,72 @@ fn what_is_given_back_reads_as_zeros() {
     assert_eq!([12, 11, 10].map(|kept| pool.alloc(5).map(|page| page.kept) == Ok(kept)), [true; 3]);
 }
 
+/// Frees pages one by one.
+fn free_each(pool: &PagePool, pages: impl IntoIterator<Item = u32>) {
+    for page in pages {
+        // SAFETY: the tests free pages in use, once, and write to none after that.
+        unsafe { pool.free(PageId::new(page), 0, 0) };
+    }
+}
+
+/// A pool of two chunks with so many pages in use.
+fn pool_with(pages: usize) -> PagePool {
+    let pool = PagePool::new(64, 2);
+    assert!((0..pages).all(|_| pool.alloc(0).is_ok()));
+    pool
+}
+
+/// Pages that are in use or dirty.
+fn resident(pool: &PagePool) -> usize {
+    pool.resident() / PAGE_BYTES
+}
+
+/// Small tables stay small.
+#[test]
+fn chunks_are_huge_from_the_second_on() {
+    assert_eq!([1, 32, 33, 64].map(|pages| resident(&pool_with(pages))), [1, 32, 64, 64]);
+}
+
+#[test]
+#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+fn free_pages_stay_while_they_are_few_beside_those_in_use() {
+    let pool = pool_with(64);
+    free_each(&pool, std::iter::once(0).chain(44..64));
+    assert_eq!(resident(&pool), 64, "21 are free beside 43");
+    free_each(&pool, [43]);
+    assert_eq!(resident(&pool), 43, "one more: the chunk that has most of them gives its back");
+    pool.purge();
+    assert_eq!(resident(&pool), 42);
+
+    let pool = pool_with(5);
+    free_each(&pool, [4, 3]);
+    assert_eq!(resident(&pool), 5, "two may always stay");
+    free_each(&pool, [2]);
+    assert_eq!(resident(&pool), 2);
+}
+
+/// Locked memory, for one: it counts as resident, and holds what it held.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn what_the_system_will_not_take_back_stays() {
+    let pool = pool_with(5);
+    let first = page_ends(&pool, 0);
+    store(first, 7);
+    let address = first[0].as_ptr().cast();
+    // SAFETY: locking changes no contents.
+    assert_eq!(unsafe { libc::mlock(address, 8) }, 0, "one page of the system may be locked");
+    free_each(&pool, 0..4);
+    assert_eq!((resident(&pool), load(first)), (5, [7; 2]));
+    pool.purge();
+    assert_eq!((resident(&pool), load(first)), (5, [7; 2]));
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::munlock(address, 8) }, 0);
+    pool.purge();
+    assert_eq!(resident(&pool), 5, "the system is not asked again");
+    assert_eq!(pool.alloc(0).map(|page| page.id), Ok(PageId::new(0)));
+    assert_eq!(load(first), [7; 2]);
+}
+
 /// Threads that take pages, hand their numbers on, and read pages of others through them.
 #[test]
 fn threads_share_a_pool() {
@@ -72,37 +136,4 @@ fn threads_share_a_pool() {
     });
     pool.purge();
     assert!(!os::GIVES_BACK || pool.resident() == 0);
-}
-
-/// In a process of its own: other tests would use memory, or give some back, meanwhile.
-#[test]
-#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
-fn resident_size_of_the_process_shrinks() {
-    const ALONE: &str = "FLOW_TABLE_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let test = concat!(module_path!(), "::resident_size_of_the_process_shrinks");
-        let (_, test) = test.split_once("::").expect("the crate comes first");
-        let mut alone = Command::new(std::env::current_exe().unwrap());
-        let output = alone.args([test, "--exact"]).env(ALONE, "").output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{told}");
-        return;
-    }
-    const MIB: usize = 1 << 20;
-    let process = || flow_table_conformance::resident().unwrap();
-    let pool = PagePool::new(4096, 2);
-    let before = process();
-    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap().id).collect();
-    for &page in &pages {
-        // SAFETY: the page was just allocated, and nobody else has it.
-        unsafe { pool.address(page).write_bytes(1, PAGE_BYTES) };
-    }
-    assert_eq!(pool.resident(), 256 * MIB);
-    assert!(process() > before + 192 * MIB);
-    for &page in &pages[8..] {
-        // SAFETY: the page is in use, and never written again.
-        unsafe { pool.free(page, 0, 0) };
-    }
-    assert!(pool.resident() <= 12 * PAGE_BYTES);
-    assert!(process() < before + 128 * MIB);
 }
