@@ -237,6 +237,7 @@ macro_rules! __cases {
                 histories_of_one_key_are_linearizable [X1];
                 histories_of_pairs_are_linearizable [X1 I4];
                 a_replaced_key_is_never_missing [X1 I1 I4];
+                no_flow_conflicts_with_itself [X1 I5];
                 nobody_loses_a_flow_to_a_dead_one [X1 L4 R3 I2];
             }
             stress {

@@ -33,6 +33,11 @@ impl<K: Key, V: Value> Core<K, V> {
             self.expire(entry, now);
             ended()?;
             if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
+                // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
+                // since it was found. It was active then.
+                if holder.entry == entry {
+                    return Err(ReinsertError::Active);
+                }
                 return Err(ReinsertError::Conflict { holder: holder.handle(), key });
             }
             // Under the lock of the flow's shard, which `found` has.

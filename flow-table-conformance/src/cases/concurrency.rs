@@ -1,6 +1,6 @@
 use std::thread;
 
-use flow_table_api::{Flow, FlowRef, Table};
+use flow_table_api::{Flow, FlowRef, ReinsertError, Table};
 
 use crate::fixture::{Dice, Fixture, at, race, rounds};
 use crate::history::{PROFILES, Profile, Seed, run};
@@ -45,6 +45,24 @@ pub fn a_replaced_key_is_never_missing<B: Backend>(setup: Setup) {
         }
     });
     assert_eq!(table.len(), 2);
+}
+
+/// A flow that several put back is active for who is too late, or has ended again: it never stands in its own way.
+pub fn no_flow_conflicts_with_itself<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 1);
+    let flow = table.put(1, at(0));
+    race(3, |thread| {
+        for _ in 0..rounds(2_000) {
+            // Whenever it was put back, it has expired for who looks.
+            match table.reinsert(&flow, at(if thread == 0 { 1_000 } else { 1_000_000 })) {
+                Ok(_) | Err(ReinsertError::Active) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+            drop(table.find(1, at(2_000_000)));
+        }
+    });
+    table.reap_all(at(3_000_000));
+    assert_eq!((table.len(), table.stats().dead_slots), (0, 0));
 }
 
 /// Who installs a flow finds it until it ends, whatever others do about the dead flows that had its key before.
