@@ -29,7 +29,8 @@ fn flow(id: u64, witness: &Witness) -> NewFlow<u64, Payload> {
 }
 
 fn empty(shards: usize) -> Flows {
-    Flows::with_config(TableConfig::new(1 << 20).shards(shards))
+    // A seed, so that the same requests are made each time.
+    Flows::with_config(TableConfig::new(1 << 20).shards(shards).hash_seed(1))
 }
 
 fn insert(table: &Flows, id: u64, witness: &Witness) -> Option<Handle> {

@@ -43,7 +43,8 @@ impl Buddies {
     /// Frees a block, and merges it with its free buddies; whether the page is free as a whole then.
     pub(super) fn put(&mut self, line: usize, log2: u32) -> bool {
         let mut node = (1 << (PAGE_CLASS - log2)) + (line >> log2);
-        while node > 1 && self.is_free(node ^ 1) {
+        // The whole page has no buddy: node 0 is never free.
+        while self.is_free(node ^ 1) {
             self.set(node ^ 1, false);
             node /= 2;
         }
