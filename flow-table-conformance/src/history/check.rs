@@ -59,8 +59,8 @@ fn adds_up(History { events, end }: &History) -> Result<(), String> {
                 }
             }
             (_, Outcome::Visited(visited)) => {
-                let twice = |pair: &&[FlowId]| pair[0] == pair[1] && !comes_back(pair[0], events, event);
-                if visited.windows(2).any(|pair| twice(&pair)) {
+                let twice = |pair: &[FlowId]| pair[0] == pair[1] && !comes_back(pair[0], events, event);
+                if visited.windows(2).any(twice) {
                     return Err(format!("{event:?} visited a flow twice"));
                 }
             }

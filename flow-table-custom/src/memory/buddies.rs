@@ -13,31 +13,33 @@ const WORDS: usize = (2 << PAGE_CLASS) / u64::BITS as usize;
 /// No two buddies, nodes 2n and 2n + 1, are both free: they are node n then.
 pub(super) struct Buddies {
     nodes: [u64; WORDS],
-    /// The classes that have a free block, a bit each.
-    classes: u32,
 }
 
 impl Buddies {
     /// A page with nothing free.
     pub(super) const fn new() -> Self {
-        Self { nodes: [0; WORDS], classes: 0 }
+        Self { nodes: [0; WORDS] }
     }
 
     /// The smallest class, `log2` or more, with a free block.
     pub(super) fn smallest_from(&self, log2: u32) -> Option<u32> {
-        let class = (self.classes >> log2 << log2).trailing_zeros();
-        (class <= PAGE_CLASS).then_some(class)
+        (log2..=PAGE_CLASS).find(|&class| self.lowest(class).is_some())
+    }
+
+    /// The node of the lowest free block of a class.
+    fn lowest(&self, class: u32) -> Option<usize> {
+        let first = 1 << (PAGE_CLASS - class);
+        (first..2 * first).find(|&node| self.is_free(node))
     }
 
     /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it; gives its first line.
     pub(super) fn take(&mut self, class: u32, log2: u32) -> usize {
-        let first = 1 << (PAGE_CLASS - class);
-        let node = (first..2 * first).find(|&node| self.is_free(node)).expect("the class has a free block");
+        let node = self.lowest(class).expect("the class has a free block");
         self.set(node, false);
         for half in log2..class {
             self.set((node << (class - half)) + 1, true);
         }
-        (node - first) << class
+        (node << class) % (1 << PAGE_CLASS)
     }
 
     /// Frees a block, and merges it with its free buddies; whether the page is free as a whole then.
@@ -59,13 +61,9 @@ impl Buddies {
     fn set(&mut self, node: usize, free: bool) {
         let (word, bit) = (node / 64, 1 << (node % 64));
         if free {
-            self.nodes[word] |= bit
+            self.nodes[word] |= bit;
         } else {
-            self.nodes[word] &= !bit
+            self.nodes[word] &= !bit;
         }
-        let depth = node.ilog2();
-        let any = (1 << depth..2 << depth).any(|node| self.is_free(node));
-        let class = 1 << (PAGE_CLASS - depth);
-        if any { self.classes |= class } else { self.classes &= !class }
     }
 }

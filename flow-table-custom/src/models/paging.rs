@@ -8,8 +8,6 @@ use super::explore;
 use crate::memory::{PageId, PagePool};
 use crate::sync::{AtomicU32, Ordering};
 
-/// Pages in a chunk.
-const CHUNK: u32 = 32;
 const NOTHING: u32 = u32::MAX;
 
 /// A slot that names a page, as those of the buckets name an entry's.
@@ -20,7 +18,7 @@ struct Named {
 
 impl Named {
     fn new() -> Arc<Self> {
-        Arc::new(Self { pool: PagePool::new(2 * CHUNK, 2), slot: AtomicU32::new(NOTHING) })
+        Arc::new(Self { pool: PagePool::new(2, 2), slot: AtomicU32::new(NOTHING) })
     }
 
     fn publish(&self, order: Ordering) {
