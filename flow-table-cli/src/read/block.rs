@@ -1,9 +1,11 @@
 //! What stands inside blocks of pcapng that are whole.
+//!
+//! `pcap-parser`'s own parsers of blocks collect all options of a block. A block may be full of empty ones, and
+//! that takes eight times the block's memory. So options are read one at a time, and those of packets not at all.
 
-use pcap_parser::{
-    InterfaceDescriptionBlock, OptionCode, parse_enhancedpacketblock_be, parse_enhancedpacketblock_le,
-    parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le,
-};
+use std::iter;
+
+use pcap_parser::{OptionCode, PcapError, PcapNGOption, parse_option_be, parse_option_le};
 
 use super::Problem;
 use super::bytes::Endian;
@@ -34,13 +36,11 @@ pub(super) struct Fields<'b> {
 
 impl<'b> Fields<'b> {
     pub(super) fn enhanced(block: &'b [u8], endian: Endian) -> Result<Self, Problem> {
-        let parse = match endian {
-            Endian::Little => parse_enhancedpacketblock_le,
-            Endian::Big => parse_enhancedpacketblock_be,
-        };
-        let (_, epb) = parse(block).map_err(|_| Problem::Block("enhanced packet block"))?;
-        let ticks = u64::from(epb.ts_high) << 32 | u64::from(epb.ts_low);
-        Ok(Self { interface: epb.if_id, ticks, captured: epb.caplen, original: epb.origlen, data: epb.data })
+        const MALFORMED: Problem = Problem::Block("enhanced packet block");
+        let (fields, data) = body(block).split_at_checked(20).ok_or(MALFORMED)?;
+        let [interface, high, low, captured, original] = endian.words(fields).ok_or(MALFORMED)?;
+        let data = data.get(..captured as usize).ok_or(MALFORMED)?;
+        Ok(Self { interface, ticks: u64::from(high) << 32 | u64::from(low), captured, original, data })
     }
 
     /// A packet without time, of the section's first interface, whose snapshot length tells how much was captured.
@@ -65,21 +65,18 @@ impl<'b> Fields<'b> {
 
 impl Interface {
     pub(super) fn parse(block: &[u8], endian: Endian) -> Result<Self, Problem> {
-        let parse = match endian {
-            Endian::Little => parse_interfacedescriptionblock_le,
-            Endian::Big => parse_interfacedescriptionblock_be,
-        };
-        let (_, idb) = parse(block).map_err(|_| Problem::Block("interface description block"))?;
-        // The link type stands in 16 bits.
-        let link = LinkType::new(idb.linktype.0 as u16);
-        Ok(Self { link, snaplen: idb.snaplen, resolution: resolution(&idb, endian) })
+        const MALFORMED: Problem = Problem::Block("interface description block");
+        let (fields, options) = body(block).split_at_checked(8).ok_or(MALFORMED)?;
+        let link = LinkType::new(endian.u16(*fields.first_chunk().ok_or(MALFORMED)?));
+        let [_, snaplen] = endian.words(fields).ok_or(MALFORMED)?;
+        Ok(Self { link, snaplen, resolution: resolution(options, endian) })
     }
 }
 
-/// The parser reads the offset as little-endian always, and reads on after the end of options.
-fn resolution(idb: &InterfaceDescriptionBlock<'_>, endian: Endian) -> Resolution {
+/// What the options tell of times. Those that do not fit, and what is behind them, are ignored.
+fn resolution(options: &[u8], endian: Endian) -> Resolution {
     let mut resolution = Resolution::MICROSECONDS;
-    for option in idb.options.iter().take_while(|option| option.code != OptionCode::EndOfOpt) {
+    for option in each_option(options, endian).take_while(|option| option.code != OptionCode::EndOfOpt) {
         match (option.code, option.as_bytes()) {
             (OptionCode::IfTsresol, Ok(&[unit])) => resolution.unit = unit,
             (OptionCode::IfTsoffset, Ok(&[a, b, c, d, e, f, g, h])) => {
@@ -89,6 +86,18 @@ fn resolution(idb: &InterfaceDescriptionBlock<'_>, endian: Endian) -> Resolution
         }
     }
     resolution
+}
+
+fn each_option(mut rest: &[u8], endian: Endian) -> impl Iterator<Item = PcapNGOption<'_>> {
+    let parse = match endian {
+        Endian::Little => parse_option_le::<PcapError<&[u8]>>,
+        Endian::Big => parse_option_be,
+    };
+    iter::from_fn(move || {
+        let (behind, option) = parse(rest).ok()?;
+        rest = behind;
+        Some(option)
+    })
 }
 
 /// What stands between the two lengths.

@@ -38,6 +38,14 @@ pub enum Problem {
     /// A pcapng block cannot have this length.
     #[error("bad block length {0}")]
     BlockLength(u32),
+    /// A pcapng block that would have to be read whole is longer than any capture tool writes.
+    #[error("block length {length} above the limit of {limit}")]
+    BlockTooLong {
+        /// The length in the file.
+        length: u32,
+        /// The limit.
+        limit: u32,
+    },
     /// The lengths at both ends of a pcapng block differ.
     #[error("block lengths {first} and {last} differ")]
     BlockLengthsDiffer {
@@ -52,6 +60,12 @@ pub enum Problem {
     /// The contents of a pcapng block do not fit into it.
     #[error("malformed {0}")]
     Block(&'static str),
+    /// A pcapng section describes more interfaces than any capture tool does.
+    #[error("more than {limit} interfaces in a section")]
+    Interfaces {
+        /// The limit.
+        limit: usize,
+    },
     /// A packet names an interface that its section has not described.
     #[error("packet of unknown interface {0}")]
     Interface(u32),

@@ -2,7 +2,12 @@
 //!
 //! The framing is our own: it keeps the offset of each record for error messages, bounds memory whatever lengths a file
 //! states, and covers what `pcap-parser`'s readers do not (swapped lengths of old files, the big-endian modified format,
-//! obsolete packet blocks). What stands inside file headers and blocks is `pcap-parser`'s to read.
+//! obsolete packet blocks). What stands inside file headers and options is `pcap-parser`'s to read.
+//!
+//! A reader's memory is a buffer and the interfaces of one pcapng section. The buffer is half a mebibyte long and
+//! grows to the length of a block that is read whole, at most 16 MiB. A section has at most [`INTERFACE_LIMIT`]
+//! interfaces.
+//! Blocks of no use are skipped, whatever their length.
 
 mod block;
 mod bytes;
@@ -23,6 +28,8 @@ use source::Source;
 
 /// The most bytes captured of a packet: what capture tools write, and libpcap reads.
 pub const CAPTURED_LIMIT: u32 = 262_144;
+/// The most interfaces of a pcapng section: each takes memory for as long as the section lasts.
+pub const INTERFACE_LIMIT: usize = 65_536;
 
 /// A packet as it stands in a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 use super::block::{Fields, HEAD, Interface, TAIL};
 use super::bytes::Endian;
 use super::source::Source;
-use super::{CAPTURED_LIMIT, Packet, Problem, ReadError};
+use super::{CAPTURED_LIMIT, INTERFACE_LIMIT, Packet, Problem, ReadError};
 
 pub(super) const MAGIC: [u8; 4] = SHB_MAGIC.to_be_bytes();
 /// The block that enhanced packet blocks took the place of.
@@ -50,7 +50,7 @@ impl Section {
                 IDB_MAGIC => {
                     let block = whole_block(source, self.endian, length)?;
                     let interface = Interface::parse(block, self.endian);
-                    self.interfaces.push(interface.map_err(|problem| problem.at(start))?);
+                    interface.and_then(|interface| self.add(interface)).map_err(|problem| problem.at(start))?;
                 }
                 EPB_MAGIC | SPB_MAGIC | OBSOLETE_PACKET => {
                     let block = whole_block(source, self.endian, length)?;
@@ -59,6 +59,14 @@ impl Section {
                 _ => skip_block(source, self.endian, length)?,
             }
         }
+    }
+
+    fn add(&mut self, interface: Interface) -> Result<(), Problem> {
+        if self.interfaces.len() == INTERFACE_LIMIT {
+            return Err(Problem::Interfaces { limit: INTERFACE_LIMIT });
+        }
+        self.interfaces.push(interface);
+        Ok(())
     }
 
     fn packet<'b>(&self, kind: u32, block: &'b [u8]) -> Result<Packet<'b>, Problem> {
@@ -98,7 +106,7 @@ fn byte_order(head: &[u8]) -> Result<Endian, Problem> {
 fn whole_block<R: Read>(source: &mut Source<R>, endian: Endian, length: u32) -> Result<&[u8], ReadError> {
     let start = source.offset();
     if length > BLOCK_LIMIT {
-        return Err(Problem::BlockLength(length).at(start));
+        return Err(Problem::BlockTooLong { length, limit: BLOCK_LIMIT }.at(start));
     }
     let block = source.take(length as usize).map_err(|error| Problem::Io(error).at(start))?;
     let block = block.ok_or_else(|| Problem::CutOff("block").at(start))?;

@@ -227,7 +227,7 @@ fn interface_options(#[case] options: Vec<u8>, #[case] nanos: i128) {
 #[case::odd_length(words(&[5, 13, 13, 13]), "bad block length 13")]
 #[case::two_lengths(words(&[5, 12, 16]), "block lengths 12 and 16 differ")]
 #[case::two_lengths_of_a_packet(words(&[6, 32, 0, 0, 0, 0, 0, 36]), "block lengths 32 and 36 differ")]
-#[case::huge_packet_block(words(&[6, 0x0200_0000, 0]), "bad block length 33554432")]
+#[case::huge_packet_block(words(&[6, 0x0200_0000, 0]), "block length 33554432 above the limit of 16777216")]
 #[case::short_interface(block(1, &[1, 0, 0, 0]), "malformed interface description block")]
 #[case::short_packet(block(6, &[0; 16]), "malformed enhanced packet block")]
 #[case::data_beyond_the_block(enhanced(0, 0, [5, 5], &[1, 2, 3, 4]), "malformed enhanced packet block")]
@@ -284,6 +284,40 @@ fn blocks_of_no_use_are_skipped_whatever_their_length() {
     let file = [section(), head].concat();
     let (packets, error) = read(file.as_slice().chain(body).chain(tail.as_slice()));
     assert_eq!((packets.len(), error), (1, None));
+}
+
+/// A stream that has no end.
+struct Endless {
+    unit: Vec<u8>,
+    place: usize,
+}
+
+impl Endless {
+    fn new(unit: Vec<u8>) -> Self {
+        Self { unit, place: 0 }
+    }
+}
+
+impl Read for Endless {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let count = (&self.unit[self.place..]).read(space)?;
+        self.place = (self.place + count) % self.unit.len();
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_section_has_so_many_interfaces_and_no_more() {
+    let endless = Endless::new(interface(1, 0, &[]));
+    let length = endless.unit.len();
+    let (packets, error) = read(section().as_slice().chain(endless));
+    let offset = (section().len() + INTERFACE_LIMIT * length) as u64;
+    assert_eq!((packets, error), (vec![], Some((offset, "more than 65536 interfaces in a section".to_owned()))));
+
+    let full = [section(), interface(1, 0, &[]).repeat(INTERFACE_LIMIT)].concat();
+    let last = enhanced(INTERFACE_LIMIT as u32 - 1, 0, [0, 0], &[]);
+    let (packets, error) = read([full.as_slice(), &last, &full, &last].concat().as_slice());
+    assert_eq!((packets.len(), error), (2, None), "each section may have so many");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod captures;
 mod common;
+mod endless;
 mod model;
 mod no_panic;
 mod testdata;
