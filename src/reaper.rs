@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::{Budget, Clock, Ended, Key, Table, Value};
+use crate::{Budget, Clock, Ended, Key, ReapReport, Table, Value};
 
 /// How a [`Reaper`] works.
 ///
@@ -92,7 +92,8 @@ impl Reaper {
     /// [`Table::reap_with`] does (contract R4).
     ///
     /// `ended` runs on the thread, under no lock, and may use the table. If it panics, the flow given to it is
-    /// gone and the thread goes on with the next (contract V4); the panic is reported by the panic hook alone.
+    /// gone and the thread goes on with the next (contract V4); the panic is reported by the panic hook alone. So
+    /// is one of a key or a value that the table drops during a call: what is left follows in the next call.
     ///
     /// # Errors
     ///
@@ -130,7 +131,8 @@ fn run<K: Key, V: Value, T: Table<K, V>>(
 ) {
     loop {
         let Some(table) = table.upgrade() else { return };
-        let more = table.reap_with(clock.now(), config.budget, &mut ended).more;
+        let now = clock.now();
+        let more = slice(|ended| table.reap_with(now, config.budget, ended), &mut ended);
         drop(table);
         let running = if more {
             stopped.try_recv() == Err(TryRecvError::Empty)
@@ -141,6 +143,20 @@ fn run<K: Key, V: Value, T: Table<K, V>>(
             return;
         }
     }
+}
+
+/// One call of `reap`, whatever panics in it; whether the next is to follow at once.
+///
+/// After a panic it is if this one handed something over: a call that panics again and again, and comes to
+/// nothing, must not keep the thread from sleeping.
+fn slice<R>(reap: impl FnOnce(&mut dyn FnMut(Ended<R>)) -> ReapReport, mut ended: impl FnMut(Ended<R>)) -> bool {
+    let mut came = false;
+    let mut hand_over = |flow| {
+        came = true;
+        ended(flow);
+    };
+    let report = catch_unwind(AssertUnwindSafe(|| reap(&mut hand_over)));
+    report.map_or(came, |report| report.more)
 }
 
 impl Drop for Reaper {
@@ -160,5 +176,40 @@ impl Drop for Reaper {
 impl fmt::Debug for Reaper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reaper").field("thread", &self.thread).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::resume_unwind;
+
+    use super::*;
+    use crate::EndReason;
+
+    /// What follows a reap that hands over `flows` flows and then panics, or says `more`.
+    fn follows(flows: usize, panics: bool, more: bool) -> bool {
+        let mut handed_over = 0;
+        let reap = |ended: &mut dyn FnMut(_)| {
+            (0..flows).for_each(|flow| ended(Ended { flow, reason: EndReason::Expired }));
+            if panics {
+                resume_unwind(Box::new("not shown: no panic hook runs"));
+            }
+            ReapReport { more, ..ReapReport::default() }
+        };
+        let follows = slice(reap, |_| handed_over += 1);
+        assert_eq!(handed_over, flows);
+        follows
+    }
+
+    #[test]
+    fn v4_a_panic_of_the_reap_does_not_end_it() {
+        assert!(follows(1, true, false), "what is left follows at once");
+        assert!(!follows(0, true, false), "and not again and again if nothing comes");
+    }
+
+    #[test]
+    fn the_next_call_follows_at_once_while_more_is_due() {
+        assert!(follows(0, false, true));
+        assert!(!follows(1, false, false));
     }
 }

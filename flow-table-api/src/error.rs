@@ -50,9 +50,13 @@ impl<K, V, R> InsertError<K, V, R> {
         match self {
             Self::Full { flow, .. }
             | Self::IdenticalKeys { flow }
-            | Self::Conflict { flow, .. }
             | Self::KeyMismatch { flow }
             | Self::OutOfMemory { flow } => flow,
+            Self::Conflict { flow, holder, .. } => {
+                // Here, and not on the way out, where the result would leak if this drop panics.
+                drop(holder);
+                flow
+            }
         }
     }
 }

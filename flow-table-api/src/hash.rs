@@ -12,9 +12,11 @@ use foldhash::quality::{FoldHasher, SeedableRandomState};
 pub struct KeyHasher(SeedableRandomState);
 
 impl KeyHasher {
-    /// A seed from the system's entropy.
+    /// A seed from the system's entropy, drawn anew for each hasher: also a forked process, which starts with a copy of its
+    /// parent's memory, gets seeds of its own.
     pub fn random() -> Self {
-        let seed = RandomState::new().hash_one(0u8);
+        // Without the system's entropy, what the process drew when it started must do, and its number.
+        let seed = getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(std::process::id()));
         Self(SeedableRandomState::with_seed(seed, SharedSeed::global_random()))
     }
 

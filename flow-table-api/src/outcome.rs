@@ -49,8 +49,16 @@ impl<K, V, R> Admission<K, V, R> {
     /// The flow that now has the key, installed or found. Drops a rejected flow, and what made room.
     pub fn into_flow(self) -> R {
         match self {
-            Self::Inserted(inserted) => inserted.flow,
-            Self::Existing { holder, .. } => holder,
+            Self::Inserted(Inserted { flow, replaced, made_room }) => {
+                // Here, and not on the way out, where the result would leak if one of these drops panics.
+                drop(replaced);
+                drop(made_room);
+                flow
+            }
+            Self::Existing { holder, rejected, .. } => {
+                drop(rejected);
+                holder
+            }
         }
     }
 

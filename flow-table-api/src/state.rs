@@ -25,7 +25,7 @@ use crate::{OnExpiry, Status, Timeout, Timestamp};
 pub struct StateWord {
     /// The status.
     pub status: Status,
-    /// The deadline; of an ended flow, the last one it had.
+    /// The deadline; of an ended flow, the last one it had, but of a detached one at least a nanosecond (see [`is_new`](Self::is_new)).
     pub deadline: Timestamp,
 }
 
@@ -48,6 +48,22 @@ impl StateWord {
         Self { status, deadline: Timestamp::from_nanos(word >> Self::STATUS_BITS) }
     }
 
+    /// What a flow has that was never active since [`FlowState::reset`] made it `Detached` with deadline zero: no flow that was has it
+    /// again.
+    #[inline]
+    pub fn is_new(self) -> bool {
+        self.pack() == 0
+    }
+
+    /// The word after the flow's end: with the last deadline, but never that of a new flow.
+    const fn ended(self, status: Status) -> Self {
+        let ended = Self { status, ..self };
+        match ended.pack() {
+            0 => Self { status, deadline: Timestamp::from_nanos(1) },
+            _ => ended,
+        }
+    }
+
     /// Active, and `now` is before the deadline (contract T3).
     #[inline]
     pub fn is_live(self, now: Timestamp) -> bool {
@@ -68,7 +84,7 @@ pub enum Expiry {
 
 /// A flow's status and deadline in one atomic word. For backends; users see it through [`StateView`].
 ///
-/// All-zero memory is a detached flow. Success orderings are `AcqRel`: whoever ends or revives a flow sees what
+/// All-zero memory is a detached flow. Changes acquire and release: whoever ends or revives a flow sees what
 /// those before it wrote to the flow, and is seen by those after (each pairs with the others' compare-and-swap and
 /// with the `Acquire` of [`load`](Self::load)).
 pub struct FlowState(AtomicU64);
@@ -102,15 +118,17 @@ impl FlowState {
     /// Compare-and-swap until `next` refuses or the swap succeeds. `Ok` holds the word that was replaced.
     #[inline]
     fn transition<E>(&self, mut next: impl FnMut(StateWord) -> Result<StateWord, E>) -> Result<StateWord, E> {
-        let mut word = self.0.load(Ordering::Acquire);
+        // Pairs with the release half of the compare-and-swap. SeqCst: in `set_timeout`, after its store of the timeout.
+        let mut word = self.0.load(Ordering::SeqCst);
         loop {
             let old = StateWord::unpack(word);
             let new = next(old)?.pack();
             if new == word {
                 return Ok(old);
             }
-            // AcqRel pairs with every other `transition` of this word; Acquire on failure, as `next` reads again.
-            match self.0.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire) {
+            // Pairs with every other `transition` of this word; on failure too, as `next` reads again. SeqCst: in `refresh`, before its
+            // second look at the timeout.
+            match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Ok(old),
                 Err(current) => word = current,
             }
@@ -123,15 +141,43 @@ impl FlowState {
     /// back because reaping was late.
     #[inline]
     pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
-        self.transition(|old| {
+        let mut timeout = Timeout::NEVER;
+        let refreshed = self.transition(|old| {
             if !old.is_live(now) {
                 return Err(());
             }
-            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale timeout
-            // here makes the compare-and-swap fail.
-            Ok(StateWord { deadline: old.deadline.max(now + options.timeout()), ..old })
-        })
-        .is_ok()
+            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale timeout here makes the
+            // compare-and-swap fail, unless `set_timeout` left the word as it was.
+            timeout = options.timeout();
+            Ok(StateWord { deadline: old.deadline.max(now + timeout), ..old })
+        });
+        match refreshed {
+            Ok(old) => {
+                // Of this and a `set_timeout` that finds the word as it was, one comes after the other's change.
+                if options.timeout() != timeout {
+                    self.refresh_again(old, now, timeout, options);
+                }
+                true
+            }
+            Err(()) => false,
+        }
+    }
+
+    /// The timeout was changed while a refresh at `now` went by the one before, `stale`, from the word `old`: the refresh counts as one
+    /// that came after the change.
+    #[cold]
+    fn refresh_again(&self, old: StateWord, now: Timestamp, mut stale: Timeout, options: &FlowOptions) {
+        loop {
+            let refreshed = |timeout| StateWord { deadline: old.deadline.max(now + timeout), ..old }.pack();
+            let timeout = options.timeout();
+            let (wrong, right) = (refreshed(stale), refreshed(timeout));
+            // SeqCst: as in `transition`. If the word is another by now, somebody has set it knowing the deadline that it had.
+            let swapped = self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst);
+            if swapped.is_err() || options.timeout() == timeout {
+                return;
+            }
+            stale = timeout;
+        }
     }
 
     /// `Detached` or `Expired` → `Active` with `deadline`.
@@ -145,6 +191,14 @@ impl FlowState {
             Status::Active | Status::Cancelled => Err(old.status),
         })
         .map(drop)
+    }
+
+    /// `Detached` → `Active` with `deadline`, of a flow that was never active ([`StateWord::is_new`]); whether this call did it. However
+    /// many threads try, and whenever, a flow starts once.
+    pub fn start(&self, deadline: Timestamp) -> bool {
+        let started = StateWord { status: Status::Active, deadline }.pack();
+        // AcqRel and Acquire: as in `transition`.
+        self.0.compare_exchange(0, started, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// `Active` → `Expired` if the deadline is not after `now`.
@@ -167,7 +221,7 @@ impl FlowState {
 
     fn end(&self, status: Status) -> bool {
         self.transition(|old| match old.status {
-            Status::Active => Ok(StateWord { status, ..old }),
+            Status::Active => Ok(old.ended(status)),
             _ => Err(()),
         })
         .is_ok()
@@ -187,7 +241,7 @@ impl FlowState {
     /// flows, while others may shorten the deadline.
     pub fn detach_live(&self, now: Timestamp) -> bool {
         self.transition(|old| match old.is_live(now) {
-            true => Ok(StateWord { status: Status::Detached, ..old }),
+            true => Ok(old.ended(Status::Detached)),
             false => Err(()),
         })
         .is_ok()
@@ -274,14 +328,15 @@ impl FlowOptions {
     /// The timeout.
     #[inline]
     pub fn timeout(&self) -> Timeout {
-        // Acquire: pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it.
-        Timeout::from_bits(self.0.load(Ordering::Acquire))
+        // Pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it. SeqCst: in `refresh`, after the
+        // compare-and-swap of the state, see `FlowState::refresh`.
+        Timeout::from_bits(self.0.load(Ordering::SeqCst))
     }
 
     fn set_timeout(&self, timeout: Timeout) {
         let replaced = |bits| Some(bits & !Timeout::NEVER.to_bits() | timeout.to_bits());
-        // Release: pairs with `timeout`. The closure never returns `None`.
-        let _ = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, replaced);
+        // Pairs with `timeout`. SeqCst: before the look at the state in `FlowState::set_timeout`. The closure never returns `None`.
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::Relaxed, replaced);
     }
 
     /// What look-ups do with the flow once it has expired.

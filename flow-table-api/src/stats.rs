@@ -14,6 +14,9 @@ pub struct Stats {
     pub ended: EndCounts,
     /// Slots whose flow is gone or was let go by the table, not reaped yet; an estimate under concurrency.
     pub dead_slots: usize,
+    /// Ended flows whose values wait for open bursts that may have borrowed them (contract U2). Always zero for backends whose
+    /// bursts hold counted references.
+    pub waiting: usize,
     /// Independently locked parts.
     pub shards: usize,
     /// What [`Table::memory`](crate::Table::memory) gives, in bytes.
@@ -50,6 +53,7 @@ impl Stats {
             refusals: 0,
             ended: EndCounts { expired: 0, cancelled: 0, removed: 0, replaced: 0 },
             dead_slots: 0,
+            waiting: 0,
             shards: 0,
             bytes: 0,
         }

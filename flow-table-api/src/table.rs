@@ -117,6 +117,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         make: impl FnOnce() -> NewFlow<K, V>,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
         if let Some(holder) = self.lookup(key, now).filter(|flow| flow.is_live(now)) {
+            // What it captured: here, and not on the way out, where the result would leak if this drop panics.
+            drop(make);
             return Ok(Admission::Existing { key: holder.direction(), holder, rejected: None });
         }
         let flow = make();

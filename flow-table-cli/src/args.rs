@@ -30,10 +30,10 @@ pub enum Command {
     /// Without further options: a short form, in less than a minute.
     #[cfg(feature = "bench")]
     Bench(Box<crate::bench::args::BenchArgs>),
-    /// Do everything to one table, from all threads, for a given time, and check what comes of it.
+    /// Do everything to tables, from all threads, for a given time, and check what comes of it.
     ///
-    /// Stops by itself. Tells each second on the standard error how far it is. The exit status is 1 if a rule of the
-    /// contract was violated; the summary says which.
+    /// Stops by itself. Tells each second, and after each round, on the standard error how far it is. The exit
+    /// status is 1 if a rule of the contract was violated; the summary says which.
     #[cfg(feature = "bench")]
     Soak(crate::soak::args::SoakArgs),
     /// Flood a table of each backend with flows, have them expire, again and again, and tell what memory is kept.

@@ -213,6 +213,14 @@ macro_rules! __cases {
                 drop_may_panic_with_the_table [V4 V1];
                 a_reap_survives_a_drop [V4 V1];
             }
+            drops {
+                a_batch_goes_though_each_panics [V4 V1];
+                a_burst_lets_go_though_each_panics [V4 V1 U2];
+                the_table_goes_though_each_panics [V4 V1];
+                what_made_room_goes_though_each_panics [V4 C2];
+                nothing_leaks_where_an_operation_lets_go_last [V4 V1];
+                do_not_nest [V1 U2];
+            }
             capacity {
                 a_full_table_refuses [C1 C2];
                 a_full_table_still_replaces [C2 I1];
@@ -224,6 +232,11 @@ macro_rules! __cases {
                 reinsert_needs_room_too [C2 I5];
                 never_exceeded_under_a_race [C1 X1];
             }
+            room {
+                hits_take_no_place [C2 I2 I3];
+                replacements_take_no_place [C2 I1];
+                reinsertions_take_no_second_place [C2 I5];
+            }
             memory {
                 memory_goes_back_after_a_flood [C3];
                 dead_slots_do_not_prevent_shrinking [C3 L4];
@@ -232,6 +245,18 @@ macro_rules! __cases {
                 hash_seeds_are_random [C4];
                 counters_tell_what_happened [C5];
                 memory_follows_the_flows [C5 C3];
+            }
+            stable {
+                found_while_drops_insert [L1 V1 I2];
+                found_under_churn [L1 X1 I2];
+                pairs_found_under_churn [L1 X1 I4];
+            }
+            rest {
+                nothing_waits_without_a_burst [U2 I1 C5];
+                a_forgotten_burst_holds_nothing_up [V3 U2];
+                ends_taken_back_pile_nothing_up [C5 R1 I5];
+                ends_and_removals_pile_nothing_up [C5 R1 E2];
+                ends_and_cancellations_pile_nothing_up [C5 R1 E1];
             }
             concurrency {
                 histories_of_one_key_are_linearizable [X1];
@@ -243,10 +268,13 @@ macro_rules! __cases {
             stress {
                 everything_at_once_adds_up [X2 X1 V1 S3 R4 C1];
                 everything_at_once_with_reinsertion_adds_up [X2 I5 V1 C1];
+                everything_at_once_with_forgotten_bursts_goes_on [X2 U2 V3 V1];
             }
             random {
                 runs_in_a_small_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 I1 I2 I4 I5 D4 R1 R4 R6 V1 C1 C2];
                 runs_in_a_large_table_agree_with_the_model [X1 T2 S1 S3 L2 L3 U1 U2 I4 I5 D4 R1 R4 R6 V1 C5];
+                runs_of_colliding_keys_agree_with_the_model [X1 C4 L1 L4 I1 I2 I4 I5 R3 V1 C2];
+                runs_of_keys_alike_agree_with_the_model [X1 C4 L1 L4 I1 I2 I4 I5 R3 V1 C2];
             }
         }
     };

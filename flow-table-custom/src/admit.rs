@@ -70,7 +70,7 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     /// Locks the shards of the keys and of their holders, and finds the holders. Expires holders
-    /// that are due, if told the time. A dead slot on the way is taken out.
+    /// that are due, if told the time.
     #[inline]
     pub(crate) fn find_holders<'c>(
         &'c self,
@@ -79,10 +79,12 @@ impl<K: Key, V: Value> Core<K, V> {
         now: Option<Timestamp>,
         borrowings: &mut Borrowings<K, V>,
     ) -> Found<'c, K, V> {
-        let mut set = ShardSet::one(self.shard_of(hashes.forward));
+        let mut keys = ShardSet::one(self.shard_of(hashes.forward));
         if let Some(hash) = hashes.reply {
-            set.add(self.shard_of(hash));
+            keys.add(self.shard_of(hash));
         }
+        // Again only if other operations have changed the holders meanwhile.
+        let mut set = keys;
         loop {
             let mut locks = Locks::take(self, set);
             let forward = self.find_holder(&mut locks, key, hashes.forward, now, borrowings);
@@ -90,42 +92,35 @@ impl<K: Key, V: Value> Core<K, V> {
                 Some((key, hash)) => self.find_holder(&mut locks, key, hash, now, borrowings),
                 None => None,
             };
-            let mut complete = true;
+            let (mut complete, mut wanted) = (true, keys);
             for holder in [&forward, &reply].into_iter().flatten().filter(|holder| holder.index.is_pair()) {
                 for direction in [Direction::Forward, Direction::Reply] {
-                    complete &= !set.add(self.shard_of(self.hash_in(holder.index, direction)));
+                    let shard = self.shard_of(self.hash_in(holder.index, direction));
+                    wanted.add(shard);
+                    complete &= set.contains(shard);
                 }
             }
             if complete {
                 return Found { locks, forward, reply };
             }
+            set = wanted;
         }
     }
 
     #[inline]
     fn find_holder(
         &self,
-        locks: &mut Locks<'_>,
+        _: &mut Locks<'_>,
         key: &K,
         hash: KeyHash,
         now: Option<Timestamp>,
         borrowings: &mut Borrowings<K, V>,
     ) -> Option<Holder<K, V>> {
-        let segment = self.segment(hash);
-        let inner = locks.shard(self.shard_of(hash));
-        let owned = &mut inner.segments[self.local_segment(hash)];
-        let mut dead = None;
-        let found = segment.find_place(owned, hash, |place, slot| {
-            let Some(flow) = borrowings.acquire(self.entry(slot.entry()), slot.direction()) else {
-                dead = Some(place);
-                return None;
-            };
+        let slot = self.segment(hash).find(hash, |slot| {
+            // A dead slot is its owner's to take out: whoever brought the flow's count to zero is about to do it.
+            let flow = borrowings.acquire(self.entry(slot.entry()), slot.direction())?;
             (flow.key_for(slot.direction()) == Some(key)).then_some(slot)
-        });
-        if let Some(place) = dead {
-            segment.clear(owned, hash, place);
-        }
-        let slot = found?;
+        })?;
         let entry = self.entry(slot.entry());
         let live = match now {
             Some(now) => {
@@ -154,11 +149,14 @@ impl<K: Key, V: Value> Core<K, V> {
         hashes.iter().try_for_each(|(hash, _)| self.reserve(locks.shard(self.shard_of(hash)), hash, slots))
     }
 
-    /// Fills a slot for each key of a flow. There is room, and its shards are locked.
+    /// Fills a slot for each key of a flow, but for those that it has. There is room, and its shards are locked.
     pub(crate) fn link(&self, locks: &mut Locks<'_>, index: EntryIndex, hashes: Hashes) {
         for (hash, direction) in hashes.iter() {
-            let owned = &mut locks.shard(self.shard_of(hash)).segments[self.local_segment(hash)];
-            self.segment(hash).insert(owned, hash, Slot::new(index, direction));
+            let (segment, slot) = (self.segment(hash), Slot::new(index, direction));
+            if segment.find(hash, |other| (other == slot).then_some(())).is_none() {
+                let owned = &mut locks.shard(self.shard_of(hash)).segments[self.local_segment(hash)];
+                segment.insert(owned, hash, slot);
+            }
         }
     }
 

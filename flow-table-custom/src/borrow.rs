@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::entry::FlowEntry;
 use crate::hash::KeyHash;
 use crate::lookup::has_key;
-use crate::segment::{Glance, Seen};
+use crate::segment::Glance;
 use crate::slot::Slot;
 
 /// A borrowed flow, and which of its keys was looked up.
@@ -79,10 +79,7 @@ impl<K: Key, V: Value> Core<K, V> {
     /// As for [`borrow`](Self::borrow).
     #[inline(never)]
     unsafe fn search_borrowed<'b>(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<Found<'b, K, V>> {
-        self.segment(hash).search(hash, |slot| {
-            // SAFETY: by (1).
-            let Some(flow) = (unsafe { self.peek(slot) }) else { return Seen::Other };
-            self.see(flow, slot, key, now, || flow.refs().count()).map(|()| (flow, slot.direction()))
-        })
+        // SAFETY: by (1).
+        self.search_by(key, hash, now, 0, |slot| unsafe { self.peek(slot) })
     }
 }

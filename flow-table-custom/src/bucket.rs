@@ -133,6 +133,13 @@ impl Bucket {
         self.tags[half].store(word, Ordering::Release);
     }
 
+    /// How many flows were put further on; nothing if the count has stuck. Under the shard's lock.
+    pub(crate) fn overflow(&self) -> Option<u64> {
+        // Relaxed: only the holder of the lock stores.
+        let count = self.tags[1].load(Ordering::Relaxed) >> OVERFLOW_SHIFT & OVERFLOW_MAX;
+        (count < OVERFLOW_MAX).then_some(count)
+    }
+
     /// One more flow was put further on. Under the shard's lock. Sticks at the maximum.
     pub(crate) fn count_overflow(&self) {
         self.change_overflow(|count| (count + 1).min(OVERFLOW_MAX));

@@ -64,7 +64,7 @@ impl<K, V> Drop for FlowBurst<'_, K, V> {
     fn drop(&mut self) {
         self.core.bursts.close(self.announced);
         if self.core.limbo.len() != 0 {
-            drop(self.core.collect());
+            self.core.collect_all();
         }
     }
 }

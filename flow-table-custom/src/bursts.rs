@@ -9,16 +9,20 @@
 //!   count to zero ([`release`]) and looking for announcements ([`Bursts::none_open`]) are too. So of a burst and a last release, at
 //!   least one sees the other: the burst finds nobody there, or the releaser finds the burst.
 //! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the epoch moves on only
-//!   when the side of the epoch before is empty. Two moves after the stamp, both sides were seen empty since, so every
-//!   burst that could have seen the flow is closed. New bursts go to the new side, so a stream of overlapping bursts never
-//!   holds the epoch up. (The scheme of SRCU in the Linux kernel.)
+//!   when the side of the epoch before is empty. It is stamped, and moved, under one lock, that of [`Limbo`]: so each look at a side
+//!   is wholly before a stamp or wholly after it. Two moves after the stamp, both sides were seen empty *since*, so every burst that
+//!   could have seen the flow is closed, on whichever side it announced itself. (It may have read the epoch long before it did.)
+//! * New bursts go to the new side, so a stream of overlapping bursts never holds the epoch up. (The scheme of SRCU in the Linux
+//!   kernel, which has one updater at a time for the same reason.)
 //! * Counters are striped by thread: opening and closing touch one line, normally owned by the thread's own core.
 //!
+//! [`Limbo`]: crate::limbo::Limbo
 //! [`is_referenced`]: crate::refs::RefWord::is_referenced
 //! [`release`]: crate::refs::RefWord::release
 
 use crossbeam::utils::CachePadded;
 
+use crate::limbo::Waiting;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Open bursts, for the even and the odd epochs.
@@ -84,22 +88,47 @@ impl Bursts {
         self.is_empty(0) && self.is_empty(1)
     }
 
-    /// The stamp for something that ended just now.
-    pub(crate) fn stamp(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
+    /// The stamp for something that ended before this call.
+    pub(crate) fn stamp(&self, _: &mut Waiting) -> u64 {
+        // Relaxed: stored under the same lock.
+        self.epoch.load(Ordering::Relaxed)
     }
 
     /// Moves the epoch on as far as open bursts allow; everything stamped before the result may go.
-    pub(crate) fn safe_before(&self) -> u64 {
+    pub(crate) fn safe_before(&self, _: &mut Waiting) -> u64 {
+        // Relaxed: stored under the same lock.
+        let mut epoch = self.epoch.load(Ordering::Relaxed);
+        for _ in 0..2 {
+            if !self.is_empty((epoch + 1) as usize & 1) {
+                break;
+            }
+            epoch += 1;
+            // SeqCst: pairs with `open`, so that new bursts go to the new side.
+            self.epoch.store(epoch, Ordering::SeqCst);
+        }
+        epoch.saturating_sub(1)
+    }
+
+    /// What [`safe_before`](Self::safe_before) must not be: a look at a side may be older than the stamp that it lets go.
+    #[cfg(all(test, flow_table_loom))]
+    pub(crate) fn safe_before_without_lock(&self) -> u64 {
         for _ in 0..2 {
             let epoch = self.epoch.load(Ordering::SeqCst);
             if !self.is_empty((epoch + 1) as usize & 1) {
                 break;
             }
-            // SeqCst: pairs with `open` and `stamp`. A failure means that somebody else moved it.
             let _ = self.epoch.compare_exchange(epoch, epoch + 1, Ordering::SeqCst, Ordering::SeqCst);
         }
         self.epoch.load(Ordering::SeqCst).saturating_sub(1)
+    }
+
+    /// The table ends, and no burst can be used any more, as each borrows it: announcements that are left are of bursts that were
+    /// leaked. They are taken back, so that nothing waits for them.
+    pub(crate) fn forget(&self) {
+        for stripe in &self.stripes {
+            // SeqCst: pairs with `is_empty`, for handles that are dropped meanwhile.
+            stripe.0.iter().for_each(|side| side.store(0, Ordering::SeqCst));
+        }
     }
 }
 
@@ -109,34 +138,45 @@ mod tests {
 
     #[test]
     fn garbage_waits_for_older_bursts_only() {
-        let bursts = Bursts::new(4);
+        let (bursts, mut lock) = (Bursts::new(4), Waiting::default());
         assert!(bursts.none_open());
         let old = bursts.open(1);
         assert!(!bursts.none_open());
-        let stamp = bursts.stamp();
-        assert!(bursts.safe_before() <= stamp);
+        let stamp = bursts.stamp(&mut lock);
+        assert!(bursts.safe_before(&mut lock) <= stamp);
         let young = bursts.open(2);
-        assert!(bursts.safe_before() <= stamp);
+        assert!(bursts.safe_before(&mut lock) <= stamp);
         bursts.close(old);
-        bursts.safe_before();
+        bursts.safe_before(&mut lock);
         let younger = bursts.open(1);
         bursts.close(young);
-        assert!(bursts.safe_before() > stamp, "only a burst that opened later is left");
+        assert!(bursts.safe_before(&mut lock) > stamp, "only a burst that opened later is left");
         bursts.close(younger);
         assert!(bursts.none_open());
     }
 
     #[test]
     fn overlapping_bursts_never_hold_the_epoch_up() {
-        let bursts = Bursts::new(1);
+        let (bursts, mut lock) = (Bursts::new(1), Waiting::default());
         let mut open = bursts.open(0);
-        let first = bursts.stamp();
+        let first = bursts.stamp(&mut lock);
         for _ in 0..8 {
             let next = bursts.open(0);
             bursts.close(open);
             open = next;
-            bursts.safe_before();
+            bursts.safe_before(&mut lock);
         }
-        assert!(bursts.safe_before() > first);
+        assert!(bursts.safe_before(&mut lock) > first);
+    }
+
+    #[test]
+    fn nothing_waits_for_leaked_bursts_of_a_table_that_has_ended() {
+        let (bursts, mut lock) = (Bursts::new(2), Waiting::default());
+        bursts.open(0);
+        bursts.safe_before(&mut lock);
+        bursts.open(1);
+        let stamp = bursts.stamp(&mut lock);
+        bursts.forget();
+        assert!(bursts.none_open() && bursts.safe_before(&mut lock) > stamp);
     }
 }

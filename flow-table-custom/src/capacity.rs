@@ -1,6 +1,6 @@
 use crossbeam::utils::CachePadded;
 
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
 /// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
 /// table has let it go. Both are in one word, so no reservation goes by a limit that has been lowered meanwhile.
@@ -17,6 +17,8 @@ pub(crate) struct Capacity {
     word: CachePadded<AtomicU64>,
     /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are entries.
     limit: AtomicUsize,
+    /// Held while both are set.
+    setting: Mutex<()>,
 }
 
 const HELD_BITS: u32 = 32;
@@ -28,14 +30,40 @@ fn in_word(limit: usize) -> u64 {
 
 impl Capacity {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { word: CachePadded::new(AtomicU64::new(in_word(limit))), limit: AtomicUsize::new(limit) }
+        Self {
+            word: CachePadded::new(AtomicU64::new(in_word(limit))),
+            limit: AtomicUsize::new(limit),
+            setting: Mutex::new(()),
+        }
     }
 
-    /// Room for one flow, if there is any.
+    /// Whether there was no room a moment ago.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word & HELD_MASK >= word >> HELD_BITS
+    }
+
+    /// How many flows must go before there is room for one more.
+    pub(crate) fn excess(&self) -> usize {
+        let word = self.word.load(Ordering::Relaxed);
+        ((word & HELD_MASK) + 1).saturating_sub(word >> HELD_BITS) as usize
+    }
+
+    /// Room for one flow, if there is any. What is reserved and given back refuses others meanwhile: reserve last.
     #[inline]
     pub(crate) fn reserve(&self) -> bool {
         let more = |word: u64| (word & HELD_MASK < word >> HELD_BITS).then(|| word + 1);
         self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Room for one flow in exchange for that of `flows`, if that is not too much for a limit that was lowered meanwhile.
+    pub(crate) fn exchange(&self, flows: usize) -> bool {
+        let less = |word: u64| {
+            let held = (word & HELD_MASK) - flows as u64;
+            (held < word >> HELD_BITS).then_some(word - flows as u64 + 1)
+        };
+        self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     /// What [`reserve`](Self::reserve) must not be: room whatever the limit is by now.
@@ -59,6 +87,7 @@ impl Capacity {
     }
 
     pub(crate) fn set_limit(&self, limit: usize) {
+        let _both = self.setting.lock();
         self.limit.store(limit, Ordering::Relaxed);
         let limited = |word: u64| Some(word & HELD_MASK | in_word(limit));
         let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, limited);

@@ -1,18 +1,18 @@
 //! The end of the table, which its handles may outlive.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread;
 
 use crate::core::Core;
 use crate::entry::HELD;
+use crate::panics::Panics;
 
 impl<K, V> Core<K, V> {
-    /// Lets every flow go, and leaves the core to the entries that handles keep. No burst is open, and no operation of the
-    /// table runs or will. If values panic as they are dropped, the first of these panics goes on at the end.
+    /// Lets every flow go, and leaves the core to the entries that handles keep. No burst can be used any more (some may have been
+    /// leaked), and no operation of the table runs or will. If values panic as they are dropped, the first of these panics goes on
+    /// at the end.
     pub(crate) fn close(this: &Arc<Self>) {
-        let mut panics = Panics(None);
+        this.bursts.forget();
+        let mut panics = Panics::none();
         for shard in 0..this.shards.len() {
             for pair in [false, true] {
                 let pages: Vec<u32> = this.lock(shard).slab(pair).pages().collect();
@@ -21,11 +21,7 @@ impl<K, V> Core<K, V> {
                 }
             }
         }
-        let orphans = std::mem::take(&mut *this.orphans.lock());
-        orphans.into_iter().for_each(|orphan| panics.catch(|| drop(orphan)));
-        while this.limbo.len() != 0 {
-            panics.catch(|| drop(this.collect()));
-        }
+        drop(this.collect(&mut panics));
         this.keeper.leave(Arc::clone(this));
         for shard in &this.shards {
             let mut inner = shard.lock();
@@ -37,9 +33,9 @@ impl<K, V> Core<K, V> {
     }
 
     fn close_page(&self, shard: usize, page: u32, pair: bool, panics: &mut Panics) {
-        let mut flows = Vec::new();
-        self.collect_page(shard, page, pair, &mut flows);
-        for flow in flows {
+        let mut noted = Vec::new();
+        self.note_page(shard, page, pair, &mut noted);
+        for flow in noted.into_iter().filter_map(|(index, generation)| self.upgrade(index, generation)) {
             let entry = flow.entry();
             entry.state().detach();
             let held = entry.options().clear_own(HELD);
@@ -49,26 +45,6 @@ impl<K, V> Core<K, V> {
             let last = entry.refs().release();
             debug_assert!(!last, "released with a handle at hand");
             panics.catch(|| drop(flow));
-        }
-    }
-}
-
-/// The first of several panics.
-struct Panics(Option<Box<dyn Any + Send>>);
-
-impl Panics {
-    fn catch(&mut self, action: impl FnOnce()) {
-        // What a panic may leave behind is the value's own; ours is kept by guards.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(action)) {
-            self.0.get_or_insert(panic);
-        }
-    }
-
-    fn resume(self) {
-        if let Some(panic) = self.0
-            && !thread::panicking()
-        {
-            resume_unwind(panic);
         }
     }
 }

@@ -6,35 +6,37 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use crossbeam::utils::CachePadded;
-use flow_table_api::{Ended, Key, KeyHasher, TableConfig, Timestamp, Value};
+use flow_table_api::{Key, KeyHasher, TableConfig, Timestamp, Value};
 
 use crate::buckets::Buckets;
 use crate::bursts::Bursts;
 use crate::capacity::Capacity;
 use crate::due::DueTimes;
 use crate::entry::Entry;
-use crate::handle::StrongRef;
-use crate::hash::KeyHash;
+use crate::hash::{KeyHash, Tag};
 use crate::index::EntryIndex;
 use crate::keeper::Keeper;
 use crate::limbo::Limbo;
 use crate::memory::{PageId, PagePool};
 use crate::page::{Page, entry_at};
 use crate::segment::Segment;
-use crate::shard::{Notice, Shard, ShardInner};
-use crate::sync::{AtomicUsize, Mutex, MutexGuard};
+use crate::shard::{Shard, ShardInner};
+use crate::sync::{AtomicUsize, MutexGuard};
 
 /// For so many pages of flows, one that is free is kept for the next flows.
 const IN_USE_PER_FREE: usize = 2;
-/// Flows in a segment when the table is full, about: few enough that replacing its array takes microseconds.
-const SEGMENT_FLOWS: usize = 8192;
-const SEGMENTS_MAX: usize = 2048;
-const SHARDS_MAX: usize = 64;
+/// Log2 of the number of segments. The same for all tables, however small, as the capacity may be raised: with 16 million flows,
+/// a segment has some 8,000, few enough that replacing its array takes microseconds. Fewer where schedules are explored, so that
+/// segments fill.
+const SEGMENT_BITS: u32 = if cfg!(flow_table_shuttle) { 2 } else { 11 };
+const SEGMENTS: usize = 1 << SEGMENT_BITS;
+const SHARDS_MAX: usize = if SEGMENTS < 64 { SEGMENTS } else { 64 };
+
+const _: () = assert!(SEGMENT_BITS + KeyHash::BUCKET_BITS + Tag::BITS <= u32::BITS, "the parts of a hash overlap");
 
 pub(crate) struct Core<K, V> {
     pub(crate) hasher: KeyHasher,
-    pub(crate) segments: Box<[Segment]>,
-    segment_bits: u32,
+    pub(crate) segments: Box<[Segment; SEGMENTS]>,
     shard_bits: u32,
     pub(crate) shards: Box<[CachePadded<Shard>]>,
     pub(crate) due: DueTimes,
@@ -44,9 +46,6 @@ pub(crate) struct Core<K, V> {
     singles: PagePool,
     pairs: PagePool,
     pub(crate) buckets: Buckets,
-    /// Ended flows that were let go but not handed over, because a callback panicked or an insertion made room in vain: handed
-    /// over first by the next reap.
-    pub(crate) orphans: Mutex<Vec<Ended<StrongRef<K, V>>>>,
     /// The shard at which the next reap starts.
     pub(crate) reap_from: AtomicUsize,
     pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
@@ -68,12 +67,10 @@ impl<K: Key, V: Value> Core<K, V> {
             None => processors * 4,
         };
         let shards = shards.min(SHARDS_MAX).next_power_of_two();
-        let segments = config.capacity().div_ceil(SEGMENT_FLOWS).min(SEGMENTS_MAX).next_power_of_two().max(shards);
-        let shard = || CachePadded::new(Shard::new(segments / shards));
+        let shard = || CachePadded::new(Shard::new(SEGMENTS / shards));
         Arc::new_cyclic(|me| Self {
             hasher: config.hasher(),
-            segments: std::iter::repeat_with(Segment::new).take(segments).collect(),
-            segment_bits: segments.trailing_zeros(),
+            segments: Box::new(std::array::from_fn(|_| Segment::new())),
             shard_bits: shards.trailing_zeros(),
             shards: std::iter::repeat_with(shard).take(shards).collect(),
             due: DueTimes::new(shards),
@@ -83,7 +80,6 @@ impl<K: Key, V: Value> Core<K, V> {
             singles: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
             pairs: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
             buckets: Buckets::new(),
-            orphans: Mutex::new(Vec::new()),
             reap_from: AtomicUsize::new(0),
             keeper: Keeper::new(),
             me: me.clone(),
@@ -134,14 +130,13 @@ impl<K, V> Core<K, V> {
 
     #[inline]
     pub(crate) fn segment(&self, hash: KeyHash) -> &Segment {
-        // The prefix is below the number of segments.
-        &self.segments[hash.prefix(self.segment_bits)]
+        &self.segments[hash.prefix(SEGMENT_BITS)]
     }
 
     /// The segment's number within its shard.
     #[inline]
     pub(crate) fn local_segment(&self, hash: KeyHash) -> usize {
-        hash.prefix(self.segment_bits) & ((1 << (self.segment_bits - self.shard_bits)) - 1)
+        hash.prefix(SEGMENT_BITS) & ((1 << (SEGMENT_BITS - self.shard_bits)) - 1)
     }
 
     #[inline]
@@ -158,7 +153,7 @@ impl<K, V> Core<K, V> {
     pub(crate) fn notify(&self, entry: Entry<K, V>) {
         let (page, index) = Page::of(entry);
         let shard = page.shard();
-        self.shards[shard].notices.push(Notice { entry: index, generation: entry.refs().generation() });
+        self.shards[shard].notices.leave(index.page(), page.notices(), index.place());
         self.due.lower(shard, Timestamp::ZERO);
     }
 }

@@ -3,6 +3,8 @@ use flow_table_api::Direction;
 
 use crate::core::Core;
 use crate::index::EntryIndex;
+use crate::nesting;
+use crate::panics::Panics;
 use crate::reap::{BATCH, Claimed};
 use crate::shard::ShardInner;
 
@@ -11,14 +13,15 @@ use crate::shard::ShardInner;
 pub(crate) struct Doomed<'c, K, V> {
     core: &'c Core<K, V>,
     shard: usize,
-    /// Without slots. From `undropped` on, keys and values are still there.
+    /// Without slots, but with keys and values.
     entries: ArrayVec<EntryIndex, BATCH>,
-    undropped: usize,
+    /// Some went to limbo.
+    waits: bool,
 }
 
 impl<'c, K, V> Doomed<'c, K, V> {
     pub(crate) const fn new(core: &'c Core<K, V>, shard: usize) -> Self {
-        Self { core, shard, entries: ArrayVec::new_const(), undropped: 0 }
+        Self { core, shard, entries: ArrayVec::new_const(), waits: false }
     }
 
     /// Gives up the table's references to the one-key flows among the claimed, and takes the slots of those out that nobody
@@ -47,32 +50,27 @@ impl<'c, K, V> Doomed<'c, K, V> {
         if self.entries.is_empty() {
             return;
         }
-        if !core.bursts.none_open() {
-            core.limbo.push(core.bursts.stamp(), self.entries.drain(..));
+        if !core.bursts.none_open() || nesting::is_deepest() {
+            core.limbo.push(&core.bursts, self.entries.drain(..));
+            self.waits = true;
         } else if const { !std::mem::needs_drop::<(K, V)>() } {
             self.entries.drain(..).for_each(|index| core.free(inner, index));
         }
     }
 
     /// Drops the flows and frees the entries. No shard is locked.
-    pub(crate) fn run(mut self) {
-        while let Some(&index) = self.entries.get(self.undropped) {
-            self.undropped += 1;
+    pub(crate) fn run(self, panics: &mut Panics) {
+        for &index in &self.entries {
             // SAFETY: `take_from` brought the count to zero and saw no burst open since; this is done once.
-            unsafe { self.core.entry(index).drop_flow() };
-        }
-    }
-}
-
-impl<K, V> Drop for Doomed<'_, K, V> {
-    /// Frees what was dropped. If a drop panicked, the rest waits in limbo for the next who looks there.
-    fn drop(&mut self) {
-        if self.entries.len() > self.undropped {
-            self.core.limbo.push(0, self.entries.drain(self.undropped..));
+            unsafe { self.core.entry(index).drop_flow(panics) };
         }
         if !self.entries.is_empty() {
             let mut inner = self.core.lock(self.shard);
-            self.entries.drain(..).for_each(|index| self.core.free(&mut inner, index));
+            self.entries.iter().for_each(|&index| self.core.free(&mut inner, index));
+        }
+        if self.waits {
+            // A burst that was open may have looked into limbo before the flows came there.
+            drop(self.core.collect(panics));
         }
     }
 }

@@ -37,7 +37,8 @@ impl DueTimes {
     /// The shard has been searched for work, and what is left is due at `time`. Under its lock; look for notices next.
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
-        self.0[shard].store(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
+        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as long for both.)
+        self.0[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 
     /// Whether there may be work in the shard at `now`.

@@ -13,15 +13,18 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Detaches the active flow under `key`; one that has ended is no longer found.
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hashes = self.hashes(key, None);
-        let mut borrowings = Borrowings::new();
-        let mut found = self.find_holders((key, None), hashes, None, &mut borrowings);
-        let holder = found.forward.take()?;
-        let removed = self.detach(&mut found.locks, &holder.handle());
-        if !removed {
+        Borrowings::lend(|borrowings| {
+            let mut found = self.find_holders((key, None), hashes, None, borrowings);
+            let holder = found.forward.take()?;
+            let flow = holder.handle();
+            if self.detach(&mut found.locks, &flow) {
+                return Some(flow);
+            }
             self.unlink_locked(&mut found.locks, holder.index);
-        }
-        drop(found);
-        removed.then(|| holder.handle())
+            // Not the last one: it was found by another.
+            drop(flow);
+            None
+        })
     }
 
     /// Detaches this very flow; whether it was active.

@@ -17,8 +17,8 @@
 //! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
 //!   them. They are read with a counted reference, or within a burst that saw the count not zero. They are
 //!   written and dropped by the one owner of an unreferenced entry.
-//! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, changed under the lock of the entry's
-//!   shard only; [`PAIR`] tells the layout.
+//! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, so never of a free entry, changed under the
+//!   lock of the entry's shard only; [`PAIR`] tells the layout.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,6 +28,8 @@ use std::ptr::{self, NonNull};
 use flow_table_api::state::{FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
 
+use crate::nesting::Nested;
+use crate::panics::Panics;
 use crate::refs::RefWord;
 
 /// The table owns one of the references.
@@ -252,15 +254,19 @@ impl<K, V> Entry<K, V> {
         }
     }
 
-    /// Drops keys and value. If one of their drops panics, the others are still dropped.
+    /// Drops keys and value. If one of their drops panics, the others are still dropped, and the panic goes to `panics`.
     ///
     /// # Safety
     ///
     /// 1. The caller brought the count to zero, no burst that could see the entry is open, and this is done once.
-    pub(crate) unsafe fn drop_flow(self) {
+    pub(crate) unsafe fn drop_flow(self, panics: &mut Panics) {
         if const { std::mem::needs_drop::<(K, V)>() } {
-            // SAFETY: by (1). Dropping the parts drops the rest if one panics.
-            drop(unsafe { self.take() });
+            // SAFETY: by (1).
+            let NewFlowParts { key, reply, value, .. } = unsafe { self.take() };
+            let _nested = Nested::enter();
+            panics.catch(|| drop(value));
+            panics.catch(|| drop(key));
+            panics.catch(|| drop(reply));
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::entry::{Entry, FlowEntry};
 use crate::index::EntryIndex;
 use crate::page::Page;
+use crate::panics::Panics;
 
 /// A handle: a counted strong reference to a flow, in one word. See [`FlowRef`].
 pub struct StrongRef<K, V> {
@@ -93,11 +94,13 @@ impl<K, V> StrongRef<K, V> {
     #[cold]
     #[inline(never)]
     fn drop_slow(&mut self) {
+        let mut panics = Panics::none();
         // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within `finish`. What
         // may have to be dropped last of all, the core itself, comes back in `keeper`, so that no reference to the core
         // is left when it goes.
-        let keeper = unsafe { self.core().as_ref() }.finish(self.entry());
+        let keeper = unsafe { self.core().as_ref() }.finish(self.entry(), &mut panics);
         drop(keeper);
+        panics.resume();
     }
 }
 

@@ -4,15 +4,18 @@ use std::num::NonZeroU8;
 /// The 32 bits of a key's hash that the table uses, kept beside each entry so that moving a slot needs no key.
 ///
 /// ```text
-///  31              32-s                    8 7        0
+///  31             21 20                    8 7        0
 /// +-----------------+-----------------------+----------+
-/// | segment, s bits |        bucket         |   tag    |     s: log2 of the table's segments
+/// |     segment     |        bucket         |   tag    |
 /// +-----------------+-----------------------+----------+
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyHash(u32);
 
 impl KeyHash {
+    /// Bits that tell the home bucket.
+    pub(crate) const BUCKET_BITS: u32 = 13;
+
     #[inline]
     pub(crate) const fn new(hash: u64) -> Self {
         Self((hash >> 32) as u32)
@@ -37,7 +40,7 @@ impl KeyHash {
     /// The home bucket among `mask + 1`.
     #[inline]
     pub(crate) const fn bucket(self, mask: usize) -> usize {
-        (self.0 >> 8) as usize & mask
+        (self.0 >> Tag::BITS) as usize & mask
     }
 
     /// The tag; zero marks an empty slot, so it gives its share to one.
@@ -61,6 +64,8 @@ impl fmt::Debug for KeyHash {
 pub(crate) struct Tag(NonZeroU8);
 
 impl Tag {
+    pub(crate) const BITS: u32 = u8::BITS;
+
     #[inline]
     pub(crate) const fn get(self) -> u8 {
         self.0.get()

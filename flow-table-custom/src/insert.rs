@@ -1,9 +1,10 @@
 //! `insert`, `insert_if_absent`, and the insertion of the packet-miss path.
 
-use flow_table_api::{Direction, EndReason, Ended, Inserted, Key, NewFlow, Status, Timestamp, Value};
+use flow_table_api::{Direction, EndReason, Inserted, Key, NewFlow, Status, Timestamp, Value};
 
 use crate::admit::Hashes;
 use crate::core::Core;
+use crate::entry::HELD;
 use crate::handle::StrongRef;
 use crate::index::EntryIndex;
 use crate::install::conflict;
@@ -33,6 +34,8 @@ pub(crate) enum Refusal<K, V> {
     OutOfMemory,
 }
 
+type InsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, Refusal<K, V>>;
+
 /// A flow in its entry, filed under its deadline, not yet found by anyone.
 struct Prepared {
     index: EntryIndex,
@@ -47,7 +50,7 @@ impl<K: Key, V: Value> Core<K, V> {
         flow: &mut Option<NewFlow<K, V>>,
         now: Timestamp,
         mode: Mode,
-    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
+    ) -> InsertResult<K, V> {
         let new = flow.as_ref().expect("the caller's flow");
         let hashes = self.hashes(new.key(), new.reply_key());
         self.insert_hashed(flow, hashes, now, mode)
@@ -61,7 +64,7 @@ impl<K: Key, V: Value> Core<K, V> {
         hashes: Hashes,
         now: Timestamp,
         mode: Mode,
-    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
+    ) -> InsertResult<K, V> {
         let new = flow.as_ref().expect("the caller's flow");
         if new.reply_key() == Some(new.key()) {
             return Err(Refusal::IdenticalKeys);
@@ -88,13 +91,10 @@ impl<K: Key, V: Value> Core<K, V> {
         // The bucket is far away: it comes while the entry is written.
         segment.prefetch(hash);
         let mut inner = self.lock(shard);
-        if !self.capacity.reserve() {
+        if self.capacity.is_full() {
             return None;
         }
-        let Ok((index, generation)) = inner.slab(false).alloc(self, shard, false) else {
-            self.capacity.give_back(1);
-            return None;
-        };
+        let (index, generation) = inner.slab(false).alloc(self, shard, false).ok()?;
         inner.entries += 1;
         self.write(index, flow.take()?, hashes);
         let entry = self.entry(index);
@@ -102,10 +102,10 @@ impl<K: Key, V: Value> Core<K, V> {
         // The bucket last, to give it time.
         let armed = inner.timers.arm(index, deadline, &mut self.filed());
         let vacancy = armed.ok().and_then(|()| segment.vacancy(&inner.segments[local], hash));
-        let Some(place) = vacancy else {
+        // Reserved only by those who then install: a place that is taken and given back refuses others meanwhile.
+        let Some(place) = vacancy.filter(|_| self.capacity.reserve()) else {
             inner.timers.disarm(index, &mut self.filed());
             self.take_back(&mut inner, index, flow);
-            self.capacity.give_back(1);
             return None;
         };
         let handle = self.publish(index, generation);
@@ -126,53 +126,73 @@ impl<K: Key, V: Value> Core<K, V> {
         hashes: Hashes,
         now: Timestamp,
         mode: Mode,
-    ) -> Result<Inserted<StrongRef<K, V>>, Refusal<K, V>> {
+    ) -> InsertResult<K, V> {
         let mut room = Room::new(self, now);
         loop {
-            let mut borrowings = Borrowings::new();
-            let new = flow.as_ref().expect("the caller's flow");
-            let keys = (new.key(), new.reply_key());
-            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings);
-            if let Some((holder, key)) = conflict(&found, mode) {
-                return Err(Refusal::Held { holder: holder.handle(), key });
-            }
-            let replaces = found.forward.as_ref().is_some_and(|holder| holder.live);
-            let reserved = self.capacity.reserve();
-            if !reserved && !replaces {
-                drop(found);
-                drop(borrowings);
-                if room.make() {
-                    continue;
+            let outcome =
+                Borrowings::lend(|borrowings| self.try_insert(flow, hashes, mode, &mut room, borrowings));
+            match outcome {
+                Some(Ok(mut inserted)) => {
+                    inserted.made_room = room.take();
+                    return Ok(inserted);
                 }
-                self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
-                return Err(Refusal::Full);
-            }
-            let Ok(Prepared { index, generation, deadline }) = self.prepare(&mut found.locks, flow, hashes, now)
-            else {
-                self.capacity.give_back(usize::from(reserved));
-                return Err(Refusal::OutOfMemory);
-            };
-            let mut inserted = Inserted::new(self.publish(index, generation));
-            if let Some((old, status)) = self.install(&mut found, index, hashes, deadline) {
-                // Of a flow that ended while it was being replaced, the reap takes care, unless its room is needed.
-                let reason = match status {
-                    Status::Expired => Some(EndReason::Expired),
-                    Status::Cancelled => Some(EndReason::Cancelled),
-                    Status::Detached | Status::Active => None,
-                };
-                if reason.is_none() || !reserved {
-                    let old = self.let_go(&mut found.locks, old);
-                    self.capacity.give_back(usize::from(reserved));
-                    match reason {
-                        None => inserted.replaced = Some(old),
-                        Some(reason) => room.add(Ended { flow: old, reason }),
-                    }
+                Some(Err(refusal)) => return Err(refusal),
+                None if room.make() => {}
+                None => {
+                    self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
+                    return Err(Refusal::Full);
                 }
             }
-            drop(found);
-            inserted.made_room = room.take();
-            return Ok(inserted);
         }
+    }
+
+    /// Inserts the flow, unless the table is full.
+    fn try_insert(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: Hashes,
+        mode: Mode,
+        room: &mut Room<'_, K, V>,
+        borrowings: &mut Borrowings<K, V>,
+    ) -> Option<InsertResult<K, V>> {
+        let (now, new) = (room.now(), flow.as_ref().expect("the caller's flow"));
+        let keys = (new.key(), new.reply_key());
+        let mut found = self.find_holders(keys, hashes, Some(now), borrowings);
+        if let Some((holder, key)) = conflict(&found, mode) {
+            return Some(Err(Refusal::Held { holder: holder.handle(), key }));
+        }
+        // A flow that replaces another takes its place.
+        let replaces = found.forward.as_ref().is_some_and(|holder| holder.live);
+        if !replaces && room.is_missing() {
+            return None;
+        }
+        let Ok(Prepared { index, generation, deadline }) = self.prepare(&mut found.locks, flow, hashes, now)
+        else {
+            return Some(Err(Refusal::OutOfMemory));
+        };
+        if !replaces && !room.reserve() {
+            let inner = found.locks.shard(self.shard_of(hashes.forward));
+            inner.timers.disarm(index, &mut self.filed());
+            self.take_back(inner, index, flow);
+            return None;
+        }
+        let mut inserted = Inserted::new(self.publish(index, generation));
+        if let Some(old) = self.install(&mut found, index, hashes, deadline) {
+            let reason = match old.state().load().status {
+                Status::Detached | Status::Active => None,
+                // It ended by itself while it was being replaced: the reap takes care of it, unless its place is needed.
+                Status::Expired => Some(EndReason::Expired),
+                Status::Cancelled => Some(EndReason::Cancelled),
+            };
+            if reason.is_none() || !self.capacity.reserve() {
+                let old = self.let_go(&mut found.locks, old);
+                match reason {
+                    None => inserted.replaced = Some(old),
+                    Some(reason) => room.add(old, reason),
+                }
+            }
+        }
+        Some(Ok(inserted))
     }
 
     /// All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
@@ -214,6 +234,7 @@ impl<K: Key, V: Value> Core<K, V> {
     fn take_back(&self, inner: &mut ShardInner, index: EntryIndex, flow: &mut Option<NewFlow<K, V>>) {
         // SAFETY: it was written just now, and nobody references it: it was not published.
         *flow = Some(unsafe { self.entry(index).take() }.into());
+        self.entry(index).options().clear_own(HELD);
         self.free(inner, index);
     }
 

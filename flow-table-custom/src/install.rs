@@ -5,6 +5,7 @@ use flow_table_api::{Direction, Key, Status, Timestamp, Value};
 use crate::admit::{Found, Hashes, Holder};
 use crate::core::Core;
 use crate::entry::Entry;
+use crate::hash::KeyHash;
 use crate::index::EntryIndex;
 use crate::insert::Mode;
 use crate::locks::Locks;
@@ -18,67 +19,78 @@ impl<K: Key, V: Value> Core<K, V> {
         self.due.lower(shard, deadline);
     }
 
-    /// Makes a detached flow that is filed under `deadline` active under its keys, in place of whoever is found under them.
-    /// Its shards are locked. Gives the live flow that it replaced, with the status that that one has now.
+    /// Makes a flow that is filed under `deadline` active under its keys, in place of whoever is found under them. Its shards are
+    /// locked. Gives the live flow that it replaced.
+    ///
+    /// At no moment is a key without the flow that it had or has: look-ups prefer a live flow to one that has expired and is still
+    /// held, which goes last, in another version of the segment.
     pub(crate) fn install(
         &self,
         found: &mut Found<'_, K, V>,
         index: EntryIndex,
         hashes: Hashes,
         deadline: Timestamp,
-    ) -> Option<(Entry<K, V>, Status)> {
+    ) -> Option<Entry<K, V>> {
         let Found { locks, forward, reply } = found;
         let entry = self.entry(index);
-        let ended = |holder: &&Holder<K, V>| !holder.live && holder.index != index;
-        for holder in [&*forward, &*reply].into_iter().flatten().filter(ended) {
-            self.unlink_locked(locks, holder.index);
-        }
         let old = forward.as_ref().filter(|holder| holder.live);
-        let activate = || entry.state().activate(deadline).expect("not active, and its shard is locked");
+        self.link(locks, index, hashes);
         match old {
             None => {
                 // The compare-and-swap makes all keys appear at once.
-                self.link(locks, index, hashes);
-                activate();
+                entry.state().activate(deadline).expect("not active, and its shard is locked");
+                if forward.is_some() || reply.is_some() {
+                    self.bump(locks, hashes.iter().map(|(hash, _)| hash));
+                }
             }
             Some(old) => {
-                self.link(locks, index, hashes);
-                self.switch(locks, old.index, hashes, || {
-                    old.entry.state().detach();
-                    activate();
-                });
-                self.unlink_locked(locks, old.index);
+                self.announce(locks, old.index, index, hashes, deadline);
+                old.entry.state().detach();
+                // Unless a look-up has done it.
+                entry.state().start(deadline);
+                self.concerned(old.index, hashes).for_each(|(shard, _)| self.shards[shard].switch.end());
             }
+        }
+        for holder in [&*forward, &*reply].into_iter().flatten().filter(|holder| holder.index != index) {
+            self.unlink_locked(locks, holder.index);
         }
         let shard = self.shard_of(hashes.forward);
         self.count(shard, locks.shard(shard), deadline);
         let old = old?.entry;
-        let status = old.state().load().status;
-        if status == Status::Detached {
+        if old.state().load().status == Status::Detached {
             self.shards[shard].counters.replaced.add(1);
         }
-        Some((old, status))
+        Some(old)
     }
 
-    /// Runs `change` while look-ups that miss the keys of the old or the new flow wait. Their shards are locked.
-    fn switch(&self, locks: &mut Locks<'_>, old: EntryIndex, hashes: Hashes, change: impl FnOnce()) {
-        let mut switched: Vec<_> = hashes.iter().map(|(hash, _)| hash).collect();
-        switched.push(self.hash_in(old, Direction::Forward));
-        if old.is_pair() {
-            switched.push(self.hash_in(old, Direction::Reply));
+    /// Announces a replacement to the look-ups of all keys of both flows. Their shards are locked.
+    fn announce(
+        &self,
+        locks: &mut Locks<'_>,
+        old: EntryIndex,
+        new: EntryIndex,
+        hashes: Hashes,
+        deadline: Timestamp,
+    ) {
+        for (shard, _) in self.concerned(old, hashes) {
+            self.shards[shard].switch.begin(old, new, deadline);
         }
-        let place = |hash| (self.shard_of(hash), self.local_segment(hash));
-        switched.sort_unstable_by_key(|&hash| place(hash));
-        switched.dedup_by_key(|hash| place(*hash));
-        for &hash in &switched {
-            let (shard, local) = place(hash);
-            self.segment(hash).begin_switch(&mut locks.shard(shard).segments[local]);
+        self.bump(locks, self.concerned(old, hashes).map(|(_, hash)| hash));
+    }
+
+    /// Moves the versions of the segments of these hashes on. Their shards are locked.
+    fn bump(&self, locks: &mut Locks<'_>, hashes: impl Iterator<Item = KeyHash>) {
+        for hash in hashes {
+            let inner = locks.shard(self.shard_of(hash));
+            self.segment(hash).bump(&mut inner.segments[self.local_segment(hash)]);
         }
-        change();
-        for &hash in &switched {
-            let (shard, local) = place(hash);
-            self.segment(hash).end_switch(&mut locks.shard(shard).segments[local]);
-        }
+    }
+
+    /// The hashes of the new flow's keys and of the old one's, with their shards.
+    fn concerned(&self, old: EntryIndex, hashes: Hashes) -> impl Iterator<Item = (usize, KeyHash)> {
+        let reply = old.is_pair().then(|| self.hash_in(old, Direction::Reply));
+        let olds = std::iter::once(self.hash_in(old, Direction::Forward)).chain(reply);
+        hashes.iter().map(|(hash, _)| hash).chain(olds).map(|hash| (self.shard_of(hash), hash))
     }
 }
 

@@ -9,7 +9,9 @@ use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp,
 
 use crate::burst::FlowBurst;
 use crate::core::Core;
+use crate::index::EntryIndex;
 use crate::insert::Mode;
+use crate::page::Page;
 use crate::shard::ShardInner;
 use crate::sync::Ordering;
 
@@ -123,15 +125,15 @@ fn the_core_goes_with_the_last_that_needs_it() {
 #[test]
 fn keys_spread_over_shards_and_their_segments() {
     let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16));
-    let places: BTreeSet<_> = (0..10_000)
+    let places: BTreeSet<_> = (0..100_000)
         .map(|key| {
             let hash = core.hash(&key);
             (core.shard_of(hash), core.local_segment(hash), std::ptr::from_ref(core.segment(hash)))
         })
         .collect();
-    assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 128, 128));
+    assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 2_048, 2_048));
     let shards: BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
-    assert_eq!(shards.len(), 128);
+    assert_eq!(shards.len(), 2_048);
     Core::close(&core);
 }
 
@@ -148,5 +150,52 @@ fn a_reap_comes_by_every_shard() {
         let report = core.reap(DUE, Budget::flows(1_000));
         assert_eq!((report.expired, report.more), (1_000, false), "from shard {from}");
     }
+    Core::close(&core);
+}
+
+/// The last entry of a full page, in its last generations: flows come and go as before, and it is not used again.
+#[test]
+#[cfg(not(flow_table_shuttle))]
+fn an_entry_whose_generations_run_out_is_not_used_again() {
+    let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1));
+    let put = |key: u64| core.insert(&mut Some(NewFlow::new(key, ())), Timestamp::ZERO, Mode::Replace).is_ok();
+    assert!(put(0));
+    let page = core.page(0, false);
+    for key in 1.. {
+        assert!(put(key));
+        if page.is_full() {
+            break;
+        }
+    }
+    assert!(core.remove(&7).is_some() && !page.is_full());
+    let last = page.alloc().expect("one is free").0;
+    assert!(page.free(last));
+    core.entry(EntryIndex::new(0, last, false)).refs().age(u32::MAX - 2);
+    for _ in 0..10 {
+        assert!(put(7) && core.remove(&7).is_some());
+    }
+    assert!(page.is_full(), "its last entry counts as in use for ever");
+    assert!((0..10).all(|key| put(1_000_000 + key)), "elsewhere there is room");
+    assert_eq!(core.verify(), Ok(()));
+    Core::close(&core);
+}
+
+/// A notice that was left when the page belonged to another shard, or that is left too late: the reap of that shard leaves the page's
+/// flows alone.
+#[test]
+fn a_notice_about_a_page_of_another_shard_is_nobodys() {
+    let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2));
+    let flow =
+        core.insert(&mut Some(NewFlow::new(1, ())), Timestamp::ZERO, Mode::Replace).ok().expect("room").flow;
+    let (page, index) = Page::of(flow.entry());
+    let other = 1 - page.shard();
+    assert!(flow.entry().state().cancel(), "without a notice to its own shard");
+    core.shards[other].notices.leave(index.page(), page.notices(), index.place());
+    core.due.lower(other, Timestamp::ZERO);
+    assert_eq!(core.reap(Timestamp::ZERO, Budget::UNLIMITED).visited(), 0);
+    assert_eq!((books(&core), core.capacity.held()), ((1, 1), 1));
+    core.notify(flow.entry());
+    assert_eq!(core.reap(Timestamp::ZERO, Budget::UNLIMITED).cancelled, 1);
+    drop(flow);
     Core::close(&core);
 }

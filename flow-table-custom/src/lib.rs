@@ -61,15 +61,16 @@
 //! # Consistency
 //!
 //! Operations on one key are linearizable. Writers lock the shards of the keys concerned, 64 shards at most;
-//! look-ups lock nothing, and confirm a miss if the shard's array was replaced meanwhile. A look-up waits in one
-//! case only: a flow with its key is just being replaced by another, for the two compare-and-swaps between the old
-//! flow's end and the new one's start.
+//! look-ups lock nothing and wait for nobody. They confirm a miss if the shard's array was replaced meanwhile, and start
+//! a flow that is just replacing another with their key.
 //!
 //! The two keys of a flow have one status, so they appear and go at one moment. Iteration, statistics and batches
 //! are not of one moment.
 //!
 //! Of the user's code only `Eq` of keys runs under a lock. A value is dropped by whoever lets go of it last, under
-//! no lock: in a reap, in the drop of a handle, or at the end of a burst.
+//! no lock: in a reap, in the drop of a handle, or at the end of a burst. If several values panic as they are dropped by one
+//! operation, all are dropped, and the first of these panics goes on. Where drops of values end further flows, and these again,
+//! more than 32 deep, the values wait until the outermost drop collects them.
 //!
 //! # Time and expiry
 //!
@@ -82,7 +83,7 @@
 //!
 //! A flow lies in one piece, key and value in it, in lines of 64 bytes; its address never changes. Values of more
 //! than about 60 KiB do not compile: box them. With 40-byte keys and 64-byte values a million flows take at most
-//! 40 bytes each beside key, value and deadline.
+//! 42 bytes each beside key, value and deadline. An empty table takes some 200 KiB.
 //!
 //! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they stay
 //! with the table), all but half as many as are in use, or 256 KiB. Handles keep the flow's memory, and what else
@@ -102,12 +103,9 @@
 //! * Keep bursts short. What ends while one is open waits for it.
 //! * A look-up of a two-key flow by its forward key reads one line more than one by its reply key, the adjacent
 //!   one.
-//! * The number of shards and of their segments is fixed by the capacity that the table is made with. Raising it
-//!   later by much makes single insertions slow, as more flows are moved at once when a segment grows.
 //! * Keys with equal hashes are found by walking: each costs as much as there are others. The seed is random, so nobody
 //!   should be able to choose such keys. The crate's example `collisions` measures what knowing the seed would be worth.
-//! * Pages are numbered with 20 bits: there can be some 500 million one-key flows of 128 bytes, and two-key ones
-//!   besides.
+//! * A table finds at most some 160 million keys, whatever its capacity.
 //!
 //! # Features
 //!
@@ -147,10 +145,13 @@ mod lookup;
 mod memory;
 #[cfg(all(test, flow_table_loom))]
 mod models;
+mod nesting;
+mod notices;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod out_of_memory;
 mod page;
 mod page_set;
+mod panics;
 mod prefetch;
 mod reap;
 mod refs;
@@ -162,10 +163,12 @@ mod shard;
 mod slab;
 mod slot;
 mod stats;
+mod switch;
 mod sync;
 mod table;
 mod threads;
 mod timer;
+mod verify;
 
 pub use burst::FlowBurst;
 pub use entry::FlowEntry;

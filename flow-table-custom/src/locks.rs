@@ -4,6 +4,7 @@ use flow_table_api::Direction;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::handle::StrongRef;
+use crate::panics::Panics;
 use crate::shard::ShardInner;
 use crate::sync::MutexGuard;
 
@@ -13,8 +14,8 @@ pub(crate) struct Locks<'c> {
     others: ArrayVec<(usize, MutexGuard<'c, ShardInner>), { ShardSet::MAX - 1 }>,
 }
 
-/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders with two
-/// keys each: six at most.
+/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders, each with one more
+/// key: four at most.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShardSet {
     shards: [usize; Self::MAX],
@@ -22,21 +23,25 @@ pub(crate) struct ShardSet {
 }
 
 impl ShardSet {
-    const MAX: usize = 6;
+    const MAX: usize = 4;
 
     #[inline]
     pub(crate) fn one(shard: usize) -> Self {
         Self { shards: [shard; Self::MAX], len: 1 }
     }
 
-    /// Adds a shard; whether it was missing.
-    pub(crate) fn add(&mut self, shard: usize) -> bool {
+    pub(crate) fn contains(&self, shard: usize) -> bool {
+        self.shards[..self.len].contains(&shard)
+    }
+
+    /// Adds a shard, if it is missing.
+    pub(crate) fn add(&mut self, shard: usize) {
         let members = &self.shards[..self.len];
-        let Err(at) = members.binary_search(&shard) else { return false };
-        self.shards.copy_within(at..self.len, at + 1);
-        self.shards[at] = shard;
-        self.len += 1;
-        true
+        if let Err(at) = members.binary_search(&shard) {
+            self.shards.copy_within(at..self.len, at + 1);
+            self.shards[at] = shard;
+            self.len += 1;
+        }
     }
 }
 
@@ -59,8 +64,8 @@ impl<'c> Locks<'c> {
     }
 }
 
-/// References counted while shards were locked. They are given up when this is dropped, *after* the locks: the last one out
-/// drops the value and locks the flow's shard. So declare it before the locks.
+/// References counted while shards were locked, to be given up under no lock: the last one out drops the value, which may panic, and
+/// locks the flow's shard.
 pub(crate) struct Borrowings<K, V> {
     first: ArrayVec<StrongRef<K, V>, 8>,
     /// Further ones, of flows whose tags are the same by chance.
@@ -68,8 +73,15 @@ pub(crate) struct Borrowings<K, V> {
 }
 
 impl<K, V> Borrowings<K, V> {
-    pub(crate) const fn new() -> Self {
-        Self { first: ArrayVec::new_const(), others: Vec::new() }
+    /// Runs `operation`, which has unlocked all shards when it returns, and gives up the references that it counted. If values panic
+    /// meanwhile, the first of these panics goes on when all are given up and the result is dropped: nothing leaks.
+    #[inline]
+    pub(crate) fn lend<R>(operation: impl FnOnce(&mut Self) -> R) -> R {
+        let mut borrowings = Self { first: ArrayVec::new_const(), others: Vec::new() };
+        let result = operation(&mut borrowings);
+        // Before the result is returned: what is on its way out of a function leaks if a local's drop panics.
+        drop(borrowings);
+        result
     }
 
     /// Counts a reference to what is in `entry`, if there is a flow.
@@ -88,6 +100,14 @@ impl<K, V> Borrowings<K, V> {
     }
 }
 
+impl<K, V> Drop for Borrowings<K, V> {
+    fn drop(&mut self) {
+        let mut panics = Panics::none();
+        panics.repeat(|| self.first.pop().or_else(|| self.others.pop()).map(drop).is_some());
+        panics.resume();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +115,8 @@ mod tests {
     #[test]
     fn shard_sets_are_ascending_and_without_doubles() {
         let mut set = ShardSet::one(3);
-        assert!(set.add(1) && set.add(7) && !set.add(3) && set.add(2));
+        [1, 7, 3, 2].into_iter().for_each(|shard| set.add(shard));
+        assert!(set.contains(7) && !set.contains(4));
         assert_eq!(set.shards[..set.len], [1, 2, 3, 7]);
     }
 }

@@ -1,6 +1,7 @@
 //! Look-ups: no lock, no hash but the key's own, one line of the table and one of the flow.
 
 use std::hash::BuildHasher;
+use std::ops::Deref;
 
 use flow_table_api::state::Expiry;
 use flow_table_api::{Direction, Flow, Key, OnExpiry, Status, Timestamp, Value};
@@ -9,9 +10,25 @@ use crate::core::Core;
 use crate::entry::{Entry, FlowEntry, HELD};
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
+use crate::index::EntryIndex;
 use crate::page::Page;
-use crate::segment::{Glance, Seen};
+use crate::segment::Glance;
 use crate::slot::Slot;
+use crate::switch::Replacement;
+
+/// What a look-up makes of a flow with its key.
+enum Seen {
+    /// Active, and not due.
+    Live,
+    /// This look-up has just expired it: at that moment, the key had no other.
+    Expired,
+    /// Expired, but held by somebody for whose sake it is found.
+    Kept,
+    /// Not active yet: it is about to replace this flow.
+    Announced(EntryIndex),
+    /// Not active.
+    Ended,
+}
 
 /// Keys whose look-ups overlap: about what a processor can have on its way from memory, and the usual burst.
 const GROUP: usize = 32;
@@ -75,52 +92,95 @@ impl<K: Key, V: Value> Core<K, V> {
         self.search(key, hash, now)
     }
 
-    /// A look-up that waits for a segment that is changing, and ends flows that are due.
+    /// A look-up in a segment that is changing, and one that ends flows that are due.
     #[inline(never)]
     fn search(&self, key: &K, hash: KeyHash, now: Timestamp) -> Option<StrongRef<K, V>> {
-        self.segment(hash).search(hash, |slot| {
+        let reach = |slot: Slot| {
             let entry = self.entry(slot.entry());
-            let Some(others) = entry.refs().try_acquire() else { return Seen::Other };
+            entry.refs().try_acquire()?;
             // SAFETY: the reference was counted just now.
-            let handle = unsafe { StrongRef::from_counted(entry, slot.direction()) };
-            self.see(&handle, slot, key, now, || others).map(|()| handle)
-        })
-    }
-
-    /// What a look-up for `key` at `now` makes of the flow in `slot`, which `references` others hold, the table included.
-    /// Expires it on the spot if it is due.
-    #[inline]
-    pub(crate) fn see(
-        &self,
-        flow: &FlowEntry<K, V>,
-        slot: Slot,
-        key: &K,
-        now: Timestamp,
-        references: impl FnOnce() -> u32,
-    ) -> Seen<()> {
-        if !has_key(flow, slot.direction(), key) {
-            Seen::Other
-        } else if flow.is_live(now) {
-            Seen::Found(())
-        } else {
-            self.see_ended(flow.entry(), now, references())
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn see_ended(&self, entry: Entry<K, V>, now: Timestamp, references: u32) -> Seen<()> {
-        let expiry = self.expire(entry, now);
-        let kept = || {
-            let table = u32::from(entry.options().own(HELD));
-            entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && references > table
+            Some(unsafe { StrongRef::from_counted(entry, slot.direction()) })
         };
-        match expiry {
-            Expiry::NotDue(_) => Seen::Found(()),
-            Expiry::Expired | Expiry::NotActive(Status::Expired) if kept() => Seen::Found(()),
-            Expiry::Expired => Seen::Expired,
-            Expiry::NotActive(_) => Seen::Ended,
+        self.search_by(key, hash, now, 1, reach).map(|(flow, _)| flow)
+    }
+
+    /// Visits the slots that may be the key's until the key's flow is found, or it is certain that at some moment of the call there was
+    /// none. `reach` gives access to the flow in a slot, if there is one, with so many references of its `own`. A live flow is preferred
+    /// to one that has expired and is still held: when it comes, that one goes.
+    ///
+    /// Waits for nobody: slots are visited again only if somebody else has got on meanwhile.
+    pub(crate) fn search_by<F: Deref<Target = FlowEntry<K, V>>>(
+        &self,
+        key: &K,
+        hash: KeyHash,
+        now: Timestamp,
+        own: u32,
+        reach: impl Fn(Slot) -> Option<F>,
+    ) -> Option<(F, Direction)> {
+        let segment = self.segment(hash);
+        loop {
+            let (mut kept, mut announced) = (None, None);
+            let version = segment.version();
+            let decided = segment.find(hash, |slot| {
+                let flow = reach(slot).filter(|flow| has_key(flow, slot.direction(), key))?;
+                match self.see(flow.entry(), slot.entry(), self.shard_of(hash), now, own) {
+                    Seen::Live => return Some(Some((flow, slot.direction()))),
+                    Seen::Expired => return Some(None),
+                    Seen::Kept => kept = Some((flow, slot.direction())),
+                    Seen::Announced(old) => announced = Some((slot.entry(), old)),
+                    Seen::Ended => {}
+                }
+                None
+            });
+            if let Some(decided) = decided {
+                return decided;
+            }
+            let is_certain = segment.version() == version
+                && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, self.shard_of(hash)));
+            if is_certain {
+                return kept;
+            }
         }
+    }
+
+    /// What a look-up at `now`, with so many references of its `own`, makes of a flow with its key. Expires it on the spot if it is due,
+    /// and starts it if the flow that it replaces has ended (see `switch`).
+    #[cold]
+    fn see(&self, entry: Entry<K, V>, index: EntryIndex, shard: usize, now: Timestamp, own: u32) -> Seen {
+        if entry.state().load().is_new()
+            && let Some(Replacement { old, deadline }) = self.shards[shard].switch.of(index)
+        {
+            if self.entry(old).state().load().status == Status::Active {
+                return Seen::Announced(old);
+            }
+            entry.state().start(deadline);
+        }
+        let is_kept = || {
+            // The table counts its reference before it says so, and gives it up after it has said so: one count on either side shows
+            // whether there is another.
+            let others = || entry.refs().count() - own;
+            let (before, table, after) = (others(), u32::from(entry.options().own(HELD)), others());
+            entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && before.max(after) > table
+        };
+        loop {
+            match self.expire(entry, now) {
+                Expiry::NotDue(_) => return Seen::Live,
+                Expiry::Expired | Expiry::NotActive(Status::Expired) if is_kept() => return Seen::Kept,
+                Expiry::Expired => return Seen::Expired,
+                // It came back while its holders were counted.
+                Expiry::NotActive(Status::Expired) if entry.state().load().status == Status::Active => {}
+                Expiry::NotActive(_) => return Seen::Ended,
+            }
+        }
+    }
+
+    /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was
+    /// active, and nobody else's.
+    #[cold]
+    fn is_about_to_replace(&self, new: EntryIndex, old: EntryIndex, shard: usize) -> bool {
+        // In this order: while `new` is announced, `old` is the flow that it is to replace.
+        let is_active = self.entry(old).state().load().status == Status::Active;
+        is_active && self.shards[shard].switch.of(new).is_some_and(|replacement| replacement.old == old)
     }
 
     /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `follow` gets each key, its hash,

@@ -3,7 +3,7 @@
 //! ```text
 //! +--------+---------+---------+-----+---------+------------------------+
 //! | header | entry 0 | entry 1 |  …  | entry n | records of entry 0 … n |
-//! |  64    | stride, a multiple of 64 if larger  | 8 bytes each; pairs 12  |
+//! |  192   | stride, a multiple of 64 if larger  | 8 bytes each; pairs 12  |
 //! +--------+---------+---------+-----+---------+------------------------+
 //! ```
 //!
@@ -13,7 +13,8 @@
 //! # Ground rules
 //!
 //! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
-//! * `core`, `shard` and `id` are written when a shard takes the page over, and read by holders of references to its entries.
+//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of references to its entries.
+//! * `notices` is atomic, with rules of its own.
 //! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written before an entry
 //!   is published and stay until it is freed, so whoever has a reference, or has the lock of a shard with a slot for the
 //!   entry, may read them too.
@@ -26,8 +27,10 @@ use crate::entry::{Entry, FlowEntry, Pair, Single};
 use crate::hash::KeyHash;
 use crate::index::EntryIndex;
 use crate::memory::PAGE_BYTES;
+use crate::notices::PageNotices;
 
-const HEADER_BYTES: usize = 64;
+const LINE_BYTES: usize = 64;
+const HEADER_BYTES: usize = 192;
 /// No free entry.
 const NONE: u32 = u32::MAX;
 
@@ -38,6 +41,7 @@ struct Header {
     id: u32,
     pair: bool,
     owned: Owned,
+    notices: PageNotices,
 }
 
 /// The part of a header that belongs to the shard's lock.
@@ -54,6 +58,7 @@ struct Owned {
     next_generation: u32,
 }
 
+#[cfg(not(flow_table_loom))]
 const _: () = assert!(size_of::<Header>() <= HEADER_BYTES);
 
 /// How entries of one kind lie in a page.
@@ -67,8 +72,9 @@ struct Geometry {
 
 impl Geometry {
     const fn new(size: usize, align: usize, record_words: usize) -> Self {
-        let first = if align > HEADER_BYTES { align } else { HEADER_BYTES };
-        let stride = if size <= 32 && align <= 32 { 32 } else { size.next_multiple_of(first) };
+        let first = HEADER_BYTES.next_multiple_of(align);
+        let line = if align > LINE_BYTES { align } else { LINE_BYTES };
+        let stride = if size <= 32 && align <= 32 { 32 } else { size.next_multiple_of(line) };
         assert!(
             first + stride + record_words * 4 <= PAGE_BYTES,
             "a flow must fit in a page of 64 KiB: box large values"
@@ -184,7 +190,7 @@ impl<K, V> Page<K, V> {
     /// 1. The pool has just handed the page out, for entries of this kind.
     pub(crate) unsafe fn take_over(&self, core: *const (), shard: u32, id: u32, kept: u32) {
         let owned = Owned { free: NONE, fresh: 0, live: 0, base_generation: kept, next_generation: kept };
-        let header = Header { core, shard, id, pair: self.pair, owned };
+        let header = Header { core, shard, id, pair: self.pair, owned, notices: PageNotices::new() };
         // SAFETY: by (1) nobody else uses the page.
         unsafe { self.header.write(header) };
     }
@@ -200,6 +206,12 @@ impl<K, V> Page<K, V> {
     pub(crate) fn shard(&self) -> usize {
         // SAFETY: as for `core`.
         unsafe { (&raw const (*self.header.as_ptr()).shard).read() as usize }
+    }
+
+    /// The notices about its flows.
+    pub(crate) fn notices<'c>(&self) -> &'c PageNotices {
+        // SAFETY: as for `core`; all atomics, in memory that outlives us.
+        unsafe { &(*self.header.as_ptr()).notices }
     }
 
     fn id(&self) -> u32 {
@@ -262,20 +274,20 @@ impl<K, V> Page<K, V> {
         crate::prefetch::read(self.header.as_ptr());
     }
 
-    /// Frees an entry whose flow is gone. Under the shard's lock.
-    pub(crate) fn free(&self, place: u32) {
+    /// Frees an entry whose flow is gone; whether it can be used again. Under the shard's lock.
+    pub(crate) fn free(&self, place: u32) -> bool {
         // SAFETY: it belongs to the lock that the caller holds.
         let owned = unsafe { &mut *self.owned() };
         // SAFETY: `place` is within the page.
         let entry = unsafe { entry_at::<K, V>(self.header.cast(), place, self.pair) };
-        // An entry without a next generation is never used again.
-        if let Some(next) = entry.refs().retire() {
-            owned.next_generation = owned.next_generation.max(next);
-            // SAFETY: records belong to the lock that the caller holds.
-            unsafe { self.record(place).write(owned.free) };
-            owned.free = place;
-            owned.live -= 1;
-        }
+        // An entry without a next generation is never used again, and counts as in use for ever.
+        let Some(next) = entry.refs().retire() else { return false };
+        owned.next_generation = owned.next_generation.max(next);
+        // SAFETY: records belong to the lock that the caller holds.
+        unsafe { self.record(place).write(owned.free) };
+        owned.free = place;
+        owned.live -= 1;
+        true
     }
 
     /// Entries in use. Under the shard's lock.

@@ -36,6 +36,12 @@ impl PageSet {
         self.words.get(page as usize / BITS).is_some_and(|word| word >> (page as usize % BITS) & 1 != 0)
     }
 
+    /// The members that are `first` plus a multiple of `step`.
+    pub(crate) fn every(&self, step: usize, first: usize) -> impl Iterator<Item = u32> + '_ {
+        let numbers = (first..self.words.len() * BITS).step_by(step);
+        numbers.map(|page| page as u32).filter(|&page| self.contains(page))
+    }
+
     /// The lowest member. Who removes from the lower end on pays once for each word that becomes empty.
     pub(crate) fn first(&mut self) -> Option<u32> {
         let first = self.iter().next();
@@ -83,6 +89,7 @@ mod tests {
                 }
                 prop_assert_eq!(set.first(), model.first().copied());
                 prop_assert!(set.iter().eq(model.iter().copied()));
+                prop_assert!(set.every(7, 3).eq(model.iter().copied().filter(|page| page % 7 == 3)));
                 prop_assert!([page, 0, 63, 64, 400].iter().all(|page| set.contains(*page) == model.contains(page)));
             }
         }

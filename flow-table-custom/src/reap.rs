@@ -9,16 +9,17 @@ use crate::doomed::Doomed;
 use crate::entry::HELD;
 use crate::handle::StrongRef;
 use crate::index::EntryIndex;
-use crate::page::Page;
+use crate::notices::Notices;
+use crate::panics::Panics;
 use crate::shard::{Shard, ShardInner};
 use crate::slot::Slot;
 use crate::sync::{MutexGuard, Ordering};
 
+/// Flows that a reap lets go beyond twice as many as there were when it came.
+const SPARE: usize = 1_024;
+
 /// Flows claimed under one lock.
 pub(crate) const BATCH: usize = 64;
-
-/// The shard whose reaping sees to orphans.
-const ORPHANAGE: usize = 0;
 
 /// A flow that the table has let go: whoever has this owns the table's reference to it.
 #[derive(Clone, Copy)]
@@ -31,14 +32,21 @@ pub(crate) struct LetGo {
 pub(crate) type Claimed = ArrayVec<LetGo, BATCH>;
 
 impl<K, V> Core<K, V> {
-    /// Ended flows were let go, but not handed over: the next reap does. The reference that they wait with is not one for whose
-    /// sake look-ups find them, so they are not found any more. No shard is locked.
-    pub(crate) fn orphan(&self, flows: impl IntoIterator<Item = Ended<StrongRef<K, V>>>) {
-        for flow in flows {
-            self.unlink_ended(Page::of(flow.flow.entry()).1);
-            self.orphans.lock().push(flow);
+    /// The table takes a flow back that it has let go and that could not be handed over: the next reap does it. The flow has kept its
+    /// place in the capacity. No shard is locked.
+    pub(crate) fn take_back_ended(&self, let_go: LetGo) {
+        let LetGo { index, .. } = let_go;
+        let (entry, shard) = (self.entry(index), self.page_of(index).shard());
+        let inner = self.lock(shard);
+        if entry.options().own(HELD) {
+            // It was put back meanwhile, with another reference and place, and is not handed over for this end.
+            drop(inner);
+            self.capacity.give_back(1);
+            drop(self.handle_of(let_go));
+            return;
         }
-        self.due.lower(ORPHANAGE, Timestamp::ZERO);
+        entry.options().set_own(HELD);
+        self.notify(entry);
     }
 
     /// The table's reference to a flow that was let go, as a handle.
@@ -47,17 +55,17 @@ impl<K, V> Core<K, V> {
         Ended { flow: unsafe { StrongRef::from_counted(self.entry(index), Direction::Forward) }, reason }
     }
 
-    /// Lets flows of the shard go that have ended or are due, and fills `claimed` with them. No shard is locked by the
-    /// caller.
+    /// Lets flows of the shard go that have ended or are due, and adds them to those claimed, until there are `most`. Their places in
+    /// the capacity go to the caller, who has locked no shard.
     pub(crate) fn claim(
         &self,
         shard: usize,
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed,
+        (claimed, most): (&mut Claimed, usize),
     ) {
-        self.claim_under(shard, self.lock(shard), now, budget, report, claimed);
+        self.claim_under(shard, self.lock(shard), now, budget, report, (claimed, most));
     }
 
     /// As [`claim`](Self::claim), with the shard's lock.
@@ -68,9 +76,9 @@ impl<K, V> Core<K, V> {
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed,
+        (claimed, most): (&mut Claimed, usize),
     ) {
-        self.claim_locked(shard, &mut inner, now, budget, report, claimed);
+        self.claim_locked(shard, &mut inner, now, budget, report, (&mut *claimed, most));
         for &LetGo { index, .. } in &*claimed {
             if !self.is_findable(index) {
                 self.unlink_forward(&mut inner, index);
@@ -111,21 +119,12 @@ impl<K, V> Core<K, V> {
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        claimed: &mut Claimed,
+        (claimed, most): (&mut Claimed, usize),
     ) {
         let Shard { notices, counters, .. } = &*self.shards[shard];
         let mut expired = 0;
-        while *budget > 0 && !claimed.is_full() && !notices.is_empty() {
-            let Some(notice) = notices.pop() else { break };
-            let entry = self.entry(notice.entry);
-            let current = entry.refs().generation() == notice.generation && entry.options().own(HELD);
-            if current && entry.state().load().status != Status::Active {
-                *budget -= 1;
-                inner.timers.disarm(notice.entry, &mut self.filed());
-                claimed.push(self.claim_one(notice.entry, report));
-            }
-        }
-        while !claimed.is_full() {
+        self.claim_noticed(notices, inner, budget, report, (&mut *claimed, most));
+        while claimed.len() < most {
             let due = inner.timers.pop_due(now, budget, &mut report.rescheduled, &mut self.filed());
             let Some(index) = due else { break };
             match self.entry(index).state().expire(now) {
@@ -140,13 +139,52 @@ impl<K, V> Core<K, V> {
             }
             claimed.push(self.claim_one(index, report));
         }
-        if !claimed.is_empty() {
-            self.capacity.give_back(claimed.len());
+        if expired > 0 {
             counters.expired.add(expired);
         }
         self.due.settle(shard, inner.timers.next_due());
-        if !notices.is_empty() || shard == ORPHANAGE && !self.orphans.lock().is_empty() {
+        if !notices.is_empty() {
             self.due.lower(shard, Timestamp::ZERO);
+        }
+    }
+
+    /// Lets flows go that ended without the shard's lock. A notice about a flow that came back, or is gone, is a visit too.
+    fn claim_noticed(
+        &self,
+        notices: &Notices,
+        inner: &mut ShardInner,
+        budget: &mut usize,
+        report: &mut ReapReport,
+        (claimed, most): (&mut Claimed, usize),
+    ) {
+        while *budget > 0
+            && claimed.len() < most
+            && let Some(slot) = notices.take()
+        {
+            for pair in [false, true] {
+                let noticed = |inner: &mut ShardInner| {
+                    let mut pages = inner.slab(pair).pages_of_slot(slot);
+                    pages.find(|&page| !self.page(page, pair).notices().is_empty())
+                };
+                while *budget > 0
+                    && claimed.len() < most
+                    && let Some(page) = noticed(inner)
+                    && let Some(place) = self.page(page, pair).notices().take()
+                {
+                    *budget -= 1;
+                    let index = EntryIndex::new(page, place, pair);
+                    let entry = self.entry(index);
+                    if entry.options().own(HELD) && entry.state().load().status != Status::Active {
+                        inner.timers.disarm(index, &mut self.filed());
+                        claimed.push(self.claim_one(index, report));
+                    } else {
+                        report.rescheduled += 1;
+                    }
+                }
+                if noticed(inner).is_some() {
+                    notices.put(slot);
+                }
+            }
         }
     }
 
@@ -171,14 +209,12 @@ impl<K, V> Core<K, V> {
         mut ended: impl FnMut(Ended<StrongRef<K, V>>),
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut ended);
-            }
             let Some(inner) = self.shards[shard].enter(wait) else { return false };
             let mut batch = Batch { core: self, claimed: Claimed::new() };
-            self.claim_under(shard, inner, now, left, report, &mut batch.claimed);
+            self.claim_under(shard, inner, now, left, report, (&mut batch.claimed, BATCH));
             batch.claimed.reverse();
             while let Some(let_go) = batch.claimed.pop() {
+                self.capacity.give_back(1);
                 ended(self.handle_of(let_go));
             }
             true
@@ -189,44 +225,26 @@ impl<K, V> Core<K, V> {
     /// in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
-            if shard == ORPHANAGE {
-                self.claim_orphans(left, report, &mut drop);
-            }
             let Some(mut inner) = self.shards[shard].enter(wait) else { return false };
-            let mut batch = Batch { core: self, claimed: Claimed::new() };
-            let mut doomed = Doomed::new(self, shard);
-            self.claim_locked(shard, &mut inner, now, left, report, &mut batch.claimed);
-            doomed.take_from(&mut inner, &mut batch.claimed);
-            drop(inner);
-            self.unlink_replies(&batch.claimed);
-            doomed.run();
-            while let Some(let_go) = batch.claimed.pop() {
-                drop(self.handle_of(let_go));
+            let (mut claimed, mut doomed) = (Claimed::new(), Doomed::new(self, shard));
+            self.claim_locked(shard, &mut inner, now, left, report, (&mut claimed, BATCH));
+            if !claimed.is_empty() {
+                self.capacity.give_back(claimed.len());
             }
+            doomed.take_from(&mut inner, &mut claimed);
+            drop(inner);
+            self.unlink_replies(&claimed);
+            let mut panics = Panics::none();
+            doomed.run(&mut panics);
+            panics.repeat(|| claimed.pop().map(|let_go| drop(self.handle_of(let_go))).is_some());
+            panics.resume();
             true
         })
     }
 
-    /// Hands over flows that were let go before.
-    fn claim_orphans(
-        &self,
-        budget: &mut usize,
-        report: &mut ReapReport,
-        ended: &mut impl FnMut(Ended<StrongRef<K, V>>),
-    ) {
-        while *budget > 0 {
-            let orphan = self.orphans.lock().pop();
-            let Some(orphan) = orphan else { return };
-            *budget -= 1;
-            count(orphan.reason, report);
-            ended(orphan);
-        }
-    }
-
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         // The shards' times are lower bounds, and not raised when a flow is taken out early.
-        let holds = self.capacity.held() != 0 || !self.orphans.lock().is_empty();
-        self.due.earliest().filter(|_| holds)
+        self.due.earliest().filter(|_| self.capacity.held() != 0)
     }
 
     /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
@@ -243,6 +261,8 @@ impl<K, V> Core<K, V> {
         if due == 0 {
             return report;
         }
+        // What callbacks put back due, for ever, is for the next reap in the end.
+        let most = 2 * self.capacity.held() + SPARE;
         // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
         let from = self.reap_from.load(Ordering::Relaxed);
         let ahead = u64::MAX << from;
@@ -251,7 +271,7 @@ impl<K, V> Core<K, V> {
             while shards != 0 && left > 0 {
                 let shard = shards.trailing_zeros() as usize;
                 shards &= shards - 1;
-                while left > 0 && self.due.is_due(shard, now) {
+                while left > 0 && report.expired + report.cancelled <= most && self.due.is_due(shard, now) {
                     if !reap_shard(shard, wait, &mut left, &mut report) {
                         busy |= 1 << shard;
                         break;
@@ -265,7 +285,8 @@ impl<K, V> Core<K, V> {
         };
         let busy = visit(due & ahead, false) | visit(due & !ahead, false);
         visit(busy, true);
-        report.more = left == 0 && self.due.due_shards(now) != 0;
+        let all = left > 0 && report.expired + report.cancelled <= most;
+        report.more = !all && self.due.due_shards(now) != 0;
         report
     }
 }
@@ -277,7 +298,7 @@ fn count(reason: EndReason, report: &mut ReapReport) {
     }
 }
 
-/// Flows that were let go. If a callback or a value's drop panics, the rest waits for the next reap.
+/// Flows that were let go. If the callback panics, the rest waits for the next reap.
 struct Batch<'c, K, V> {
     core: &'c Core<K, V>,
     claimed: Claimed,
@@ -285,8 +306,6 @@ struct Batch<'c, K, V> {
 
 impl<K, V> Drop for Batch<'_, K, V> {
     fn drop(&mut self) {
-        if !self.claimed.is_empty() {
-            self.core.orphan(self.claimed.drain(..).map(|let_go| self.core.handle_of(let_go)));
-        }
+        self.claimed.drain(..).for_each(|let_go| self.core.take_back_ended(let_go));
     }
 }

@@ -14,7 +14,7 @@ type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<Stro
 
 impl<K: Key, V: Value> Core<K, V> {
     pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<K, V> {
-        let (entry, (_, index)) = (flow.entry(), Page::of(flow.entry()));
+        let (_, index) = Page::of(flow.entry());
         let ended = || match flow.state().load() {
             word if word.is_live(now) => Err(ReinsertError::Active),
             word if word.status == Status::Cancelled => Err(ReinsertError::Cancelled),
@@ -27,49 +27,70 @@ impl<K: Key, V: Value> Core<K, V> {
         };
         let mut room = Room::new(self, now);
         loop {
-            let mut borrowings = Borrowings::new();
-            let keys = (flow.key(), flow.reply_key());
-            let mut found = self.find_holders(keys, hashes, Some(now), &mut borrowings);
-            self.expire(entry, now);
-            ended()?;
-            if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
-                // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
-                // since it was found. It was active then.
-                if holder.entry == entry {
-                    return Err(ReinsertError::Active);
+            let attempt =
+                |borrowings: &mut Borrowings<K, V>| self.try_reinsert(flow, hashes, ended, &mut room, borrowings);
+            match Borrowings::lend(attempt) {
+                Some(Ok(())) => {
+                    let mut inserted = Inserted::new(flow.forward());
+                    inserted.made_room = room.take();
+                    return Ok(inserted);
                 }
-                return Err(ReinsertError::Conflict { holder: holder.handle(), key });
-            }
-            // Under the lock of the flow's shard, which `found` has.
-            let held = entry.options().own(HELD);
-            if !held && !self.capacity.reserve() {
-                drop(found);
-                drop(borrowings);
-                if room.make() {
-                    continue;
+                Some(Err(error)) => return Err(error),
+                None if room.make() => {}
+                None => {
+                    self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
+                    return Err(ReinsertError::Full { capacity: self.capacity.limit() });
                 }
-                self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
-                return Err(ReinsertError::Full { capacity: self.capacity.limit() });
             }
-            let deadline = now + entry.options().timeout();
-            let slots = self.reserve_slots(&mut found.locks, hashes);
-            let timers = &mut found.locks.shard(self.shard_of(hashes.forward)).timers;
-            if held && slots.is_ok() {
-                timers.disarm(index, &mut self.filed());
-                timers.rearm(index, deadline, &mut self.filed());
-            } else if slots.and_then(|()| timers.arm(index, deadline, &mut self.filed())).is_ok() {
-                entry.refs().clone_one();
-                entry.options().set_own(HELD);
-            } else {
-                self.capacity.give_back(usize::from(!held));
-                return Err(ReinsertError::OutOfMemory);
-            }
-            self.unlink_locked(&mut found.locks, index);
-            self.install(&mut found, index, hashes, deadline);
-            drop(found);
-            let mut inserted = Inserted::new(flow.forward());
-            inserted.made_room = room.take();
-            return Ok(inserted);
         }
+    }
+
+    /// Puts the flow back, unless the table is full.
+    fn try_reinsert(
+        &self,
+        flow: &StrongRef<K, V>,
+        hashes: Hashes,
+        ended: impl Fn() -> Result<(), ReinsertError<StrongRef<K, V>>>,
+        room: &mut Room<'_, K, V>,
+        borrowings: &mut Borrowings<K, V>,
+    ) -> Option<Result<(), ReinsertError<StrongRef<K, V>>>> {
+        let (now, entry, (_, index)) = (room.now(), flow.entry(), Page::of(flow.entry()));
+        let mut found = self.find_holders((flow.key(), flow.reply_key()), hashes, Some(now), borrowings);
+        self.expire(entry, now);
+        if let Err(error) = ended() {
+            return Some(Err(error));
+        }
+        if let Some((holder, key)) = conflict(&found, Mode::IfAbsent) {
+            // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
+            // since it was found. It was active then.
+            let is_itself = holder.entry == entry;
+            let conflict = || ReinsertError::Conflict { holder: holder.handle(), key };
+            return Some(Err(if is_itself { ReinsertError::Active } else { conflict() }));
+        }
+        // Under the lock of the flow's shard, which `found` has.
+        let held = entry.options().own(HELD);
+        if !held && room.is_missing() {
+            return None;
+        }
+        let deadline = now + entry.options().timeout();
+        if self.reserve_slots(&mut found.locks, hashes).is_err() {
+            return Some(Err(ReinsertError::OutOfMemory));
+        }
+        let timers = &mut found.locks.shard(self.shard_of(hashes.forward)).timers;
+        if timers.disarm(index, &mut self.filed()) {
+            timers.rearm(index, deadline, &mut self.filed());
+        } else if timers.arm(index, deadline, &mut self.filed()).is_err() {
+            return Some(Err(ReinsertError::OutOfMemory));
+        }
+        if !held {
+            if !room.reserve() {
+                timers.disarm(index, &mut self.filed());
+                return None;
+            }
+            entry.refs().clone_one();
+            entry.options().set_own(HELD);
+        }
+        self.install(&mut found, index, hashes, deadline);
+        Some(Ok(()))
     }
 }

@@ -13,10 +13,13 @@ use crate::entry::Entry;
 use crate::hash::KeyHash;
 use crate::index::EntryIndex;
 use crate::memory::AllocError;
+use crate::nesting;
 use crate::page::Page;
+use crate::panics::Panics;
 use crate::segment::Hashes;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
+use crate::threads;
 
 /// The table's last owner, if it is to be dropped now. Hold no reference to the core while dropping it.
 type LastOwner<K, V> = Option<Arc<Core<K, V>>>;
@@ -59,15 +62,6 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Takes the slots of a flow that has ended out of the table, one shard's lock at a time; but if the flow has come back, they
-    /// are its new ones, and stay. The caller has a reference.
-    pub(crate) fn unlink_ended(&self, index: EntryIndex) {
-        self.unlink_unless_active(index, Direction::Forward);
-        if index.is_pair() {
-            self.unlink_unless_active(index, Direction::Reply);
-        }
-    }
-
     /// Takes one of the slots of a flow that has ended out of the table. Reinsertion, which holds the lock of the slot's shard, has
     /// happened or cannot come between. The caller has a reference.
     pub(crate) fn unlink_unless_active(&self, index: EntryIndex, direction: Direction) {
@@ -99,35 +93,52 @@ impl<K, V> Core<K, V> {
         inner.entries -= 1;
     }
 
-    /// The caller brought the count of `entry` to zero: drops the flow, or lets it wait for the bursts that may see it.
-    pub(crate) fn finish(&self, entry: Entry<K, V>) -> LastOwner<K, V> {
+    /// The caller brought the count of `entry` to zero: drops the flow, or lets it wait for the bursts that may see it, or for the
+    /// outermost of too many drops within drops.
+    pub(crate) fn finish(&self, entry: Entry<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
         let (_, index) = Page::of(entry);
-        if !self.bursts.none_open() {
+        if !self.bursts.none_open() || nesting::is_deepest() {
             // P10: once the entry is in limbo others may free it, and with it the caller's claim on the core.
             let core = self.share();
             self.unlink_all(index);
-            self.limbo.push(self.bursts.stamp(), [index]);
-            return self.collect().or(Some(core));
+            self.limbo.push(&self.bursts, [index]);
+            return self.collect(panics).or(Some(core));
         }
-        let reclaim = Reclaim { core: self, index, done: false };
         // SAFETY: the caller brought the count to zero, and no burst that could see the flow is open.
-        unsafe { entry.drop_flow() };
-        reclaim.run()
+        unsafe { entry.drop_flow(panics) };
+        self.reclaim(index)
     }
 
     /// Drops the flows in limbo that no open burst can see any more.
-    pub(crate) fn collect(&self) -> LastOwner<K, V> {
+    pub(crate) fn collect(&self, panics: &mut Panics) -> LastOwner<K, V> {
         let mut keeper = None;
-        if self.limbo.len() != 0 {
-            let safe = self.bursts.safe_before();
-            while let Some(index) = self.limbo.pop(safe) {
-                let reclaim = Reclaim { core: self, index, done: false };
+        if self.limbo.len() == 0 {
+            return keeper;
+        }
+        let thread = threads::number();
+        if !self.limbo.ask(thread) {
+            return keeper;
+        }
+        loop {
+            let taken = self.limbo.take(&self.bursts, thread);
+            if taken.is_empty() {
+                return keeper;
+            }
+            for index in taken {
                 // SAFETY: whoever brought the count to zero put the entry in limbo, once; the bursts of that time are closed.
-                unsafe { self.entry(index).drop_flow() };
-                keeper = reclaim.run().or(keeper);
+                unsafe { self.entry(index).drop_flow(panics) };
+                keeper = self.reclaim(index).or(keeper);
             }
         }
-        keeper
+    }
+
+    /// As [`collect`](Self::collect), for whoever borrows the table, which then outlives the call. If several drops panic, the
+    /// first of these panics goes on at the end.
+    #[cold]
+    pub(crate) fn collect_all(&self) {
+        let mut panics = Panics::none();
+        drop(self.collect(&mut panics));
+        panics.resume();
     }
 
     /// Frees an entry whose flow has been dropped.
@@ -143,29 +154,5 @@ impl<K, V> Core<K, V> {
         let closed = inner.closed;
         drop(inner);
         if closed { self.keeper.count_out() } else { None }
-    }
-}
-
-/// Frees the entry also if dropping its flow panics.
-struct Reclaim<'c, K, V> {
-    core: &'c Core<K, V>,
-    index: EntryIndex,
-    done: bool,
-}
-
-impl<K, V> Reclaim<'_, K, V> {
-    fn run(mut self) -> LastOwner<K, V> {
-        self.done = true;
-        self.core.reclaim(self.index)
-    }
-}
-
-impl<K, V> Drop for Reclaim<'_, K, V> {
-    fn drop(&mut self) {
-        if !self.done {
-            // A panic is on its way through whoever lent us the core: if this was its very last entry, it is leaked
-            // rather than dropped under them.
-            std::mem::forget(self.core.reclaim(self.index));
-        }
     }
 }

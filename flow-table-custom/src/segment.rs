@@ -10,9 +10,8 @@
 //! * P6. An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new array and emptying the
 //!   old one: a reader that misses and finds the version moved looks again; if it did not move, the key was absent at
 //!   some moment of the walk.
-//! * P7. When a flow replaces a live one, no single step can switch their keys. Between the old flow's end and the new one's start, two
-//!   compare-and-swaps, the version is odd; a look-up that meets a flow with its key meanwhile, but misses, looks again
-//!   until it is even: the only case in which a look-up waits for anyone.
+//! * P7. When a flow is about to replace a live one (see `switch`), both are in the segments of their keys. A reader may have passed the
+//!   new flow's slot before it was filled and see the old flow's end after. So the version moves on between the two.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -21,10 +20,10 @@ use crate::bucket::{Bucket, SLOTS};
 use crate::hash::KeyHash;
 use crate::memory::AllocError;
 use crate::slot::Slot;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, spin_loop};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
-/// An array has 2^LOG2_MAX buckets at most.
-const LOG2_MAX: u32 = 15;
+/// An array has 2^LOG2_MAX buckets at most: some 80,000 slots.
+const LOG2_MAX: u32 = KeyHash::BUCKET_BITS;
 
 /// How many buckets ahead a rebuild fetches what it needs.
 const REBUILD_AHEAD: usize = 2;
@@ -77,38 +76,6 @@ impl Owned {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version(u64);
 
-impl Version {
-    /// Not in the middle of a switch.
-    #[inline]
-    pub(crate) const fn is_settled(self) -> bool {
-        self.0 & 1 == 0
-    }
-}
-
-/// What a look-up makes of a slot.
-pub(crate) enum Seen<R> {
-    /// The key's flow.
-    Found(R),
-    /// The key's flow, which this look-up has just expired: at that moment, there was no other.
-    Expired,
-    /// A flow with the key that has ended, or is about to be active.
-    Ended,
-    /// Another flow, or none.
-    Other,
-}
-
-impl<R> Seen<R> {
-    #[inline]
-    pub(crate) fn map<S>(self, found: impl FnOnce(R) -> S) -> Seen<S> {
-        match self {
-            Self::Found(flow) => Seen::Found(found(flow)),
-            Self::Expired => Seen::Expired,
-            Self::Ended => Seen::Ended,
-            Self::Other => Seen::Other,
-        }
-    }
-}
-
 /// What one walk over the slots that may be a key's tells.
 #[derive(Clone, Copy)]
 pub(crate) enum Glance<R> {
@@ -129,7 +96,7 @@ pub(crate) struct Place {
 
 /// Slots used at most in 2^`log2` buckets: 13/16 of them, when two in seven buckets overflow.
 const fn room(log2: u32) -> usize {
-    if log2 == LOG2_MAX { SLOTS << log2 } else { (SLOTS << log2) * 13 / 16 }
+    (SLOTS << log2) * 13 / 16
 }
 
 impl Segment {
@@ -168,25 +135,11 @@ impl Segment {
         Version(self.version.load(Ordering::Acquire))
     }
 
-    /// Between publishing a new array and emptying the old one. Under the shard's lock.
-    pub(crate) fn bump(&self, owned: &mut Owned) {
-        self.advance(owned, 2);
-    }
-
-    /// Before the end of a flow that is replaced. Under the shard's lock.
-    pub(crate) fn begin_switch(&self, owned: &mut Owned) {
-        self.advance(owned, 1);
-        // The version is odd before the old flow ends: the compare-and-swap that ends it is a release operation.
-    }
-
-    /// After the start of the new flow. Under the shard's lock.
-    pub(crate) fn end_switch(&self, owned: &mut Owned) {
-        self.advance(owned, 1);
-    }
-
-    fn advance(&self, _: &mut Owned, by: u64) {
+    /// Moves the version on: between publishing a new array and emptying the old one, between filling the slots of a flow that
+    /// replaces another and the other's end, and between the start of a flow and the removal of one that has ended. Under the shard's lock.
+    pub(crate) fn bump(&self, _: &mut Owned) {
         // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
-        self.version.store(self.version.load(Ordering::Relaxed) + by, Ordering::Release);
+        self.version.store(self.version.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
     /// Visits the slots that may be the key's, once, until `visit` gives something.
@@ -197,32 +150,6 @@ impl Segment {
             Some(met) => Glance::Met(met),
             None if self.version() == version => Glance::Miss,
             None => Glance::Unsure,
-        }
-    }
-
-    /// Visits the slots that may be the key's until `visit` decides. Nothing means that at some moment during the call
-    /// there was nothing.
-    #[inline]
-    pub(crate) fn search<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Seen<R>) -> Option<R> {
-        loop {
-            let (version, mut met) = (self.version(), false);
-            let decided = self.find(hash, |slot| match visit(slot) {
-                Seen::Found(flow) => Some(Some(flow)),
-                Seen::Expired => Some(None),
-                Seen::Ended => {
-                    met = true;
-                    None
-                }
-                Seen::Other => None,
-            });
-            if let Some(decided) = decided {
-                return decided;
-            }
-            // In the middle of a switch, the key's old flow or its new one is met: only their look-ups wait.
-            if self.version() == version && (version.is_settled() || !met) {
-                return None;
-            }
-            spin_loop();
         }
     }
 
@@ -346,8 +273,39 @@ impl Segment {
         unreachable!("`reserve` keeps slots empty");
     }
 
+    /// Whether each slot is on the way of its key, and the counts are those of the slots; what is wrong, if not. Under the shard's lock.
+    pub(crate) fn verify(&self, owned: &mut Owned, hashes: &impl Hashes) -> Result<(), String> {
+        let buckets = self.buckets();
+        let mask = buckets.len().wrapping_sub(1);
+        let (mut used, mut passed) = (0, vec![0; buckets.len()]);
+        for (place, bucket) in buckets.iter().enumerate() {
+            for number in bucket.tags().used() {
+                let slot = bucket.slot(number).ok_or_else(|| format!("a null slot in use in bucket {place}"))?;
+                let hash = hashes.hash_of(slot);
+                if !bucket.tags().matching(hash.tag()).any(|other| other == number) {
+                    return Err(format!("{slot:?} in bucket {place} has another tag than its key"));
+                }
+                used += 1;
+                let mut at = hash.bucket(mask);
+                while at != place {
+                    passed[at] += 1;
+                    at = (at + 1) & mask;
+                }
+            }
+        }
+        if used != owned.used {
+            return Err(format!("{used} slots are in use, {} are counted", owned.used));
+        }
+        for (place, (bucket, passed)) in buckets.iter().zip(passed).enumerate() {
+            if bucket.overflow().is_some_and(|count| count != passed) {
+                return Err(format!("{passed} flows passed bucket {place}, it counts {:?}", bucket.overflow()));
+            }
+        }
+        Ok(())
+    }
+
     /// Empties the slot at `place`, which is on the way of `hash`. Under the shard's lock.
-    pub(crate) fn clear(&self, owned: &mut Owned, hash: KeyHash, place: Place) {
+    fn clear(&self, owned: &mut Owned, hash: KeyHash, place: Place) {
         let buckets = self.buckets();
         let mask = buckets.len() - 1;
         buckets[place.bucket].clear(place.number);

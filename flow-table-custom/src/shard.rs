@@ -1,16 +1,15 @@
-use crossbeam::queue::SegQueue;
-
-use crate::index::EntryIndex;
+use crate::notices::Notices;
 use crate::segment::Owned;
 use crate::slab::Slab;
+use crate::switch::Switch;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::timer::TimerQueue;
 
 /// An independently locked part of the table: its entries, their timers, and the segments whose keys' hashes lead here.
 pub(crate) struct Shard {
     inner: Mutex<ShardInner>,
-    /// Flows that ended without the lock, for the next reap.
-    pub(crate) notices: SegQueue<Notice>,
+    pub(crate) notices: Notices,
+    pub(crate) switch: Switch,
     pub(crate) counters: Counters,
 }
 
@@ -24,13 +23,6 @@ pub(crate) struct ShardInner {
     pub(crate) entries: usize,
     /// The table is gone: whoever frees an entry from now on counts it in the core.
     pub(crate) closed: bool,
-}
-
-/// An entry that ended, in the generation in which it did: the entry may have been released and reused since.
-#[derive(Clone, Copy)]
-pub(crate) struct Notice {
-    pub(crate) entry: EntryIndex,
-    pub(crate) generation: u32,
 }
 
 /// Counters of a shard. Relaxed throughout: they order nothing.
@@ -77,7 +69,12 @@ impl Shard {
             entries: 0,
             closed: false,
         };
-        Self { inner: Mutex::new(inner), notices: SegQueue::new(), counters: Counters::default() }
+        Self {
+            inner: Mutex::new(inner),
+            notices: Notices::new(),
+            switch: Switch::new(),
+            counters: Counters::default(),
+        }
     }
 
     #[inline]

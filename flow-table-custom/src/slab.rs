@@ -1,6 +1,7 @@
 use crate::core::Core;
 use crate::index::EntryIndex;
 use crate::memory::{AllocError, PageId};
+use crate::notices;
 use crate::page_set::PageSet;
 
 /// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
@@ -74,11 +75,14 @@ impl Slab {
     pub(crate) fn free<K, V>(&mut self, core: &Core<K, V>, index: EntryIndex) {
         let (id, pair) = (index.page(), index.is_pair());
         let page = core.page(id, pair);
-        if page.is_full() {
+        let was_full = page.is_full();
+        if !page.free(index.place()) {
+            return;
+        }
+        if was_full {
             self.roomy.insert(id);
             self.lowest = self.roomy.first();
         }
-        page.free(index.place());
         if page.live() == 0 {
             self.empty += 1;
             if self.empty > 1 {
@@ -115,6 +119,11 @@ impl Slab {
     /// The pages, lowest first.
     pub(crate) fn pages(&self) -> impl Iterator<Item = u32> + '_ {
         self.pages.iter()
+    }
+
+    /// The pages whose notices are in `slot`.
+    pub(crate) fn pages_of_slot(&self, slot: usize) -> impl Iterator<Item = u32> + '_ {
+        self.pages.every(notices::SLOTS, slot)
     }
 
     /// Whether the page is one of this slab's.

@@ -18,6 +18,7 @@ impl<K, V> Core<K, V> {
         stats.inserts = sum(|counters| &counters.inserts);
         stats.refusals = sum(|counters| &counters.refusals);
         stats.ended = ended;
+        stats.waiting = self.limbo.len();
         stats.shards = self.shards.len();
         stats.bytes = self.memory();
         stats
@@ -26,7 +27,12 @@ impl<K, V> Core<K, V> {
     pub(crate) fn memory(&self) -> usize {
         let pages = self.pool(false).resident() + self.pool(true).resident() + self.buckets.memory();
         let shards: usize = self.shards.iter().map(|shard| shard.lock().memory()).sum();
-        pages + shards + size_of_val(&*self.segments) + size_of_val(&*self.shards) + size_of::<Self>()
+        pages
+            + shards
+            + self.limbo.memory()
+            + size_of_val(&*self.segments)
+            + size_of_val(&*self.shards)
+            + size_of::<Self>()
     }
 
     pub(crate) fn shrink_to_fit(&self) {

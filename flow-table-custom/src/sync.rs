@@ -1,16 +1,14 @@
-//! The only door to atomics, locks and busy waiting: std's, loom's under `--cfg flow_table_loom`, shuttle's under
-//! `--cfg flow_table_shuttle`.
+//! The only door to atomics and locks: std's, loom's under `--cfg flow_table_loom`, shuttle's under `--cfg flow_table_shuttle`, and
+//! under `--cfg flow_table_stall` std's, with threads that are held up at accesses to them.
 
-#[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
+#[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall)))]
 mod imp {
-    pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
 
 #[cfg(flow_table_loom)]
 mod imp {
-    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
 }
@@ -20,20 +18,75 @@ mod imp {
 /// and that is all that shuttle's own do: it runs one thread at a time and knows no weak orderings.
 #[cfg(all(flow_table_shuttle, not(flow_table_loom)))]
 mod imp {
-    use std::ops::Deref;
-    use std::sync::atomic;
-
     use shuttle::sync::atomic::AtomicBool;
     pub(crate) use shuttle::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
-    pub(crate) use shuttle::thread::yield_now as spin_loop;
     pub(crate) use std::sync::atomic::{Ordering, fence};
+
+    pub(crate) use super::pointed::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
     /// One of shuttle's own, for its points to switch at. (Yielding would tell the scheduler that the thread
     /// waits.)
-    fn switch() {
+    pub(super) fn point() {
         thread_local!(static POINT: AtomicBool = const { AtomicBool::new(false) });
         POINT.with(|point| point.load(Ordering::SeqCst));
     }
+}
+
+#[cfg(all(flow_table_stall, not(any(flow_table_loom, flow_table_shuttle))))]
+mod imp {
+    use std::cell::Cell;
+    use std::panic::Location;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicU64 as Counter;
+    pub(crate) use std::sync::atomic::{Ordering, fence};
+    pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
+    use std::thread;
+    use std::time::Duration;
+
+    pub(crate) use super::pointed::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+
+    /// Accesses, by all threads, for which the places are the same.
+    const ACCESSES: u64 = 1_024;
+
+    /// Holds the thread up at some places of the code, other ones after a while: there once in four times, for up to a
+    /// millisecond. Threads that are held up at two places at once are what it takes to go wrong, so the places can be narrowed to
+    /// one file: FLOW_TABLE_STALL_IN, a part of its name.
+    #[track_caller]
+    pub(super) fn point() {
+        static ALL: Counter = Counter::new(0);
+        static FILE: OnceLock<String> = OnceLock::new();
+        thread_local!(static OWN: Cell<u64> = const { Cell::new(0) });
+        let place = Location::caller();
+        let era = ALL.fetch_add(1, Ordering::Relaxed) / ACCESSES;
+        let own = OWN.try_with(|own| own.replace(own.get() + 1)).unwrap_or(0);
+        let word = u64::from(place.line()) << 32 ^ place.file().len() as u64;
+        let file = FILE.get_or_init(|| std::env::var("FLOW_TABLE_STALL_IN").unwrap_or_default());
+        let one_in = match file.as_str() {
+            "" => 8,
+            file if place.file().contains(file) => 2,
+            _ => return,
+        };
+        if mixed(word ^ era.rotate_left(16)) % one_in == 0 {
+            match mixed(own ^ era) {
+                dice if dice % 4 == 0 => thread::sleep(Duration::from_micros(dice >> 32 & 1_023)),
+                _ => thread::yield_now(),
+            }
+        }
+    }
+
+    /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+    const fn mixed(word: u64) -> u64 {
+        let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+}
+
+/// std's atomics, with a point before each access.
+#[cfg(all(any(flow_table_shuttle, flow_table_stall), not(flow_table_loom)))]
+mod pointed {
+    use std::ops::Deref;
+    use std::sync::atomic;
 
     macro_rules! atomics {
         ($($name:ident$(<$t:ident>)? of $value:ty;)+) => {$(
@@ -51,8 +104,9 @@ mod imp {
             impl$(<$t>)? Deref for $name$(<$t>)? {
                 type Target = atomic::$name$(<$t>)?;
 
+                #[track_caller]
                 fn deref(&self) -> &Self::Target {
-                    switch();
+                    super::imp::point();
                     &self.0
                 }
             }
@@ -70,7 +124,7 @@ mod imp {
 use std::sync::TryLockError;
 
 pub(crate) use imp::RawGuard as MutexGuard;
-pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence, spin_loop};
+pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// A mutex without poisoning: what it guards is kept consistent by the code under it, user panics included.
 pub(crate) struct Mutex<T>(imp::RawMutex<T>);

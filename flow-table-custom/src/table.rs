@@ -66,6 +66,14 @@ impl<K: Key, V: Value> FlowTable<K, V> {
     }
 }
 
+#[doc(hidden)]
+impl<K: Key, V: Value> FlowTable<K, V> {
+    /// For tests: whether the table's inner counts and places agree with each other, and if not, what is wrong. O(flows).
+    pub fn verify(&self) -> Result<(), String> {
+        self.core.verify()
+    }
+}
+
 impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     type Flow = FlowEntry<K, V>;
     type Ref = StrongRef<K, V>;
@@ -115,6 +123,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     ) -> AdmissionResult<K, V> {
         let hash = self.core.hash(key);
         if let Some(holder) = self.core.lookup(key, hash, now).filter(|flow| flow.is_live(now)) {
+            // As in the trait's own: before the result is on its way out.
+            drop(make);
             return Ok(Admission::Existing { key: holder.direction(), holder, rejected: None });
         }
         let flow = make();

@@ -39,6 +39,7 @@ fn execute(seed: Seed) {
     };
     let threads: Vec<_> = (0..seed.profile().threads).map(play).collect();
     threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
+    table.verify().expect("each flow is in its place");
     if let Err(why) = explain(&stage.end(&table, &Stats::new())) {
         panic!("no explanation: {why}");
     }

@@ -1,25 +1,29 @@
 use std::fmt;
 
 use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
-use typed_arena::Arena;
 
 use crate::flow::FlowRecord;
 use crate::handle::FlowHandle;
+use crate::kept::Kept;
 use crate::shared::Shared;
 
-/// An open burst: keeps a reference to each flow that it hands out until it closes.
+/// An open burst: keeps one reference to each flow that it hands out until it closes.
 ///
-/// Contract U1 asks that nothing be counted; with weak references in the map this design cannot find a flow without. The
-/// counting is hidden, its cost is not: a look-up in a burst costs what any other costs, less the handle.
+/// So it holds back the flows that were looked up in it, and no others; those that end meanwhile stay with it too
+/// (contract U4).
+///
+/// Contract U1 asks that nothing be counted; with weak references in the map this design cannot find a flow
+/// without. The counting is hidden, its cost is not: a look-up in a burst costs what any other does, and a small
+/// allocation for each flow that the burst has not found before.
 pub struct FlowBurst<'t, K, V> {
     shared: &'t Shared<K, V>,
     now: Timestamp,
-    kept: Arena<FlowRecord<K, V>>,
+    kept: Kept<'t, K, V>,
 }
 
 impl<'t, K, V> FlowBurst<'t, K, V> {
     pub(crate) fn new(shared: &'t Shared<K, V>, now: Timestamp) -> Self {
-        Self { shared, now, kept: Arena::new() }
+        Self { shared, now, kept: Kept::new(&shared.kept) }
     }
 }
 
@@ -33,7 +37,7 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
 
     fn get(&self, key: &K) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
         let (flow, direction) = self.shared.find(key, self.now)?;
-        Some(Borrowed::new(self.kept.alloc(FlowRecord(flow)), direction))
+        Some(Borrowed::new(self.kept.keep(flow), direction))
     }
 
     /// Never `None` with this backend: the burst holds what it handed out.

@@ -6,11 +6,13 @@ use flow_table_api::state::{Expiry, FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlow, NewFlowParts, Status, Timestamp};
 
 use crate::id::FlowId;
+use crate::panics::drop_each;
 use crate::queue::Queue;
 use crate::stats::Counts;
+use crate::strong::Strong;
 
 /// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
-pub struct FlowRecord<K, V>(pub(crate) Arc<Record<K, V>>);
+pub struct FlowRecord<K, V>(pub(crate) Strong<K, V>);
 
 /// The memory of a flow.
 ///
@@ -28,11 +30,11 @@ pub(crate) struct Record<K, V> {
     id: AtomicU64,
     pub(crate) hash: u64,
     reply_hash: u64,
-    /// The queue of the thread that inserted the flow first.
+    /// The queue of the thread that inserted the flow, which holds it whenever a queue does.
     pub(crate) home: Arc<Queue<K, V>>,
     pub(crate) key: K,
     pub(crate) reply: Option<K>,
-    value: V,
+    pub(crate) value: V,
 }
 
 impl<K, V> Record<K, V> {
@@ -106,10 +108,10 @@ impl<K, V> Record<K, V> {
         self.state.load().status == Status::Detached
     }
 
-    /// Tells the queue that holds the flow that it has ended.
+    /// Tells the queue that holds the flow that it has ended. Takes no lock.
     pub(crate) fn note_end(&self) {
         if let Some(id) = self.id() {
-            self.home.shared.with_queue(id.queue(), |queue| queue.note_end(id));
+            self.home.note_end(id);
         }
     }
 
@@ -119,11 +121,12 @@ impl<K, V> Record<K, V> {
     /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
     fn detach(&self, end: impl FnOnce(&FlowState) -> bool, count: impl FnOnce(&Counts)) -> Option<FlowId> {
         let id = self.id()?;
-        let detach = |queue: &Queue<K, V>| {
-            let mut queue = queue.lock();
-            queue.detach(id, self, end).then(|| count(&self.home.counts))
-        };
-        self.home.shared.with_queue(id.queue(), detach).flatten().map(|()| id)
+        let mut queue = self.home.lock();
+        let detached = queue.detach(id, self, end);
+        if detached {
+            count(&self.home.counts);
+        }
+        detached.then_some(id)
     }
 
     /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did it, as it
@@ -144,40 +147,30 @@ impl<K, V> Record<K, V> {
     pub(crate) fn remove(&self) -> Option<FlowId> {
         self.detach(FlowState::detach, |counts| {
             counts.removed.add();
-            self.home.shared.room.held().sub(1);
+            self.home.shared.held.sub(1);
         })
     }
 
     /// Takes an ended flow out of the queue in which it waits for a reap; whether it did wait. The caller holds the
     /// stripes of the flow's keys, and a handle.
     pub(crate) fn take_ended(&self) -> bool {
-        let take = |id: FlowId| self.home.shared.with_queue(id.queue(), |queue| queue.lock().take(id));
-        self.id().and_then(take).flatten().is_some()
+        self.id().and_then(|id| self.home.lock().take(id)).is_some()
     }
 
-    /// Removes the slots called `id`, if they are there, and gives the keys, to be dropped under no lock.
-    pub(crate) fn remove_slots(&self, id: FlowId) -> (Option<K>, Option<K>) {
+    /// Removes the slots called `id`, if they are there, and gives the keys, to be dropped under no lock, each by
+    /// itself.
+    pub(crate) fn remove_slots(&self, id: FlowId) -> [Option<K>; 2] {
         let slots = &self.home.shared.slots;
         let forward = slots.remove(self.hash, id.slot(Direction::Forward));
         let reply = self.reply_hash().and_then(|hash| slots.remove(hash, id.slot(Direction::Reply)));
-        (forward, reply)
+        [forward, reply]
     }
 
     /// Removes the slots called `id` of a flow that the table has let go of as `id`. Runs under no lock.
     pub(crate) fn unlink(&self, id: FlowId) {
         let keys = self.remove_slots(id);
         self.clear_id(id);
-        drop(keys);
-    }
-}
-
-impl<K, V> Drop for Record<K, V> {
-    /// The last holder removes the dead slots itself, so none ever waits to be found. Before the value is dropped:
-    /// its `Drop` may call the table.
-    fn drop(&mut self) {
-        if let Some(id) = self.id() {
-            drop(self.remove_slots(id));
-        }
+        drop_each(keys);
     }
 }
 

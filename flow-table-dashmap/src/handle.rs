@@ -1,11 +1,12 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
 
 use crate::flow::{FlowRecord, Record};
+use crate::strong::Strong;
 
 /// A handle: a counted strong reference to a flow, and the direction that it was found by.
 pub struct FlowHandle<K, V> {
@@ -20,11 +21,11 @@ pub struct WeakFlowHandle<K, V> {
 }
 
 impl<K, V> FlowHandle<K, V> {
-    pub(crate) const fn new(flow: Arc<Record<K, V>>, direction: Direction) -> Self {
+    pub(crate) const fn new(flow: Strong<K, V>, direction: Direction) -> Self {
         Self { flow: FlowRecord(flow), direction }
     }
 
-    pub(crate) const fn record(&self) -> &Arc<Record<K, V>> {
+    pub(crate) const fn record(&self) -> &Strong<K, V> {
         &self.flow.0
     }
 }
@@ -52,7 +53,7 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for FlowHandle<K, V> {
     }
 
     fn downgrade(&self) -> WeakFlowHandle<K, V> {
-        WeakFlowHandle { flow: Arc::downgrade(self.record()), direction: self.direction }
+        WeakFlowHandle { flow: self.record().downgrade(), direction: self.direction }
     }
 }
 
@@ -60,14 +61,14 @@ impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakFlowHandle<K, V> 
     type Strong = FlowHandle<K, V>;
 
     fn upgrade(&self) -> Option<FlowHandle<K, V>> {
-        self.flow.upgrade().map(|flow| FlowHandle::new(flow, self.direction))
+        Strong::upgrade(&self.flow).map(|flow| FlowHandle::new(flow, self.direction))
     }
 }
 
 impl<K, V> Clone for FlowHandle<K, V> {
     #[inline]
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(self.record()), self.direction)
+        Self::new(self.record().clone(), self.direction)
     }
 }
 
@@ -88,7 +89,7 @@ impl<K, V> Deref for FlowHandle<K, V> {
 
 impl<K, V> PartialEq for FlowHandle<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.record(), other.record())
+        self.record() == other.record()
     }
 }
 
@@ -96,7 +97,7 @@ impl<K, V> Eq for FlowHandle<K, V> {}
 
 impl<K, V> Hash for FlowHandle<K, V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(self.record()).hash(state);
+        self.record().hash(state);
     }
 }
 

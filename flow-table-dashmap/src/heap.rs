@@ -1,7 +1,7 @@
 use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{EndReason, KeyHasher, Status, Timestamp};
@@ -10,6 +10,7 @@ use priority_queue::PriorityQueue;
 use crate::flow::Record;
 use crate::id::FlowId;
 use crate::queue::Queue;
+use crate::strong::Strong;
 
 /// Flows by the time that they are filed under, the earliest first.
 pub(crate) type Heap<K, V> = PriorityQueue<Entry<K, V>, Reverse<Timestamp>, KeyHasher>;
@@ -17,13 +18,13 @@ pub(crate) type Heap<K, V> = PriorityQueue<Entry<K, V>, Reverse<Timestamp>, KeyH
 /// A flow in a queue. Equal by id: the key plays no part.
 pub(crate) struct Entry<K, V> {
     id: FlowId,
-    pub(crate) flow: Arc<Record<K, V>>,
+    pub(crate) flow: Strong<K, V>,
 }
 
 /// A flow that has been taken out of its queue.
 pub(crate) struct Taken<K, V> {
     pub(crate) id: FlowId,
-    pub(crate) flow: Arc<Record<K, V>>,
+    pub(crate) flow: Strong<K, V>,
     pub(crate) reason: EndReason,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct Taken<K, V> {
 pub(crate) enum Visit<K, V> {
     /// A flow that has ended.
     Ended(Taken<K, V>),
-    /// A flow that a refresh had moved was filed again.
+    /// A flow that a refresh had moved was filed again, or a note was about one that had been reinserted.
     Rescheduled,
     /// Nothing is due.
     Nothing,
@@ -72,11 +73,11 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
     ///
     /// A flow comes back or goes in only under the stripes of its keys, and neither an active nor a cancelled one gets
     /// here, so nobody can come between.
-    pub(crate) fn activate(&mut self, id: FlowId, flow: &Arc<Record<K, V>>, deadline: Timestamp) {
+    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
         self.absorb_ends();
         flow.options.set_own(Record::<K, V>::QUEUED);
         flow.home.counts.inserts.add();
-        self.heap.push(Entry { id, flow: Arc::clone(flow) }, Reverse(deadline));
+        self.heap.push(Entry { id, flow: flow.clone() }, Reverse(deadline));
         let activated = flow.state.activate(deadline);
         debug_assert_eq!(activated, Ok(()), "only the holder of the stripes activates");
     }
@@ -98,8 +99,9 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
         self.queue.next_note()
     }
 
-    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, so a table
-    /// that reinserts and never reaps keeps no more notes than flows.
+    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and
+    /// a flow that comes back is filed where it was, so a table that reinserts and never reaps keeps no more notes
+    /// than flows.
     fn absorb_ends(&mut self) {
         for _ in 0..2 {
             let Some(id) = self.next_note() else { return };
@@ -121,19 +123,17 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
     }
 
     /// Takes a flow that is not active.
-    pub(crate) fn take(&mut self, id: FlowId) -> Option<Arc<Record<K, V>>> {
+    pub(crate) fn take(&mut self, id: FlowId) -> Option<Strong<K, V>> {
         let (entry, _) = self.heap.remove(&id)?;
         entry.flow.options.clear_own(Record::<K, V>::QUEUED);
         Some(entry.flow)
     }
 
-    /// Looks for one flow that has ended or is due at `now`, and takes it.
+    /// Looks at one flow that may have ended or may be due at `now`, and takes it if so. Bounded work.
     pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<K, V> {
-        while let Some(id) = self.next_note() {
+        if let Some(id) = self.next_note() {
             let ended = self.heap.get(&id).and_then(|(entry, _)| end_reason(&entry.flow));
-            if let Some(visit) = ended.and_then(|reason| self.take_ended(id, reason)) {
-                return visit;
-            }
+            return ended.and_then(|reason| self.take_ended(id, reason)).unwrap_or(Visit::Rescheduled);
         }
         let Some((entry, &Reverse(filed))) = self.heap.peek() else { return Visit::Nothing };
         if now < filed {
@@ -166,7 +166,7 @@ impl<'q, K, V> LockedQueue<'q, K, V> {
     }
 
     /// Takes all flows.
-    pub(crate) fn drain(&mut self) -> Vec<(FlowId, Arc<Record<K, V>>)> {
+    pub(crate) fn drain(&mut self) -> Vec<(FlowId, Strong<K, V>)> {
         let entries = self.heap.drain().map(|(entry, _)| (entry.id, entry.flow)).collect();
         self.heap.shrink_to_fit();
         entries

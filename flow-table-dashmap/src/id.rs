@@ -9,8 +9,8 @@
 
 use flow_table_api::Direction;
 
-/// One stay of a flow in a table: new with every insertion and reinsertion, never used again. Tells the queue that holds
-/// the flow.
+/// One stay of a flow in a table: new with every insertion and reinsertion, never used again. Each queue gives its
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FlowId(u64);
 
@@ -41,11 +41,6 @@ impl FlowId {
     /// What [`to_bits`](Self::to_bits) gave; `None` for zero.
     pub(crate) const fn from_bits(bits: u64) -> Option<Self> {
         if bits == 0 { None } else { Some(Self(bits)) }
-    }
-
-    /// The index of the queue that holds the flow.
-    pub(crate) const fn queue(self) -> usize {
-        (self.0 >> QUEUE_SHIFT) as usize & (Self::QUEUES - 1)
     }
 
     /// The slot under the flow's key for `direction`.
@@ -86,7 +81,6 @@ mod tests {
         for sequence in [1, 2, (1 << 51) - 1] {
             for queue in [0, 1, FlowId::QUEUES - 1] {
                 let id = FlowId::new(sequence, queue);
-                assert_eq!(id.queue(), queue);
                 assert_eq!(FlowId::from_bits(id.to_bits()), Some(id));
                 for direction in [Direction::Forward, Direction::Reply] {
                     let slot = SlotId::from_bits(id.slot(direction).to_bits());
@@ -96,5 +90,6 @@ mod tests {
         }
         assert_eq!(FlowId::from_bits(0), None);
         assert_ne!(FlowId::new(1, 0), FlowId::new(2, 0));
+        assert_ne!(FlowId::new(1, 0), FlowId::new(1, 1));
     }
 }

@@ -7,6 +7,7 @@ use crate::handle::FlowHandle;
 use crate::heap::Taken;
 use crate::keys::Keys;
 use crate::shared::Shared;
+use crate::strong::Strong;
 
 /// What an insertion does about a live flow under its forward key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +68,11 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
             Finding::Held { holder, key } => return Err(InsertError::Conflict { flow, holder, key }),
             Finding::Full => {
                 self.refusals.add();
-                return Err(InsertError::Full { flow, capacity: self.room.capacity() });
+                return Err(InsertError::Full { flow, capacity: self.held.limit() });
             }
         };
         let id = home.next_id();
-        let record = Arc::new(Record::new(flow, keys.hashes(), id, Arc::clone(&home)));
+        let record = Strong::new(Record::new(flow, keys.hashes(), id, Arc::clone(&home)));
         keys.fill(id, &record, replaced.as_ref(), self);
         home.lock().activate(id, &record, now + record.options.timeout());
         drop(held);
@@ -107,18 +108,10 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
             },
         }
     }
-
-    /// Counts one flow more, and gives those that were let go for it.
-    pub(crate) fn make_room(&self, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
-        if self.room.reserve() {
-            return Some(Vec::new());
-        }
-        self.registry.read(|queues| self.room.reserve_or_make(now, queues))
-    }
 }
 
 /// What an insertion returns. Runs under no lock.
-pub(crate) fn inserted<K, V>(flow: Arc<Record<K, V>>, made_room: Vec<Taken<K, V>>) -> Inserted<FlowHandle<K, V>> {
+pub(crate) fn inserted<K, V>(flow: Strong<K, V>, made_room: Vec<Taken<K, V>>) -> Inserted<FlowHandle<K, V>> {
     let mut inserted = Inserted::new(FlowHandle::new(flow, Direction::Forward));
     inserted.made_room = made_room.into_iter().map(Taken::let_go).collect();
     inserted

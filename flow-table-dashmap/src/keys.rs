@@ -1,13 +1,12 @@
-use std::sync::Arc;
-
 use flow_table_api::{Direction, Key, Timestamp, Value};
 
-use crate::flow::Record;
 use crate::handle::FlowHandle;
 use crate::id::FlowId;
+use crate::panics::Panics;
 use crate::shared::Shared;
 use crate::slots::Occupant;
 use crate::stripes::Held;
+use crate::strong::Strong;
 
 /// The keys of a flow that goes in. Made before the stripes are locked and dropped after: copying and dropping keys and
 /// occupants may run user code.
@@ -29,7 +28,9 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
     /// Hashes and copies the keys.
     pub(crate) fn new(shared: &Shared<K, V>, key: &K, reply: Option<&K>) -> Self {
         let place = |key: &K| Place { hash: shared.hash(key), spare: Some(key.clone()), occupant: None };
-        Self { forward: place(key), reply: reply.map(place), removed: Vec::new() }
+        let mut keys = Self { forward: place(key), reply: None, removed: Vec::new() };
+        keys.reply = reply.map(place);
+        keys
     }
 
     /// The hash of each key.
@@ -60,7 +61,7 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         place.occupant = shared.slots.get(place.hash, key);
         let occupant = place.occupant.as_ref()?;
         let flow = occupant.flow.as_ref().filter(|flow| flow.is_live_or_expires(now))?;
-        Some(FlowHandle::new(Arc::clone(flow), occupant.slot.direction()))
+        Some(FlowHandle::new(flow.clone(), occupant.slot.direction()))
     }
 
     /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended, from
@@ -72,7 +73,7 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
     pub(crate) fn fill(
         &mut self,
         id: FlowId,
-        flow: &Arc<Record<K, V>>,
+        flow: &Strong<K, V>,
         replaced: Option<&FlowHandle<K, V>>,
         shared: &Shared<K, V>,
     ) {
@@ -82,17 +83,28 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         }
         for place in [Some(&self.forward), self.reply.as_ref()].into_iter().flatten() {
             if let Some(Occupant { slot, flow: Some(ended) }) = &place.occupant
-                && (!ended.is_detached() || replaced.is_some_and(|old| Arc::ptr_eq(old.record(), ended)))
+                && (!ended.is_detached() || replaced.is_some_and(|old| old.record() == ended))
             {
-                let (forward, reply) = ended.remove_slots(slot.flow());
-                self.removed.extend(forward.into_iter().chain(reply));
+                self.removed.extend(ended.remove_slots(slot.flow()).into_iter().flatten());
             }
         }
     }
 }
 
+impl<K, V> Drop for Keys<K, V> {
+    fn drop(&mut self) {
+        let mut panics = Panics::default();
+        for place in [Some(&mut self.forward), self.reply.as_mut()].into_iter().flatten() {
+            panics.catch(|| drop(place.spare.take()));
+            panics.catch(|| drop(place.occupant.take()));
+        }
+        panics.drop_each(self.removed.drain(..));
+        panics.resume();
+    }
+}
+
 impl<K, V> Place<K, V> {
-    fn fill(&mut self, id: FlowId, direction: Direction, flow: &Arc<Record<K, V>>, shared: &Shared<K, V>) {
+    fn fill(&mut self, id: FlowId, direction: Direction, flow: &Strong<K, V>, shared: &Shared<K, V>) {
         let over = self.occupant.as_ref().map(|occupant| occupant.slot);
         shared.slots.fill((self.hash, &mut self.spare), id.slot(direction), over, flow);
     }

@@ -49,32 +49,42 @@
 //!
 //! # Consistency
 //!
-//! Look-ups use the map alone. Insertions, reinsertions and removals of a key come one after the other, and take effect at
-//! one moment: when the flow's status changes. A look-up that comes upon a flow which is not live looks a second time, with
-//! writers of that key kept out, so it never sees a key between two owners. A look-up that finds a live flow takes
-//! its shard's lock shared, and waits for no other look-up.
+//! Look-ups use the map alone. Insertions, reinsertions and removals of a key come one after the other, and take
+//! effect at one moment: when the flow's status changes. A look-up takes its shard's lock shared, and waits for no
+//! other look-up. One that comes upon a flow which is not live looks again until no writer of that key, or of one
+//! that shares its stripe, has been at work meanwhile, so it never sees a key between two owners; it keeps no
+//! writer waiting. One that finds a flow due is itself a writer while it expires it. Here a look-up may wait for
+//! another: for one that is just expiring a flow, or for a writer that waits for a look-up on another thread to
+//! leave the shard.
 //!
 //! Slots and queue entries have names of their own, new with every insertion. Nothing is ever removed by key, so nothing
 //! that is late can hit a flow that has taken another's place. Keys are compared before an insertion changes anything;
 //! what follows calls nothing of the user's. So a key that panics leaves everything as it was.
 //!
+//! What is dropped in a row, keys and values, is dropped one by one, so that each may panic; the first panic goes
+//! on at the end. A value's drop may use the table, and so let other flows go. Where 32 such drops are nested on a
+//! thread, the next flow is put off, and dropped before the outermost of them returns.
+//!
 //! # Time and expiry
 //!
-//! A refresh changes the flow's deadline and not the queue; when the flow comes up there, it is filed again. A deadline
-//! that is brought forward is filed at once. Flows that are cancelled, or expired by a look-up, are noted in a list that
-//! the next reap takes up first. With [`OnExpiry::KeepWhileReferenced`](flow_table_api::OnExpiry) a flow that
-//! an open burst has borrowed counts as held, and so does one that a look-up on another thread is just looking at.
+//! A refresh changes the flow's deadline and not the queue; when the flow comes up there, it is filed again. A
+//! deadline that is brought forward is filed at once. Flows that are cancelled, or expired by a look-up, are noted
+//! in a list that the next reap takes up first; a note about a flow that has been reinserted since takes of its
+//! budget, as one that was rescheduled. With [`OnExpiry::KeepWhileReferenced`](flow_table_api::OnExpiry) a flow
+//! that an open burst has borrowed counts as held, and so does one that a look-up on another thread is just
+//! looking at.
 //!
 //! A thread that inserts for the first time gets a queue. When it ends, the queue stays with the table, where
-//! [`reap`](flow_table_api::Table::reap) finds it, and passes to the next new thread. More than 4,096 threads that insert at
-//! once share the first one. A reinserted flow is filed in the queue of the thread that reinserts it.
+//! [`reap`](flow_table_api::Table::reap) finds it, and passes to the next new thread. More than 4,096 threads that
+//! insert at once share the first one. A reinserted flow goes back to the queue that it was in.
 //!
 //! # Memory
 //!
-//! Whoever drops the last reference to a flow removes its slots, so none is ever dead for longer than that takes:
-//! [`ReapReport::dead`](flow_table_api::ReapReport) and [`Stats::dead_slots`](flow_table_api::Stats) are always zero. When
-//! less than half of the slots or of the queue entries are left that there were, a reap gives the rest back, shard by shard
-//! and queue by queue; each is locked for the time that copying what is left of it takes.
+//! Whoever drops the last reference to a flow removes its slots, so none is ever dead for longer than that takes.
+//! A flow that a reap or an insertion has handed over keeps its slots until then too, found or not:
+//! [`ReapReport::dead`](flow_table_api::ReapReport) and [`Stats::dead_slots`](flow_table_api::Stats) are always
+//! zero. When less than half of the slots or of the queue entries are left that there were, a reap gives the rest
+//! back, shard by shard and queue by queue; each is locked for the time that copying what is left of it takes.
 //!
 //! Flows are single allocations, and go back to the program's allocator. Whether that returns them to the system is up to
 //! it: glibc's keeps much of what a flood leaves until `malloc_trim` is called, which needs a line of unsafe code that this
@@ -91,14 +101,17 @@
 #![forbid(unsafe_code)]
 
 mod burst;
+mod end;
 mod expiry;
 mod flow;
 mod handle;
 mod heap;
 mod id;
 mod insert;
+mod kept;
 mod keys;
 mod lookup;
+mod panics;
 mod queue;
 mod reap;
 mod registry;
@@ -110,6 +123,7 @@ mod slot_key;
 mod slots;
 mod stats;
 mod stripes;
+mod strong;
 mod sync;
 mod table;
 mod watermark;

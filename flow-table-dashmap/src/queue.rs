@@ -5,19 +5,19 @@ use crossbeam::queue::SegQueue;
 use flow_table_api::{KeyHasher, Status, Timestamp};
 use priority_queue::PriorityQueue;
 
-use crate::flow::Record;
 use crate::heap::{Entry, Heap, LockedQueue};
 use crate::id::FlowId;
 use crate::shared::Shared;
 use crate::stats::Counts;
+use crate::strong::Strong;
 use crate::sync;
 
-/// The flows that one thread inserted: strong references, filed by deadline.
+/// The flows that one thread inserted, whoever reinserts them: strong references, filed by deadline.
 ///
-/// **Invariant**: an active flow has exactly one entry, in the queue that its [`FlowId`] names, filed no later than
-/// its deadline. Filing and activation are one step under the lock, detaching and taking likewise. Other ended flows
-/// keep their entry until somebody takes it. Who takes one owes the table one flow of its count, and the removal of
-/// the slots under the entry's id.
+/// **Invariant**: an active flow has exactly one entry, in its `home`, filed no later than its deadline. Filing
+/// and activation are one step under the lock, detaching and taking likewise. Other ended flows keep their entry
+/// until somebody takes it. Who takes one owes the table one flow of its count, and the removal of the slots under
+/// the entry's id.
 pub(crate) struct Queue<K, V> {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared<K, V>>,
@@ -29,8 +29,8 @@ pub(crate) struct Queue<K, V> {
     /// orders nothing, and who acts on it takes the lock. (Whoever takes a note lowers it before; the list of notes, which is
     /// looked at first, shows both in this order.)
     earliest: AtomicU64,
-    /// Flows that ended without being due, or before a reap came: cancelled, or expired on the spot. May name flows
-    /// that are gone or have come back.
+    /// Flows that ended without being due, or before a reap came: cancelled, or expired on the spot. May name
+    /// flows that are gone or have come back, but no more of those than flows are here: see [`LockedQueue`].
     ended: SegQueue<FlowId>,
     sequence: AtomicU64,
 }
@@ -40,6 +40,9 @@ impl<K, V> Queue<K, V> {
     /// positions in the heap and back.
     pub(crate) const ENTRY_BYTES: usize =
         size_of::<(Entry<K, V>, Timestamp, u64)>() + 11 + size_of::<[usize; 2]>();
+
+    /// Bytes of a note, in a list of blocks.
+    const NOTE_BYTES: usize = size_of::<(FlowId, usize)>() + 1;
 
     /// An empty queue, taken by the calling thread.
     pub(crate) fn new(index: usize, shared: Arc<Shared<K, V>>) -> Self {
@@ -103,7 +106,7 @@ impl<K, V> Queue<K, V> {
     }
 
     /// Handles to all active flows.
-    pub(crate) fn active(&self) -> Vec<Arc<Record<K, V>>> {
+    pub(crate) fn active(&self) -> Vec<Strong<K, V>> {
         let heap = sync::lock(&self.heap);
         let flows = heap.iter().map(|(entry, _)| &entry.flow);
         flows.filter(|flow| flow.state.load().status == Status::Active).cloned().collect()
@@ -111,7 +114,8 @@ impl<K, V> Queue<K, V> {
 
     /// Bytes that the queue occupies, free entries included.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + sync::lock(&self.heap).capacity() * Self::ENTRY_BYTES
+        let entries = sync::lock(&self.heap).capacity() * Self::ENTRY_BYTES;
+        size_of::<Self>() + entries + self.ended.len() * Self::NOTE_BYTES
     }
 
     /// Gives unused memory back.
@@ -122,12 +126,13 @@ impl<K, V> Queue<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
     use std::time::Duration;
 
     use flow_table_api::{Budget, NewFlow, Table};
 
     use super::*;
-    use crate::FlowTable;
+    use crate::{FlowHandle, FlowTable};
 
     #[test]
     fn reinserting_without_ever_reaping_piles_nothing_up() {
@@ -140,8 +145,62 @@ mod tests {
         }
         let queue = table.shared.registry.mine().expect("this thread has inserted");
         assert!(queue.ended.len() <= 2, "{} notes about one flow", queue.ended.len());
-        assert_eq!(table.reap(Timestamp::from_secs(999), Budget::UNLIMITED).visited(), 0, "none of them is true");
-        assert_eq!(table.len(), 1);
+        let report = table.reap(Timestamp::from_secs(999), Budget::UNLIMITED);
+        assert_eq!((report.expired, table.len()), (0, 1), "none of them is true");
+    }
+
+    /// A table whose flows 0 to `count` were inserted by a thread that has ended, and were expired by look-ups.
+    fn expired(count: u64) -> (FlowTable<u64, ()>, Vec<FlowHandle<u64, ()>>) {
+        let table = FlowTable::new(1_000);
+        let insert = |key| {
+            let new = NewFlow::new(key, ()).timeout(Duration::from_secs(1));
+            table.insert(new, Timestamp::ZERO).expect("there is room").flow
+        };
+        let insert_all = || (0..count).map(insert).collect::<Vec<_>>();
+        let flows = thread::scope(|scope| scope.spawn(insert_all).join()).expect("no panic");
+        let found = (0..count).filter(|key| table.lookup(key, Timestamp::from_secs(1)).is_some());
+        assert_eq!(found.count(), flows.len(), "expired, but held");
+        (table, flows)
+    }
+
+    fn notes(table: &FlowTable<u64, ()>) -> usize {
+        table.shared.registry.read(|queues| queues.iter().map(|queue| queue.ended.len()).sum())
+    }
+
+    #[test]
+    fn notes_of_flows_that_another_thread_reinserts_do_not_stay() {
+        let (table, flows) = expired(100);
+        assert_eq!(notes(&table), 100);
+        for flow in &flows {
+            drop(table.reinsert(flow, Timestamp::from_secs(1)).expect("it has expired"));
+        }
+        assert_eq!(notes(&table), 0);
+        assert!(table.reap(Timestamp::from_secs(1), Budget::UNLIMITED).visited() == 0, "all have come back");
+    }
+
+    #[test]
+    fn notes_that_are_no_longer_true_take_of_the_budget() {
+        let (table, flows) = expired(99);
+        // Each absorbs two notes, of the oldest flows.
+        for flow in flows.iter().rev().take(33) {
+            drop(table.reinsert(flow, Timestamp::from_secs(1)).expect("it has expired"));
+        }
+        for left in [23, 13, 3] {
+            let report = table.reap(Timestamp::from_secs(1), Budget::flows(10));
+            assert_eq!((report.visited(), report.more, notes(&table)), (10, true, left));
+        }
+        let report = table.reap(Timestamp::from_secs(1), Budget::UNLIMITED);
+        assert_eq!((report.expired, report.rescheduled, report.more), (66, 3, false));
+    }
+
+    #[test]
+    fn memory_counts_notes() {
+        let (table, flows) = expired(100);
+        let with = table.memory();
+        for flow in &flows {
+            drop(table.reinsert(flow, Timestamp::from_secs(1)).expect("it has expired"));
+        }
+        assert!(table.memory() + 100 * size_of::<FlowId>() <= with);
     }
 
     #[test]

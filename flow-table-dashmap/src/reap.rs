@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flow_table_api::{Budget, Direction, EndReason, Ended, OnExpiry, ReapReport, Timestamp};
+use flow_table_api::{Budget, Direction, EndReason, Ended, ReapReport, Timestamp};
 
 use crate::handle::FlowHandle;
 use crate::heap::{Taken, Visit};
@@ -76,7 +76,7 @@ impl<K, V> Shared<K, V> {
         let visit = locked.visit(now);
         if let Visit::Ended(_) = visit {
             // Under the lock: whoever looks for room finds the flow or its place.
-            self.room.held().sub(1);
+            self.held.sub(1);
         }
         visit
     }
@@ -86,22 +86,19 @@ impl<K, V> Shared<K, V> {
         if self.slots.count().has_fallen() {
             self.slots.shrink_to_fit();
         }
-        if self.room.held().has_fallen() {
-            self.registry.read(|queues| queues.iter().for_each(|queue| queue.shrink_to_fit()));
+        if self.held.has_fallen() {
+            self.registry.each().for_each(|queue| queue.shrink_to_fit());
         }
     }
 }
 
 impl<K, V> Taken<K, V> {
-    /// Hands the flow over, under no lock.
+    /// Hands the flow over.
     ///
-    /// One that look-ups still find while it is held keeps its slots until its last holder goes; others lose them now.
+    /// Its slots stay until its last holder goes: look-ups see that it has ended. So nothing of the user's is
+    /// dropped here, which could panic and lose the record.
     pub(crate) fn let_go(self) -> Ended<FlowHandle<K, V>> {
-        let Self { id, flow, reason } = self;
-        if reason != EndReason::Expired || flow.options.on_expiry() == OnExpiry::Remove {
-            flow.unlink(id);
-        }
-        Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }
+        Ended { flow: FlowHandle::new(self.flow, Direction::Forward), reason: self.reason }
     }
 }
 

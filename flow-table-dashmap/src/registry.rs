@@ -59,6 +59,11 @@ impl<K, V> Registry<K, V> {
         Self { table: TABLES.fetch_add(1, Ordering::Relaxed), queues: ShardedLock::new(Vec::new()) }
     }
 
+    /// The number of the table, like no other's.
+    pub(crate) const fn table(&self) -> u64 {
+        self.table
+    }
+
     pub(crate) fn len(&self) -> usize {
         sync::read_sharded(&self.queues).len()
     }
@@ -70,6 +75,11 @@ impl<K, V> Registry<K, V> {
 
     pub(crate) fn get(&self, index: usize) -> Option<Arc<Queue<K, V>>> {
         self.read(|queues| queues.get(index).cloned())
+    }
+
+    /// The queues, one after the other, with the list of them free for a thread that comes meanwhile.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Arc<Queue<K, V>>> {
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     /// The calling thread's queue, if it has one.

@@ -27,7 +27,6 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         now: Timestamp,
     ) -> Reinsertion<K, V> {
         let record = flow.record();
-        let home = self.registry.mine_or_claim(self);
         let held = keys.hold(self);
         if record.is_live_or_expires(now) {
             return Err(ReinsertError::Active);
@@ -44,13 +43,13 @@ impl<K: Key + Clone, V: Value> Shared<K, V> {
         let waiting = record.take_ended().then(Vec::new);
         let Some(made_room) = waiting.or_else(|| self.make_room(now)) else {
             self.refusals.add();
-            return Err(ReinsertError::Full { capacity: self.room.capacity() });
+            return Err(ReinsertError::Full { capacity: self.held.limit() });
         };
-        let id = home.next_id();
+        let id = record.home.next_id();
         record.set_id(id);
         keys.fill(id, record, None, self);
-        home.lock().activate(id, record, now + record.options.timeout());
+        record.home.lock().activate(id, record, now + record.options.timeout());
         drop(held);
-        Ok(inserted(Arc::clone(record), made_room))
+        Ok(inserted(record.clone(), made_room))
     }
 }

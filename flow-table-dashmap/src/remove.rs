@@ -1,6 +1,7 @@
 use flow_table_api::{ForeignFlow, Key, Value};
 
 use crate::handle::FlowHandle;
+use crate::panics::drop_each;
 use crate::shared::Shared;
 
 impl<K: Key, V: Value> Shared<K, V> {
@@ -22,7 +23,7 @@ impl<K: Key, V: Value> Shared<K, V> {
         // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has detached it
         // removes the slots: one may be about to lead to the flow that replaces it.
         if !flow.is_detached() {
-            drop(flow.remove_slots(occupant.slot.flow()));
+            drop_each(flow.remove_slots(occupant.slot.flow()));
         }
         None
     }

@@ -1,61 +1,32 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flow_table_api::Timestamp;
 
 use crate::heap::{Taken, Visit};
 use crate::queue::Queue;
-use crate::watermark::Watermark;
+use crate::shared::Shared;
 
-/// The count of flows and its limit (contract C1). A flow is counted before it goes in and until it is let go.
-#[derive(Debug)]
-pub(crate) struct Room {
-    held: Watermark,
-    /// The limit as it was set. `Relaxed`: it is for those who ask, and orders nothing.
-    capacity: AtomicUsize,
-}
-
-impl Room {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { held: Watermark::limited(capacity), capacity: AtomicUsize::new(capacity) }
-    }
-
-    pub(crate) const fn held(&self) -> &Watermark {
-        &self.held
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.capacity.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_capacity(&self, flows: usize) {
-        self.capacity.store(flows, Ordering::Relaxed);
-        self.held.set_limit(flows);
-    }
-
-    /// Counts one flow more, if there is room.
-    pub(crate) fn reserve(&self) -> bool {
-        self.held.add_below()
-    }
-
-    /// Counts one flow more. At capacity, takes flows that have ended or are due at `now` for it, as many as needed, or
-    /// none if a bounded search does not find enough (contract C2). `None`: there is no room.
-    pub(crate) fn reserve_or_make<K, V>(
-        &self,
-        now: Timestamp,
-        queues: &[Arc<Queue<K, V>>],
-    ) -> Option<Vec<Taken<K, V>>> {
-        while !self.reserve() {
-            // One, unless the limit has been lowered, or somebody has made room this moment.
-            let wanted = (self.held.get() + 1).saturating_sub(self.capacity());
-            let taken = take_ended(wanted, now, queues)?;
-            if !taken.is_empty() {
-                // One of those taken makes way for the new flow; the others are no longer counted.
-                self.held.sub(taken.len() - 1);
-                return Some(taken);
-            }
+impl<K, V> Shared<K, V> {
+    /// Counts one flow more, and returns those that were let go for it: none unless the table is full. `None`:
+    /// there is no room.
+    pub(crate) fn make_room(&self, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
+        match self.held.add_below() {
+            Ok(()) => Some(Vec::new()),
+            Err(wanted) => self.make_room_of(wanted, now),
         }
-        Some(Vec::new())
+    }
+
+    /// Counts one flow more in the place of `wanted` flows that have ended or are due at `now`. They are taken and
+    /// returned, or none if a bounded search does not find as many (contract C2).
+    #[cold]
+    fn make_room_of(&self, wanted: usize, now: Timestamp) -> Option<Vec<Taken<K, V>>> {
+        let Some(taken) = self.registry.read(|queues| take_ended(wanted, now, queues)) else {
+            // A reap may have taken what was due this moment: then its place is free.
+            return self.held.add_below().is_ok().then(Vec::new);
+        };
+        // One of those taken makes way for the new flow; the others are no longer counted.
+        self.held.sub(wanted - 1);
+        Some(taken)
     }
 }
 
@@ -150,6 +121,27 @@ mod tests {
         assert!(table.insert(NewFlow::new(200, ()), DUE).is_err());
         assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 200);
         assert!(table.insert(NewFlow::new(200, ()), DUE).is_ok());
+    }
+
+    #[test]
+    fn what_a_reap_takes_before_the_search_leaves_its_place() {
+        let table = full();
+        let wanted = table.shared.held.add_below().expect_err("ten of ten");
+        assert_eq!(table.reap(DUE, Budget::UNLIMITED).expired, 4);
+        let made = table.shared.make_room_of(wanted, DUE);
+        assert_eq!((made.map(|taken| taken.len()), table.len()), (Some(0), 7));
+    }
+
+    /// Setters at once cannot leave one limit told and another in force.
+    #[test]
+    fn the_limit_that_is_told_is_the_word_that_holds() {
+        let table = full();
+        for limit in [12, 11] {
+            table.shared.held.set_limit(limit);
+            assert_eq!(table.capacity(), limit);
+        }
+        table.set_capacity(10);
+        assert_eq!(table.shared.held.add_below(), Err(1));
     }
 
     #[test]

@@ -1,18 +1,18 @@
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use crossbeam::queue::SegQueue;
 use crossbeam::utils::CachePadded;
 use flow_table_api::{ForeignFlow, KeyHasher, TableConfig};
 
 use crate::flow::Record;
 use crate::handle::FlowHandle;
-use crate::queue::Queue;
 use crate::registry::Registry;
-use crate::room::Room;
 use crate::slots::Slots;
 use crate::stats::Count;
 use crate::stripes::Stripes;
+use crate::strong::Strong;
+use crate::watermark::Watermark;
 
 /// What the table and its flows share.
 ///
@@ -25,8 +25,13 @@ pub(crate) struct Shared<K, V> {
     pub(crate) slots: Slots<K, V>,
     pub(crate) stripes: Stripes,
     pub(crate) registry: Registry<K, V>,
-    pub(crate) room: CachePadded<Room>,
+    /// The flows and the limit to them (contract C1). A flow is counted before it goes in and until it is let go.
+    pub(crate) held: CachePadded<Watermark>,
     pub(crate) refusals: Count,
+    /// Flows to be dropped by a thread that is dropping others.
+    pub(crate) put_off: SegQueue<Record<K, V>>,
+    /// Flows that open bursts keep, those of many at least.
+    pub(crate) kept: CachePadded<AtomicUsize>,
     /// Where the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
     hasher: KeyHasher,
@@ -43,8 +48,10 @@ impl<K, V> Shared<K, V> {
             slots: Slots::new(shards),
             stripes: Stripes::new(shards),
             registry: Registry::new(),
-            room: CachePadded::new(Room::new(config.capacity())),
+            held: CachePadded::new(Watermark::limited(config.capacity())),
             refusals: Count::default(),
+            put_off: SegQueue::new(),
+            kept: CachePadded::default(),
             next_reaped: AtomicUsize::new(0),
             hasher: config.hasher(),
         }
@@ -59,13 +66,8 @@ impl<K, V> Shared<K, V> {
         self.hasher.hash_one(key)
     }
 
-    /// Calls `tell` with the queue at `index`; `None` if the table is gone.
-    pub(crate) fn with_queue<R>(&self, index: usize, tell: impl FnOnce(&Queue<K, V>) -> R) -> Option<R> {
-        self.registry.read(|queues| queues.get(index).map(|queue| tell(queue)))
-    }
-
     /// The flow, if this table issued the handle (contract V5).
-    pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Arc<Record<K, V>>, ForeignFlow> {
+    pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
         let record = flow.record();
         if std::ptr::eq(&*record.home.shared, self) { Ok(record) } else { Err(ForeignFlow) }
     }

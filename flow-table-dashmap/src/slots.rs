@@ -1,6 +1,6 @@
 use std::hash::BuildHasherDefault;
 use std::mem;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use crate::flow::Record;
 use crate::id::SlotId;
 use crate::slot_key::{Keyed, Name, SlotKey, StoredHash, Wanted};
+use crate::strong::Strong;
 use crate::watermark::Watermark;
 
 /// The map from keys to weak references.
@@ -29,7 +30,7 @@ pub(crate) struct Occupant<K, V> {
     /// The name of the slot.
     pub(crate) slot: SlotId,
     /// The flow, unless it is gone: then whoever drops it is about to remove the slot.
-    pub(crate) flow: Option<Arc<Record<K, V>>>,
+    pub(crate) flow: Option<Strong<K, V>>,
 }
 
 impl<K, V> Slots<K, V> {
@@ -60,7 +61,7 @@ impl<K, V> Slots<K, V> {
     {
         let wanted: &dyn Keyed<K> = &Wanted { hash, key };
         let found = self.map.get(wanted)?;
-        Some(Occupant { slot: found.key().name.slot(), flow: found.upgrade() })
+        Some(Occupant { slot: found.key().name.slot(), flow: Strong::upgrade(&found) })
     }
 
     /// Makes the slot of `key` lead to `flow` under the name `slot`: the slot called `over` if it is still there, else a
@@ -72,9 +73,9 @@ impl<K, V> Slots<K, V> {
         (hash, key): (u64, &mut Option<K>),
         slot: SlotId,
         over: Option<SlotId>,
-        flow: &Arc<Record<K, V>>,
+        flow: &Strong<K, V>,
     ) {
-        let weak = Arc::downgrade(flow);
+        let weak = flow.downgrade();
         if let Some(mut found) = over.and_then(|over| self.map.get_mut(&Name::new(hash, over))) {
             found.key().name.set_slot(slot);
             // The old reference is weak: dropping it runs no user code.
@@ -135,16 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn flows_that_nobody_can_find_have_no_slots_however_long_they_are_held() {
+    fn ended_flows_have_slots_while_they_are_held() {
         let table = FlowTable::<u64, ()>::new(9);
         let kept = put(&table, 1);
         let gone = table.insert(NewFlow::new(3, ()).on_expiry(OnExpiry::Remove), NOW).expect("there is room").flow;
         let cancelled = put(&table, 5);
         assert!(cancelled.cancel());
         assert_eq!(table.reap(Timestamp::MAX, Budget::UNLIMITED).visited(), 3);
-        assert_eq!(table.shared.slots.count().get(), 2, "those of the one that is found while it is held");
-        drop((gone, cancelled, kept));
-        assert_eq!(table.shared.slots.count().get(), 0);
+        let count = || table.shared.slots.count().get();
+        assert_eq!(count(), 5);
+        let found = [1, 2, 3, 5, 6].map(|key| table.lookup(&key, NOW).is_some());
+        assert_eq!(found, [true, true, false, false, false], "those of the one that is kept while it is held");
+        drop((gone, cancelled));
+        assert_eq!(count(), 2);
+        drop(kept);
+        assert_eq!(count(), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flow_table_api::Stats;
 
 use crate::flow::Record;
+use crate::kept::Kept;
 use crate::shared::Shared;
 
 /// Counts what happened to the flows of one queue.
@@ -42,7 +43,7 @@ impl<K, V> Shared<K, V> {
                 stats.ended.replaced += counts.replaced.get();
             }
         });
-        stats.flows = self.room.held().get();
+        stats.flows = self.held.get();
         stats.refusals = self.refusals.get();
         stats.shards = self.slots.shards();
         stats.bytes = self.memory();
@@ -52,14 +53,16 @@ impl<K, V> Shared<K, V> {
     pub(crate) fn memory(&self) -> usize {
         /// Of a counted allocation: strong and weak count.
         const COUNTS: usize = 2 * size_of::<usize>();
-        let flows = self.room.held().get() * (size_of::<Record<K, V>>() + COUNTS);
-        let queues: usize = self.registry.read(|queues| queues.iter().map(|queue| queue.memory()).sum());
-        size_of::<Self>() + self.stripes.memory() + self.slots.memory() + queues + flows
+        let flows = self.held.get() * (size_of::<Record<K, V>>() + COUNTS);
+        let queues: usize = self.registry.each().map(|queue| queue.memory()).sum();
+        // Relaxed: an account, which orders nothing.
+        let kept = self.kept.load(Ordering::Relaxed) * Kept::<K, V>::NODE_BYTES;
+        size_of::<Self>() + self.stripes.memory() + self.slots.memory() + queues + flows + kept
     }
 
     pub(crate) fn shrink_to_fit(&self) {
         self.slots.shrink_to_fit();
-        self.registry.read(|queues| queues.iter().for_each(|queue| queue.shrink_to_fit()));
+        self.registry.each().for_each(|queue| queue.shrink_to_fit());
     }
 }
 

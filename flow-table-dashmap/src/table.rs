@@ -11,6 +11,7 @@ use crate::burst::FlowBurst;
 use crate::flow::FlowRecord;
 use crate::handle::FlowHandle;
 use crate::insert::Policy;
+use crate::panics::Panics;
 use crate::shared::Shared;
 
 /// A flow table over a `DashMap` of weak references and per-thread priority queues.
@@ -112,8 +113,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
 
     /// Copies the handles of one queue at a time under its lock, and visits them under none.
     fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
-        let queues = self.shared.registry.len();
-        for queue in (0..queues).filter_map(|index| self.shared.registry.get(index)) {
+        for queue in self.shared.registry.each() {
             for flow in queue.active() {
                 // An earlier visit may have ended it.
                 if flow.state.load().status == Status::Active {
@@ -144,15 +144,15 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     fn len(&self) -> usize {
-        self.shared.room.held().get()
+        self.shared.held.get()
     }
 
     fn capacity(&self) -> usize {
-        self.shared.room.capacity()
+        self.shared.held.limit()
     }
 
     fn set_capacity(&self, flows: usize) {
-        self.shared.room.set_capacity(flows);
+        self.shared.held.set_limit(flows);
     }
 
     fn stats(&self) -> Stats {
@@ -176,15 +176,18 @@ impl<K, V> Drop for FlowTable<K, V> {
         for (_, flow) in &flows {
             flow.state.detach();
         }
+        let mut panics = Panics::default();
         for (id, flow) in flows {
-            drop(flow.remove_slots(id));
+            panics.drop_each(flow.remove_slots(id));
+            panics.catch(|| drop(flow));
         }
         self.shared.slots.shrink_to_fit();
+        panics.resume();
     }
 }
 
 impl<K, V> fmt::Debug for FlowTable<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowTable").field("room", &self.shared.room).finish_non_exhaustive()
+        f.debug_struct("FlowTable").field("held", &self.shared.held).finish_non_exhaustive()
     }
 }

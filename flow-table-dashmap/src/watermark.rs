@@ -2,8 +2,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A count of what something holds, with a limit, and the highest it was since memory was given back last.
 ///
-/// Count and limit are the halves of one word, so nothing is counted by a limit that has been lowered meanwhile. A count or
-/// a limit above 2³² - 1 does not fit, nor would what is counted into any memory of today.
+/// Count and limit are the halves of one word: nothing is counted by a limit that has been lowered meanwhile, and
+/// there is no second word that could say another limit. More than 2³² - 1 is never counted, so a higher limit is
+/// taken for that.
 ///
 /// `Relaxed` throughout: the count is changed in single atomic steps and no other memory is read by its strength.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ impl Watermark {
         let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
+    /// The limit.
+    pub(crate) fn limit(&self) -> usize {
+        (self.word.load(Ordering::Relaxed) >> COUNT_BITS) as usize
+    }
+
+    /// The count.
     pub(crate) fn get(&self) -> usize {
         (self.word.load(Ordering::Relaxed) & COUNT_MASK) as usize
     }
@@ -46,14 +53,16 @@ impl Watermark {
         self.raise((before & COUNT_MASK) as usize + 1);
     }
 
-    /// Counts one more if there are less than the limit; whether it did.
-    pub(crate) fn add_below(&self) -> bool {
+    /// Counts one more if there are less than the limit.
+    ///
+    /// # Errors
+    ///
+    /// How many have to go first, one at least.
+    pub(crate) fn add_below(&self) -> Result<(), usize> {
         let more = |word: u64| (word & COUNT_MASK < word >> COUNT_BITS).then(|| word + 1);
         let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        if let Ok(before) = before {
-            self.raise((before & COUNT_MASK) as usize + 1);
-        }
-        before.is_ok()
+        let missing = |word: u64| (word & COUNT_MASK) as usize + 1 - (word >> COUNT_BITS) as usize;
+        before.map(|word| self.raise((word & COUNT_MASK) as usize + 1)).map_err(missing)
     }
 
     /// Counts some less.
@@ -87,14 +96,15 @@ mod tests {
     #[test]
     fn the_limit_holds() {
         let watermark = Watermark::limited(2);
-        assert!(watermark.add_below() && watermark.add_below());
-        assert!(!watermark.add_below());
+        assert_eq!((watermark.add_below(), watermark.add_below()), (Ok(()), Ok(())));
+        assert_eq!(watermark.add_below(), Err(1));
         assert_eq!(watermark.get(), 2);
         watermark.set_limit(1);
+        assert_eq!(watermark.add_below(), Err(2));
         watermark.sub(1);
-        assert!(!watermark.add_below());
+        assert_eq!((watermark.add_below(), watermark.limit()), (Err(1), 1));
         watermark.set_limit(usize::MAX);
-        assert!(watermark.add_below());
+        assert_eq!((watermark.add_below(), watermark.limit()), (Ok(()), u32::MAX as usize));
     }
 
     #[test]
@@ -105,7 +115,7 @@ mod tests {
             let run = || {
                 barrier.wait();
                 (0..50_000).fold(0, |highest, _| {
-                    let counted = watermark.add_below();
+                    let counted = watermark.add_below().is_ok();
                     let now = watermark.get();
                     watermark.sub(usize::from(counted));
                     highest.max(now)
@@ -122,7 +132,7 @@ mod tests {
     fn half_gone_is_told_once() {
         let watermark = Watermark::default();
         (0..100).for_each(|_| watermark.add());
-        (0..100).for_each(|_| assert!(watermark.add_below()));
+        (0..100).for_each(|_| assert_eq!(watermark.add_below(), Ok(())));
         watermark.sub(100);
         assert!(!watermark.has_fallen(), "half is left");
         watermark.sub(1);

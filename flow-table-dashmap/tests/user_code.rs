@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use flow_table_dashmap::flow_table_api::{
-    Budget, Burst, Flow, FlowRef, NewFlow, Status, Table, Timestamp, WeakFlowRef,
+    Budget, Burst, Flow, FlowRef, NewFlow, OnExpiry, Status, Table, Timestamp, WeakFlowRef,
 };
 use flow_table_dashmap::{FlowHandle, FlowTable};
 
@@ -270,4 +270,44 @@ fn a_value_may_panic_at_the_end_of_the_table() {
     assert!(catch_unwind(AssertUnwindSafe(|| drop(table))).is_err());
     assert_eq!(kept.status(), Status::Detached);
     assert!(held[..4].iter().all(|flow| flow.upgrade().is_none()), "the others were dropped too");
+}
+
+thread_local! {
+    /// How many more keys are dropped before one panics.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// A key that may panic as it is dropped.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Mortal(u64);
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let left = LEFT.take();
+        LEFT.set(left.and_then(|left| left.checked_sub(1)));
+        assert_ne!(left, Some(0), "a key's end");
+    }
+}
+
+#[test]
+fn a_key_that_panics_at_its_end_keeps_no_ended_flow_from_whoever_reaps() {
+    for nth in 0.. {
+        let table = FlowTable::<Mortal, u64>::new(8);
+        for key in 0..8 {
+            let flow = NewFlow::new(Mortal(key), key).reply(Mortal(100 + key)).on_expiry(OnExpiry::Remove);
+            drop(table.insert(flow.timeout(Duration::from_secs(1)), at(0)).expect("there is room"));
+        }
+        let mut handed_over = Vec::new();
+        let mut reap = || table.reap_with(at(1), Budget::UNLIMITED, |ended| handed_over.push(*ended.flow.value()));
+        LEFT.set(Some(nth));
+        let survived = catch_unwind(AssertUnwindSafe(&mut reap)).is_ok();
+        LEFT.set(None);
+        reap();
+        handed_over.sort_unstable();
+        assert!(handed_over.into_iter().eq(0..8), "panic in drop {nth} of a key");
+        assert_eq!(table.len(), 0);
+        if survived {
+            break;
+        }
+    }
 }

@@ -29,6 +29,10 @@ pub struct SoakArgs {
     /// Decides what each thread does; random by default. With one thread and --operations, it decides everything.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Leave out the rounds in which values call the table or panic when they are dropped, and bursts are
+    /// forgotten.
+    #[arg(long)]
+    pub ordinary: bool,
     /// Print the summary as a JSON object.
     #[arg(long)]
     pub json: bool,

@@ -114,5 +114,6 @@ impl Drop for Body {
         let sealed = std::mem::replace(self.seal.get_mut(), 0) == !self.serial;
         let lost = *self.entered.get_mut() && *self.let_go.get_mut() == 0 && !*self.unwanted.get_mut();
         self.ledger.dropped(self.serial, sealed, lost);
+        self.ledger.temper().burst_out(self.serial);
     }
 }

@@ -3,14 +3,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flow_table_benches::data::mix;
 
+use super::temper::Temper;
 use super::verdict::Verdict;
 
-/// Counts the values that were dropped.
+/// Counts the values that were dropped, and knows what they do then.
 pub(super) struct Ledger {
     stripes: [Stripe; 64],
-    /// The table is going, and lets flows go without handing them over.
-    closing: AtomicBool,
+    /// Flows may go without being handed over: the table is going, or an operation that would have handed them
+    /// over may have panicked.
+    lenient: AtomicBool,
     verdict: Arc<Verdict>,
+    temper: Temper,
 }
 
 /// A set of values, as far as comparing needs it: two that differ have different sums but by a chance of 2⁻⁶⁴.
@@ -24,6 +27,12 @@ impl Values {
     pub(super) const fn add(&mut self, serial: u64) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(mix(serial));
+    }
+
+    /// Whether these are `all`, or at most `spared` fewer.
+    pub(super) fn are(self, all: Self, spared: u64) -> bool {
+        let short = all.count.checked_sub(self.count);
+        self == all || short.is_some_and(|short| 0 < short && short <= spared)
     }
 
     pub(super) const fn and(self, other: Self) -> Self {
@@ -41,7 +50,16 @@ struct Stripe {
 
 impl Ledger {
     pub(super) fn new(verdict: Arc<Verdict>) -> Self {
-        Self { stripes: [(); 64].map(|()| Stripe::default()), closing: AtomicBool::new(false), verdict }
+        Self {
+            stripes: [(); 64].map(|()| Stripe::default()),
+            lenient: AtomicBool::new(false),
+            verdict,
+            temper: Temper::default(),
+        }
+    }
+
+    pub(super) const fn temper(&self) -> &Temper {
+        &self.temper
     }
 
     /// The value `serial` was dropped: `sealed`, that is for the first time; `lost`, that is in the table once and
@@ -50,8 +68,8 @@ impl Ledger {
         if !sealed {
             self.verdict.violated(format_args!("V1: value {serial} was dropped twice"));
         }
-        // Relaxed: `close` is called at rest.
-        if lost && !self.closing.load(Ordering::Relaxed) {
+        // Relaxed: `forgive` is called at rest.
+        if lost && !self.lenient.load(Ordering::Relaxed) {
             self.verdict.violated(format_args!("R4: flow {serial} ended and was never handed over"));
         }
         let stripe = &self.stripes[serial as usize % self.stripes.len()];
@@ -70,9 +88,9 @@ impl Ledger {
         })
     }
 
-    /// The table will go now.
-    pub(super) fn close(&self) {
-        // Relaxed: whoever drops values from now on is this thread.
-        self.closing.store(true, Ordering::Relaxed);
+    /// From now on flows may go without being handed over.
+    pub(super) fn forgive(&self) {
+        // Relaxed: whoever drops values from now on is this thread, or one that it starts.
+        self.lenient.store(true, Ordering::Relaxed);
     }
 }

@@ -1,30 +1,35 @@
-//! The command `soak`: threads that do everything to one table for a given time, and check what comes of it.
+//! The command `soak`: threads that do everything to a table for a given time, and check what comes of it.
 //!
-//! Each thread draws operations from a sequence that its seed decides, over keys of which some are everybody's, with a time
-//! that all share and that each may see late. What each operation gives is checked at once (`act`). Every few seconds
-//! all threads end, the table is checked as a whole against what they did (`rest`), and new threads go on. In
-//! the end the table is dropped while handles are held.
+//! Each thread draws operations from a sequence that its seed decides, over keys of which some are everybody's,
+//! with a time that all share and that each may see late. What each operation gives is checked at once (`act`).
+//! Some flows never end; all threads look them up all the time, and they must be found, whatever comes and goes
+//! beside them (`stable`). Every few seconds all threads end, the table is checked as a whole against what they
+//! did (`rest`), and the next round begins.
+//!
+//! Rounds take turns (`setting`) between a large table, a small one, whose buckets are full, and fresh ones. The
+//! fresh ones are in hostile hands: values call the table when they are dropped, and some panic (`temper`), and
+//! in some rounds a burst is forgotten. Each table is dropped in the end while handles are held.
 
 use std::io::Write;
-use std::panic::resume_unwind;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use flow_table::{FlowKey, Table};
 
+use self::arena::Arena;
 use self::args::SoakArgs;
 use self::body::Body;
 use self::progress::Watch;
+use self::setting::Setting;
 use self::summary::{Seen, Summary};
-use self::tally::Tally;
-use self::worker::Worker;
-use self::world::World;
+use self::tally::Total;
+use self::verdict::Verdict;
+use self::world::Pulse;
 use crate::backend::Backend;
 
 mod act;
+mod arena;
 pub mod args;
 mod body;
 mod dice;
@@ -33,14 +38,16 @@ mod number;
 mod operation;
 mod progress;
 mod rest;
+mod setting;
+mod stable;
 mod summary;
 mod tally;
+mod temper;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod worker;
 mod world;
-
-/// How long a round takes, where it is not counted in operations.
-const ROUND: Duration = Duration::from_secs(5);
 
 /// Soaks, with lines of progress to `progress` and the summary to `out`; whether no rule was violated.
 ///
@@ -68,67 +75,47 @@ fn soak<T: Table<FlowKey, Body> + 'static>(
     seed: u64,
     progress: &mut impl Write,
 ) -> Result<(Summary, Option<String>)> {
-    let world = Arc::new(World::<T>::new(args.flows, args.threads, seed));
-    let mut workers: Vec<_> = (0..args.threads).map(|thread| Worker::new(&world, thread, seed)).collect();
+    let verdict = Arc::new(Verdict::default());
+    let pulses: Arc<[Pulse]> = (0..args.threads).map(|_| Pulse::default()).collect();
+    let arena = |round| {
+        let seed = seed.wrapping_add(round);
+        Arena::<T>::new(Setting::of_round(round, args.ordinary), args.flows, seed, &verdict, &pulses)
+    };
+    // The tables that last: small and large.
+    let mut lasting = [arena(0), arena(1)];
+    let mut total = Total::default();
     let mut watch = Watch::new(args.threads, progress);
-    let (mut at_rest, mut rounds) = (Tally::default(), 0);
+    let mut rounds = 0;
     let end = args.operations.is_none().then(|| Instant::now() + args.minutes);
     let mut left = args.operations.map_or(u64::MAX, |operations| operations.div_ceil(args.threads) as u64);
-    while !world.verdict.is_violated() && left > 0 && end.is_none_or(|end| Instant::now() < end) {
+    while !verdict.is_violated() && left > 0 && end.is_none_or(|end| Instant::now() < end) {
         let quota = if end.is_some() { left } else { left.min(4 * args.flows as u64) };
-        workers = round(&world, workers, &mut watch, quota, end)?;
+        let setting = Setting::of_round(rounds, args.ordinary);
+        if setting.fresh {
+            let mut arena = arena(rounds);
+            arena.round(&mut watch, quota, end)?;
+            watch.report(&arena.world)?;
+            total += arena.total();
+            // A table that broke a rule is not safe to drop.
+            if verdict.is_violated() { std::mem::forget(arena) } else { arena.end()? }
+        } else {
+            let arena = &mut lasting[usize::from(!setting.small)];
+            arena.round(&mut watch, quota, end)?;
+            watch.report(&arena.world)?;
+        }
         left -= if end.is_some() { 0 } else { quota };
         rounds += 1;
-        if let Err(violation) = rest::check(&world, &workers, &mut at_rest) {
-            world.verdict.violated(violation);
-        }
     }
-    watch.report(&world)?;
 
-    let mut tally = at_rest;
-    workers.iter().for_each(|worker| tally += worker.tally);
+    lasting.iter().for_each(|arena| total += arena.total());
     let seen = Seen {
         elapsed: watch.elapsed(),
         rounds,
         table_bytes: watch.most_bytes,
         resident_bytes: watch.most_resident,
     };
-    let summary = Summary::new(args, seed, &tally, world.table.stats(), &seen);
-    if let Some(violation) = world.verdict.violation() {
-        return Ok((summary, Some(violation.to_owned())));
+    for arena in lasting {
+        if verdict.is_violated() { std::mem::forget(arena) } else { arena.end()? }
     }
-    let held = workers.into_iter().map(Worker::into_held).collect();
-    let world = Arc::into_inner(world).context("a thread is still there")?;
-    let violation = rest::end(world, held, tally.made).err();
-    Ok((summary, violation.map(|violation| violation.to_string())))
-}
-
-/// All threads work until the round is over.
-fn round<T: Table<FlowKey, Body> + 'static>(
-    world: &Arc<World<T>>,
-    workers: Vec<Worker<T>>,
-    watch: &mut Watch<'_, impl Write>,
-    quota: u64,
-    end: Option<Instant>,
-) -> Result<Vec<Worker<T>>> {
-    // Relaxed, here and below: starting the threads orders this before them.
-    world.over.store(false, Ordering::Relaxed);
-    watch.begin();
-    let (sender, done) = mpsc::channel::<()>();
-    let start = |mut worker: Worker<T>| {
-        let alive = sender.clone();
-        thread::spawn(move || {
-            let _alive = alive;
-            worker.round(quota);
-            worker
-        })
-    };
-    let threads: Vec<_> = workers.into_iter().map(start).collect();
-    drop(sender);
-    let end = end.map(|end| end.min(Instant::now() + ROUND));
-    if !watch.wait(world, &done, end)? {
-        world.over.store(true, Ordering::Relaxed);
-        watch.wait(world, &done, None)?;
-    }
-    Ok(threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect())
+    Ok((Summary::new(args, seed, &total, &seen), verdict.violation().map(str::to_owned)))
 }

@@ -1,6 +1,7 @@
+use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, SocketAddrV4, SocketAddrV6};
 
-use flow_table::FlowKey;
+use flow_table::{FlowKey, KeyHasher};
 
 /// The number of a key.
 ///
@@ -14,9 +15,9 @@ impl Number {
         self.0 & 1 == 0
     }
 
-    /// The number next to `draw` that is sheltered, or that is not, as this one.
-    pub(super) const fn like(self, draw: usize) -> Self {
-        Self(draw as u32 & !1 | self.0 & 1)
+    /// The key's hash in tables of this seed.
+    pub(super) fn hash(self, hasher: &KeyHasher) -> u64 {
+        hasher.hash_one(self.key())
     }
 
     /// The key: two in four are IPv6.

@@ -1,6 +1,6 @@
 use super::dice::Dice;
 
-/// What threads do. Each but the last three is a method of the table, the flow or the handle.
+/// What threads do. Each but the last four is a method of the table, the flow or the handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Operation {
@@ -25,6 +25,8 @@ pub(super) enum Operation {
     SetCapacity,
     ShrinkToFit,
     Stats,
+    /// Look flows up that never end.
+    Stable,
     /// Hand a handle to whichever thread comes by.
     Exchange,
     /// Let go of handles.
@@ -38,7 +40,7 @@ pub(super) enum Operation {
 use Operation as O;
 
 impl Operation {
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 26] = [
         O::Lookup,
         O::LookupBatch,
         O::Burst,
@@ -60,6 +62,7 @@ impl Operation {
         O::SetCapacity,
         O::ShrinkToFit,
         O::Stats,
+        O::Stable,
         O::Exchange,
         O::Drop,
         O::Weak,
@@ -89,6 +92,7 @@ impl Operation {
             O::SetCapacity => "set_capacity",
             O::ShrinkToFit => "shrink_to_fit",
             O::Stats => "stats",
+            O::Stable => "stable",
             O::Exchange => "exchange",
             O::Drop => "drop",
             O::Weak => "weak",
@@ -101,7 +105,7 @@ impl Operation {
         match self {
             O::Lookup | O::Refresh => 192,
             O::GetOrInsertWith => 160,
-            O::Insert | O::InsertIfAbsent => 64,
+            O::Insert | O::InsertIfAbsent | O::Stable => 64,
             O::LookupBatch | O::Burst | O::Exchange | O::Advance => 32,
             O::Cancel | O::Remove | O::RemoveFlow | O::SetDeadline | O::SetTimeout | O::Drop | O::Weak => 16,
             O::Reinsert => 8,
@@ -116,7 +120,8 @@ impl Operation {
 /// What one thread does in one round, and how often.
 pub(super) struct Mix {
     usual: Vec<Operation>,
-    flows: usize,
+    /// Draws among which one is of those that take long.
+    rarity: usize,
 }
 
 impl Mix {
@@ -124,11 +129,11 @@ impl Mix {
     pub(super) fn new(dice: &mut Dice, flows: usize) -> Self {
         let reaping = [0, 1, 8, 64][dice.below(4)];
         let times = |operation: Operation| std::iter::repeat_n(operation, operation.weight(reaping));
-        Self { usual: O::ALL.into_iter().flat_map(times).collect(), flows }
+        Self { usual: O::ALL.into_iter().flat_map(times).collect(), rarity: (2 * flows).max(1024) }
     }
 
     pub(super) fn draw(&self, dice: &mut Dice) -> Operation {
-        if dice.one_in(2 * self.flows) {
+        if dice.one_in(self.rarity) {
             return [O::Retain, O::ForEach, O::Snapshot, O::ShrinkToFit][dice.below(4)];
         }
         self.usual[dice.below(self.usual.len())]

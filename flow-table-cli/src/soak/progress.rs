@@ -11,8 +11,8 @@ use super::body::Body;
 use super::world::{Pulse, World};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A thread that takes longer for one operation hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A thread that takes longer for one operation hangs, and so does a table that takes longer to go.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Watches the threads, and says each second how far they are.
 pub(super) struct Watch<'o, O> {
@@ -108,10 +108,11 @@ impl<'o, O: Write> Watch<'o, O> {
         self.most_bytes = self.most_bytes.max(stats.bytes);
         writeln!(
             self.out,
-            "{:>6} s  {} operations, {} more; {} flows, {} ended; table {}, resident {}",
+            "{:>6} s  {} operations, {} more; {} table: {} flows, {} ended, {}; resident {}",
             self.elapsed().as_secs(),
             HumanCount(operations),
             HumanCount(rate),
+            world.setting.name(),
             HumanCount(stats.flows as u64),
             HumanCount(stats.ended.total()),
             HumanBytes(stats.bytes as u64),

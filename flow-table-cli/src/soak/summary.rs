@@ -2,12 +2,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use flow_table::Stats;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use super::args::SoakArgs;
-use super::tally::Tally;
+use super::tally::Total;
 use crate::backend::Backend;
 
 /// What came of it.
@@ -27,6 +26,10 @@ pub(super) struct Summary {
     inserted: u64,
     refused: u64,
     ended: Ends,
+    /// Values that panicked in their `Drop`.
+    panics: u64,
+    /// Bursts that were never closed.
+    bursts_forgotten: u64,
     table_bytes: usize,
     resident_bytes: u64,
     /// What was found wrong.
@@ -51,7 +54,8 @@ pub(super) struct Seen {
 }
 
 impl Summary {
-    pub(super) fn new(args: &SoakArgs, seed: u64, tally: &Tally, stats: Stats, seen: &Seen) -> Self {
+    pub(super) fn new(args: &SoakArgs, seed: u64, total: &Total, seen: &Seen) -> Self {
+        let Total { tally, ended, .. } = total;
         Self {
             backend: args.backend,
             threads: args.threads,
@@ -62,14 +66,16 @@ impl Summary {
             operations: tally.operations(),
             by_operation: tally.by_operation().map(|(operation, times)| (operation.name(), times)).collect(),
             values: tally.made.count,
-            inserted: stats.inserts,
-            refused: stats.refusals,
+            inserted: total.inserts,
+            refused: total.refusals,
             ended: Ends {
-                expired: stats.ended.expired,
-                cancelled: stats.ended.cancelled,
-                removed: stats.ended.removed,
-                replaced: stats.ended.replaced,
+                expired: ended.expired,
+                cancelled: ended.cancelled,
+                removed: ended.removed,
+                replaced: ended.replaced,
             },
+            panics: total.panics,
+            bursts_forgotten: total.bursts_forgotten,
             table_bytes: seen.table_bytes,
             resident_bytes: seen.resident_bytes,
             violation: None,
@@ -103,6 +109,14 @@ impl Summary {
                     HumanCount(ended.cancelled),
                     HumanCount(ended.removed),
                     HumanCount(ended.replaced)
+                ),
+            ),
+            (
+                "hostile",
+                format!(
+                    "{} values panicked when dropped, {} bursts never closed",
+                    HumanCount(self.panics),
+                    HumanCount(self.bursts_forgotten)
                 ),
             ),
             (

@@ -1,9 +1,10 @@
 use std::ops::AddAssign;
 
-use flow_table::EndReason;
+use flow_table::{EndCounts, EndReason, Stats};
 
 use super::ledger::Values;
 use super::operation::Operation;
+use super::setting::Setting;
 
 /// What one thread did, or all of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +46,45 @@ impl Tally {
 
     pub(super) fn operations(&self) -> u64 {
         self.operations.iter().sum()
+    }
+}
+
+/// What was done to one table, or to all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Total {
+    pub(super) tally: Tally,
+    pub(super) inserts: u64,
+    pub(super) refusals: u64,
+    pub(super) ended: EndCounts,
+    /// Panics of values in their `Drop`.
+    pub(super) panics: u64,
+    pub(super) bursts_forgotten: u64,
+}
+
+impl Total {
+    pub(super) fn new(tally: Tally, stats: Stats, panics: u64, setting: Setting) -> Self {
+        Self {
+            tally,
+            inserts: stats.inserts,
+            refusals: stats.refusals,
+            ended: stats.ended,
+            panics,
+            bursts_forgotten: u64::from(setting.forgets_a_burst),
+        }
+    }
+}
+
+impl AddAssign for Total {
+    fn add_assign(&mut self, other: Self) {
+        self.tally += other.tally;
+        self.inserts += other.inserts;
+        self.refusals += other.refusals;
+        self.ended.expired += other.ended.expired;
+        self.ended.cancelled += other.ended.cancelled;
+        self.ended.removed += other.ended.removed;
+        self.ended.replaced += other.ended.replaced;
+        self.panics += other.panics;
+        self.bursts_forgotten += other.bursts_forgotten;
     }
 }
 

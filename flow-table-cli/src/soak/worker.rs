@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,17 @@ use super::dice::Dice;
 use super::number::Number;
 use super::operation::{Mix, Operation};
 use super::tally::Tally;
+use super::temper::Outburst;
 use super::world::{RefOf, WeakOf, World};
 
 /// What a thread may hold.
-const HANDLES: usize = 256;
+pub(super) const HANDLES: usize = 256;
 const WEAK_HANDLES: usize = 64;
+const SECOND: Duration = Duration::from_secs(1);
 /// Bursts within bursts.
 const DEPTH: usize = 3;
+/// What a thread does after a burst was forgotten.
+const AFTER_THE_BURST: usize = 64;
 
 /// What a thread has, from round to round. Each round gives it a thread of its own.
 pub(super) struct Worker<T: Table<FlowKey, Body> + 'static> {
@@ -28,7 +33,11 @@ pub(super) struct Worker<T: Table<FlowKey, Body> + 'static> {
     mix: Mix,
     /// How far the time moves at once, at most, in nanoseconds.
     pub(super) step: usize,
+    /// How long flows last.
+    usual: Duration,
     pub(super) open_bursts: usize,
+    /// Values that it had made when a burst was about to be forgotten.
+    pub(super) made_before_the_end: u64,
 }
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
@@ -43,7 +52,9 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             held: Vec::new(),
             weak: Vec::new(),
             step: 1,
+            usual: SECOND,
             open_bursts: 0,
+            made_before_the_end: 0,
         }
     }
 
@@ -51,11 +62,31 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     pub(super) fn round(&mut self, quota: u64) {
         self.mix = Mix::new(&mut self.dice, self.world.flows);
         self.step = 10usize.pow(3 + self.dice.below(5) as u32);
+        // In a small table flows also come and go fast.
+        self.usual = if self.world.setting.small { SECOND / [1, 30, 1000][self.dice.below(3)] } else { SECOND };
         let last = self.tally.operations().saturating_add(quota);
         while self.tally.operations() < last && self.world.goes_on() {
-            if let Err(violation) = self.act() {
-                self.world.verdict.violated(violation);
+            self.act_whatever_comes();
+        }
+        if self.world.setting.forgets_a_burst {
+            self.world.meeting.wait();
+            self.made_before_the_end = self.tally.made.count;
+            if self.thread == 0 {
+                self.forget_a_burst();
             }
+            for _ in 0..AFTER_THE_BURST {
+                self.act_whatever_comes();
+            }
+        }
+    }
+
+    /// Does something, also if a value panics, and reports what is wrong.
+    fn act_whatever_comes(&mut self) {
+        match catch_unwind(AssertUnwindSafe(|| self.act())) {
+            Ok(Ok(())) => {}
+            Ok(Err(violation)) => self.world.verdict.violated(violation),
+            Err(panic) if panic.is::<Outburst>() => self.open_bursts = 0,
+            Err(panic) => resume_unwind(panic),
         }
     }
 
@@ -89,6 +120,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             Operation::SetCapacity => self.set_capacity(),
             Operation::ShrinkToFit => self.shrink_to_fit(),
             Operation::Stats => self.stats(),
+            Operation::Stable => self.stable(),
             Operation::Exchange => self.exchange(),
             Operation::Drop => self.let_go(),
             Operation::Weak => self.weak(),
@@ -110,13 +142,23 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     /// Some key; one in four times one of the few that everybody is at.
     pub(super) fn number(&mut self) -> Number {
         const FEW: usize = 64;
-        let numbers = if self.dice.one_in(4) { FEW } else { self.world.numbers() };
-        Number(self.dice.below(numbers) as u32)
+        let draw = if self.dice.one_in(4) { self.dice.below(FEW) } else { self.dice.below(usize::MAX) };
+        self.world.some_number(draw)
+    }
+
+    /// Some key that is sheltered, or that is not, as `number`.
+    fn number_like(&mut self, number: Number) -> Number {
+        loop {
+            let other = self.number();
+            if other.is_sheltered() == number.is_sheltered() {
+                return other;
+            }
+        }
     }
 
     /// A flow under `forward`, every third with a reply key besides.
     pub(super) fn new_flow(&mut self, forward: Number) -> NewFlow<FlowKey, Body> {
-        let reply = self.dice.one_in(3).then(|| forward.like(self.number().0 as usize));
+        let reply = self.dice.one_in(3).then(|| self.number_like(forward));
         let serial = (self.thread as u64) << 40 | self.tally.made.count;
         self.tally.made.add(serial);
         let body = Body::new(serial, forward, reply, &self.world.ledger);
@@ -128,15 +170,16 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         }
     }
 
-    /// Mostly seconds. Never for ever where nobody ends a flow.
+    /// Mostly of the round's usual length. Never for ever where nobody ends a flow.
     pub(super) fn timeout(&mut self, key: Number) -> Timeout {
+        let usual = self.usual;
         match self.dice.below(16) {
             0 => Timeout::ZERO,
             1 if !key.is_sheltered() => Timeout::NEVER,
-            1 | 2 => Duration::from_secs(100).into(),
+            1 | 2 => (100 * usual).into(),
             3 => Duration::from_nanos(self.dice.below(1000) as u64).into(),
-            4..8 => Duration::from_secs(1).into(),
-            _ => Duration::from_millis(self.dice.below(10_000) as u64).into(),
+            4..8 => usual.into(),
+            _ => (usual * self.dice.below(10_000) as u32 / 1000).into(),
         }
     }
 

@@ -1,14 +1,15 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
-use flow_table::{
-    Clock, EndReason, Ended, Flow, FlowKey, FlowRef, ManualClock, Status, Table, TableConfig, Timestamp,
-};
+use flow_table::{Clock, EndReason, Ended, Flow, FlowKey, FlowRef, ManualClock, Status, Table, Timestamp};
 
 use super::body::Body;
 use super::ledger::Ledger;
+use super::number::Number;
 use super::operation::Operation;
+use super::setting::Setting;
+use super::stable::Stable;
 use super::tally::Tally;
 use super::verdict::Verdict;
 
@@ -19,19 +20,32 @@ pub(super) type FlowOf<T> = <T as Table<FlowKey, Body>>::Flow;
 /// The weak handles of a table.
 pub(super) type WeakOf<T> = <RefOf<T> as FlowRef<FlowKey, Body>>::Weak;
 
+/// Keys of flows that come and go, for each flow that there is room for.
+const KEYS: usize = 4;
+
 /// What the threads share.
 pub(super) struct World<T: Table<FlowKey, Body>> {
+    pub(super) setting: Setting,
     pub(super) table: T,
     /// The capacity at its highest.
     pub(super) flows: usize,
+    /// What keys are made of: first those of flows that come and go, more than there is room for, then those of
+    /// flows that never end.
+    pub(super) numbers: Vec<Number>,
+    /// Flows that never end.
+    pub(super) stable: Vec<Stable>,
     /// Held by who changes the capacity.
     pub(super) capacity: Mutex<()>,
     pub(super) clock: ManualClock,
     pub(super) ledger: Arc<Ledger>,
+    /// What values did while they were dropped.
+    pub(super) in_drops: Mutex<Tally>,
     pub(super) verdict: Arc<Verdict>,
     /// Handles that wait for a thread to swap them with one of its own.
     pub(super) exchange: Vec<Mutex<Option<RefOf<T>>>>,
-    pub(super) pulses: Vec<Pulse>,
+    pub(super) pulses: Arc<[Pulse]>,
+    /// Where the threads meet before one forgets a burst.
+    pub(super) meeting: Barrier,
     /// The round is over.
     pub(super) over: AtomicBool,
 }
@@ -62,24 +76,40 @@ impl Pulse {
 }
 
 impl<T: Table<FlowKey, Body>> World<T> {
-    pub(super) fn new(flows: usize, threads: usize, seed: u64) -> Self {
-        let verdict = Arc::new(Verdict::default());
+    pub(super) fn new(
+        setting: Setting,
+        flows: usize,
+        seed: u64,
+        verdict: Arc<Verdict>,
+        pulses: Arc<[Pulse]>,
+    ) -> Self {
+        let flows = setting.flows(flows, seed);
         Self {
-            table: T::with_config(TableConfig::new(flows).hash_seed(seed)),
+            setting,
+            table: T::with_config(setting.config(flows, seed)),
             flows,
+            numbers: setting.numbers(KEYS * flows + Stable::numbers(flows), seed),
+            stable: Vec::new(),
             capacity: Mutex::default(),
             clock: ManualClock::default(),
             ledger: Arc::new(Ledger::new(Arc::clone(&verdict))),
+            in_drops: Mutex::default(),
             verdict,
             exchange: (0..256).map(|_| Mutex::default()).collect(),
-            pulses: (0..threads).map(|_| Pulse::default()).collect(),
+            meeting: Barrier::new(pulses.len()),
+            pulses,
             over: AtomicBool::new(false),
         }
     }
 
-    /// The numbers that keys are made of: more keys than flows have room for.
-    pub(super) const fn numbers(&self) -> usize {
-        4 * self.flows
+    /// The number of some key whose flows come and go.
+    pub(super) fn some_number(&self, draw: usize) -> Number {
+        self.numbers[draw % (KEYS * self.flows)]
+    }
+
+    /// The numbers that are left for flows that never end.
+    pub(super) fn stable_numbers(&self) -> &[Number] {
+        &self.numbers[KEYS * self.flows..]
     }
 
     /// Where a handle may wait.

@@ -1,21 +1,24 @@
+use flow_table_api::TableConfig;
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRng, TestRunner};
 
-use crate::fixture::rounds;
+use crate::fixture::{SEED, TestKey, alike, rounds};
 use crate::random::{Driver, Step, step};
 use crate::{Backend, Setup};
 
-/// Random sequences of all operations, on a table of at most `capacity` flows, give what the model allows.
-fn agrees<B: Backend>(setup: Setup, capacity: usize) {
-    let cases = u32::try_from(rounds(64)).unwrap_or(u32::MAX);
-    let config = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
+/// Keys with hashes like any.
+const KEYS: [u64; 6] = [0, 1, 2, 3, 4, 5];
+
+/// Random sequences of all operations, on a table made like this, give what the model allows.
+fn agrees<B: Backend>(config: &TableConfig, runs: usize, keys: impl Fn(&[u8; 32]) -> [u64; 6]) {
+    let cases = u32::try_from(rounds(runs)).unwrap_or(u32::MAX);
+    let proptest = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
     let seed = seed();
-    let mut runner = TestRunner::new_with_rng(config.clone(), TestRng::from_seed(config.rng_algorithm, &seed));
+    let mut runner = TestRunner::new_with_rng(proptest.clone(), TestRng::from_seed(proptest.rng_algorithm, &seed));
     let run = |steps: Vec<Step>| {
-        Driver::<B>::run(setup.exactly(capacity), &steps)
-            .map_err(|disagreement| TestCaseError::fail(disagreement.0))
+        Driver::<B>::run(config.clone(), &steps).map_err(|disagreement| TestCaseError::fail(disagreement.0))
     };
-    let why = match runner.run(&vec(step(), 50..120), run) {
+    let why = match runner.run(&vec(step(keys(&seed)), 50..120), run) {
         Ok(()) => return,
         Err(TestError::Fail(why, steps)) => {
             let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Skip)).collect();
@@ -47,10 +50,24 @@ fn seed() -> [u8; 32] {
 
 /// With few places, so that much is refused, replaced and made room for.
 pub fn runs_in_a_small_table_agree_with_the_model<B: Backend>(setup: Setup) {
-    agrees::<B>(setup, 3);
+    agrees::<B>(&setup.exactly(3), 64, |_| KEYS);
 }
 
 /// With room for everything.
 pub fn runs_in_a_large_table_agree_with_the_model<B: Backend>(setup: Setup) {
-    agrees::<B>(setup, 1_000);
+    agrees::<B>(&setup.exactly(1_000), 64, |_| KEYS);
+}
+
+/// With keys that have one hash, and room for most of what comes.
+pub fn runs_of_colliding_keys_agree_with_the_model<B: Backend>(setup: Setup) {
+    agrees::<B>(&setup.exactly(5), 16, |_| KEYS.map(|key| key | TestKey::COLLIDING));
+}
+
+/// With keys whose hashes agree in one byte, any of them, and room for most of what comes.
+pub fn runs_of_keys_alike_agree_with_the_model<B: Backend>(setup: Setup) {
+    let keys = |seed: &[u8; 32]| {
+        let mut alike = alike(u32::from(seed[0]) % 8);
+        KEYS.map(|_| alike.next().expect("there are many"))
+    };
+    agrees::<B>(&setup.exactly(5).hash_seed(SEED), 16, keys);
 }

@@ -1,14 +1,20 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use flow_table_api::{Admission, Budget, Burst, Ended, Flow, FlowRef, InsertError, Status, Table, Timestamp};
+use flow_table_api::{
+    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, InsertError, Status, Table, Timeout, Timestamp,
+};
 
 use crate::fixture::{Dice, Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef, TestValue};
 
 /// Few places for the flows of many threads.
-const CAPACITY: usize = 5;
+const CAPACITY: usize = 9;
+
+/// The forward keys of flows that never end.
+const STAY: Range<u64> = 20..24;
 
 /// Threads that do everything at once in a table with few places: in the end each flow that expired or was
 /// cancelled has been handed over exactly once, every value has been dropped, and the counters add up.
@@ -36,26 +42,49 @@ pub fn everything_at_once_with_reinsertion_adds_up<B: Backend>(setup: Setup) {
     assert!(handed_over.values().sum::<u64>() <= stats.ended.expired + stats.ended.cancelled, "{stats:?}");
 }
 
+/// The same while now and then a burst is forgotten that has borrowed nothing: nobody waits for it, and in the end
+/// the table drops what waited.
+pub fn everything_at_once_with_forgotten_bursts_goes_on<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, CAPACITY);
+    let shared = Shared { forgets: true, ..Shared::default() };
+    all_at_once(&table, &shared, |_, _| {});
+    let (stats, handed_over) = (table.stats(), shared.handed_over());
+    assert_eq!(handed_over.values().sum::<u64>(), stats.ended.expired + stats.ended.cancelled, "{stats:?}");
+}
+
 fn all_at_once<B: Backend>(table: &Fixture<B>, shared: &Shared, let_go: impl Fn(&TestRef<B>, Timestamp) + Sync) {
+    let stay: Vec<_> =
+        STAY.map(|key| table.put_flow(table.pair(key, 10 + key).timeout(Timeout::NEVER), at(0))).collect();
     race(4, |thread| {
         let mut dice = Dice::new(1, thread);
         let mut held = Vec::new();
         for _ in 0..rounds(1_500) {
             act(table, shared, &mut dice, &mut held);
             assert!(table.len() <= CAPACITY, "more flows than the limit allows");
+            let (at, now) = (dice.below(stay.len()), shared.now());
+            let stays = &stay[at];
+            let key = stays.key_for([Direction::Forward, Direction::Reply][dice.below(2)]).expect("it has two");
+            assert_eq!(table.lookup(key, now).as_ref(), Some(stays), "a flow that never ends is not found");
+            if shared.forgets && dice.below(200) == 0 {
+                std::mem::forget(table.burst(now));
+            }
             if held.len() > 4 {
                 let_go(&held.swap_remove(dice.below(4)), shared.now());
             }
         }
     });
+    drop(stay);
     for flow in table.snapshot() {
         assert_eq!(table.lookup(flow.key(), Timestamp::ZERO), Some(flow.clone()));
         assert_eq!(flow.reply_key().and_then(|key| table.lookup(key, Timestamp::ZERO)), Some(flow.clone()));
     }
     table.reap_with(Timestamp::MAX, Budget::UNLIMITED, |ended| shared.hand_over(ended));
     let stats = table.stats();
-    assert_eq!((stats.flows, stats.dead_slots), (0, 0), "{stats:?}");
-    assert_eq!(table.ledger().dropped(), table.ledger().made());
+    assert_eq!(stats.flows, 0, "{stats:?}");
+    if !shared.forgets {
+        assert_eq!((stats.dead_slots, stats.waiting), (0, 0), "{stats:?}");
+        assert_eq!(table.ledger().dropped(), table.ledger().made());
+    }
 }
 
 /// What the threads of one run share: a time that only grows, and who was handed over how often.
@@ -63,6 +92,8 @@ fn all_at_once<B: Backend>(table: &Fixture<B>, shared: &Shared, let_go: impl Fn(
 struct Shared {
     /// Flows may be active again by the time that their end is handed over.
     puts_back: bool,
+    /// Some bursts are never closed.
+    forgets: bool,
     seconds: AtomicU64,
     handed_over: Mutex<BTreeMap<usize, u64>>,
 }

@@ -64,7 +64,7 @@ fn record<B: Backend>(seeds: &[Seed]) -> Vec<History> {
     let gate = Gate::new(threads);
     let lanes = race(threads, |thread| {
         let _guard = gate.guard();
-        let (mut histories, mut before) = (Vec::new(), Stats::new());
+        let (mut histories, mut before, mut sizes) = (Vec::new(), Stats::new(), Vec::new());
         for (index, stage) in stages.iter().enumerate() {
             if !gate.pass(2 * index + 1) {
                 break;
@@ -77,9 +77,26 @@ fn record<B: Backend>(seeds: &[Seed]) -> Vec<History> {
             if thread == 0 {
                 histories.push(stage.end(&table, &before));
                 before = table.stats();
+                sizes.push(before.bytes);
             }
         }
+        assert_no_growth(&sizes, seeds[0].profile().capacity());
         histories
     });
     lanes.into_iter().flatten().collect()
+}
+
+/// Asserts that a table at rest takes no more and more memory: what histories leave does not pile up.
+fn assert_no_growth(sizes: &[usize], flows: usize) {
+    /// For each flow of a history: some come to more of them at once than others.
+    const LEEWAY: usize = 256;
+    let quarter = sizes.len() / 4;
+    let (first, last) = (&sizes[..quarter], &sizes[sizes.len() - quarter..]);
+    if let Some((most, least)) = first.iter().max().zip(last.iter().min()) {
+        assert!(
+            *least <= most + LEEWAY * flows,
+            "at rest, {most} bytes became {least} within {} histories",
+            sizes.len()
+        );
+    }
 }

@@ -26,5 +26,6 @@ pub use campaign::campaign;
 pub use check::{Unexplained, explain};
 pub use crew::{Tally, run};
 pub use event::{Event, History, Recorder};
+pub(crate) use gate::Gate;
 pub use script::{PROFILES, Profile, Seed};
 pub use stage::Stage;

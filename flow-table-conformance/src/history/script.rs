@@ -3,7 +3,7 @@ use std::time::Duration;
 use flow_table_api::OnExpiry;
 
 use crate::Setup;
-use crate::fixture::{Dice, secs};
+use crate::fixture::{Dice, SEED, TestKey, alike, secs};
 use crate::random::{Draft, Step};
 
 /// Which keys flows have.
@@ -17,6 +17,17 @@ enum Keys {
     Any,
 }
 
+/// How the hashes of the keys are related.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hashes {
+    /// As chance has it.
+    Any,
+    /// All are the same.
+    Equal,
+    /// They agree in one byte, another one in each history.
+    Alike,
+}
+
 /// What the threads of a history do.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
@@ -27,18 +38,19 @@ pub struct Profile {
     /// As many different ones.
     pub keys: usize,
     shape: Keys,
+    hashes: Hashes,
     on_expiry: OnExpiry,
 }
 
 const fn profile(threads: usize, steps: usize, keys: usize, shape: Keys, on_expiry: OnExpiry) -> Profile {
-    Profile { threads, steps, keys, shape, on_expiry }
+    Profile { threads, steps, keys, shape, hashes: Hashes::Any, on_expiry }
 }
 
 /// From one key that all want to so many that threads hardly meet.
 ///
 /// Flows that are found after their expiry have one key here: another one may take the keys of an expired pair one by one, which
 /// the model does not.
-pub const PROFILES: [Profile; 10] = [
+pub const PROFILES: [Profile; 13] = [
     profile(2, 12, 1, Keys::Single, OnExpiry::Remove),
     profile(3, 8, 1, Keys::Single, OnExpiry::Remove),
     profile(4, 6, 1, Keys::Single, OnExpiry::KeepWhileReferenced),
@@ -49,6 +61,9 @@ pub const PROFILES: [Profile; 10] = [
     profile(3, 8, 3, Keys::Any, OnExpiry::Remove),
     profile(4, 100, 64, Keys::Twins, OnExpiry::Remove),
     profile(4, 100, 64, Keys::Single, OnExpiry::KeepWhileReferenced),
+    profile(3, 8, 3, Keys::Any, OnExpiry::Remove).with(Hashes::Equal),
+    profile(4, 25, 32, Keys::Single, OnExpiry::KeepWhileReferenced).with(Hashes::Equal),
+    profile(4, 25, 32, Keys::Twins, OnExpiry::Remove).with(Hashes::Alike),
 ];
 
 /// What makes a history, but for how its threads meet.
@@ -75,13 +90,29 @@ impl Seed {
         Setup::ALL[(self.0 % Self::KINDS) as usize / PROFILES.len()]
     }
 
+    /// With what its table hashes: always the same.
+    pub const fn hash_seed(self) -> u64 {
+        if matches!(self.profile().hashes, Hashes::Alike) { SEED } else { self.0 }
+    }
+
+    /// The keys of its flows, by number.
+    pub fn keys(self) -> Vec<u64> {
+        let Profile { keys, hashes, .. } = self.profile();
+        let numbers = 0..keys as u64;
+        match hashes {
+            Hashes::Any => numbers.collect(),
+            Hashes::Equal => numbers.map(|number| number | TestKey::COLLIDING).collect(),
+            Hashes::Alike => alike((self.0 / Self::KINDS) as u32 % 8).take(keys).collect(),
+        }
+    }
+
     /// What one of its threads does.
     pub fn script(self, thread: usize) -> Vec<Step> {
-        let profile = self.profile();
+        let (profile, keys) = (self.profile(), self.keys());
         let mut dice = Dice::new(self.0 as usize, thread);
         // Each walk over the table is a moment for every flow.
         let mut walks = 2;
-        (0..profile.steps).map(|_| profile.step(&mut dice, &mut walks)).collect()
+        (0..profile.steps).map(|_| profile.step(&keys, &mut dice, &mut walks)).collect()
     }
 }
 
@@ -91,18 +122,27 @@ impl Profile {
         !matches!(self.shape, Keys::Single)
     }
 
+    /// Whether the hashes of its keys are related.
+    pub const fn has_chosen_hashes(self) -> bool {
+        !matches!(self.hashes, Hashes::Any)
+    }
+
     /// Flows that a history can have at once.
     pub const fn capacity(self) -> usize {
         self.threads * self.steps
     }
 
-    fn step(self, dice: &mut Dice, walks: &mut usize) -> Step {
-        let (key, pick) = (self.key(dice), dice.below(64));
+    const fn with(self, hashes: Hashes) -> Self {
+        Self { hashes, ..self }
+    }
+
+    fn step(self, keys: &[u64], dice: &mut Dice, walks: &mut usize) -> Step {
+        let (key, pick) = (keys[dice.below(keys.len())], dice.below(64));
         match dice.below(40) {
-            0..5 => Step::Insert(self.draft(dice)),
-            5..8 => Step::InsertIfAbsent(self.draft(dice)),
+            0..5 => Step::Insert(self.draft(keys, dice)),
+            5..8 => Step::InsertIfAbsent(self.draft(keys, dice)),
             8..11 => {
-                let draft = self.draft(dice);
+                let draft = self.draft(keys, dice);
                 Step::GetOrInsertWith(draft.key, draft)
             }
             11..14 => Step::Reinsert(pick),
@@ -121,8 +161,8 @@ impl Profile {
                 *walks -= 1;
                 Step::Snapshot
             }
-            28 => Step::LookupBatch(vec![key, self.key(dice)]),
-            29 => Step::BurstGetBatch(vec![key, self.key(dice)]),
+            28 => Step::LookupBatch(vec![key, keys[dice.below(keys.len())]]),
+            29 => Step::BurstGetBatch(vec![key, keys[dice.below(keys.len())]]),
             30 => Step::OpenBurst,
             31 => Step::CloseBurst,
             32 => Step::BurstGet(key),
@@ -132,21 +172,18 @@ impl Profile {
         }
     }
 
-    const fn key(self, dice: &mut Dice) -> u64 {
-        dice.below(self.keys) as u64
-    }
-
     const fn timeout(self, dice: &mut Dice) -> Duration {
         [secs(0), secs(1), secs(3), secs(8), secs(60)][dice.below(5)]
     }
 
-    fn draft(self, dice: &mut Dice) -> Draft {
-        let key = self.key(dice);
+    fn draft(self, keys: &[u64], dice: &mut Dice) -> Draft {
+        let key = dice.below(keys.len());
         let reply = match self.shape {
             Keys::Single => None,
             Keys::Twins => Some(key ^ 1),
-            Keys::Any => Some(self.key(dice)).filter(|&reply| reply != key),
+            Keys::Any => Some(dice.below(keys.len())).filter(|&reply| reply != key),
         };
+        let (key, reply) = (keys[key], reply.map(|reply| keys[reply]));
         Draft { key, reply, timeout: self.timeout(dice), on_expiry: self.on_expiry }
     }
 }

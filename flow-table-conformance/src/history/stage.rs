@@ -26,7 +26,7 @@ impl<B: Backend> Stage<B> {
     /// A table for it, always the same one.
     pub fn table(&self) -> TestTable<B> {
         let config = self.seed.setup().config(self.seed.profile().capacity());
-        TestTable::<B>::with_config(config.hash_seed(self.seed.0))
+        TestTable::<B>::with_config(config.hash_seed(self.seed.hash_seed()))
     }
 
     /// Goes through the script of one thread, on this thread.
@@ -41,7 +41,7 @@ impl<B: Backend> Stage<B> {
     ///
     /// # Panics
     ///
-    /// If a value has not been dropped then, or dropped twice.
+    /// If a value has not been dropped then, or dropped twice, or if something else is not at rest.
     pub fn end(&self, table: &TestTable<B>, before: &Stats) -> History {
         let (mut actor, mut events) = (Actor::<B>::new(table, self.ledger.clone()), Vec::new());
         for lane in self.lanes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -49,7 +49,7 @@ impl<B: Backend> Stage<B> {
             actor.handles.extend(lane.handles);
         }
         let profile = self.seed.profile();
-        let looks = (0..profile.keys as u64).map(|key| Op::Lookup { key, now: Timestamp::ZERO });
+        let looks = self.seed.keys().into_iter().map(|key| Op::Lookup { key, now: Timestamp::ZERO });
         let reap = Op::Reap { now: Timestamp::MAX, budget: usize::MAX, local: false };
         for op in looks.chain([Op::ForEach, reap]) {
             let (began, seen) = (self.recorder.tick(), actor.perform(op));
@@ -65,6 +65,8 @@ impl<B: Backend> Stage<B> {
         drop(actor);
         // What an empty table still keeps, though nobody holds it, has leaked.
         table.reap(Timestamp::MAX, Budget::UNLIMITED);
+        let rest = table.stats();
+        assert_eq!((rest.flows, rest.dead_slots, rest.waiting), (0, 0, 0), "after a history, at rest: {rest:?}");
         let faults = self.ledger.faults();
         assert!(faults.is_empty(), "after a history, in an empty table: {}", faults.join(", "));
         History { events, end }

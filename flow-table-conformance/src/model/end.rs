@@ -1,4 +1,4 @@
-use flow_table_api::{OnExpiry, Status};
+use flow_table_api::{OnExpiry, Status, Timestamp};
 
 use super::{FlowId, Model, Outcome, Worlds, one};
 
@@ -43,6 +43,8 @@ impl Model {
     pub(super) fn detach(&mut self, flow: FlowId) {
         let entry = self.entry(flow);
         entry.status = Status::Detached;
+        // As `StateWord::deadline` says.
+        entry.deadline = entry.deadline.max(Timestamp::from_nanos(1));
         entry.linked = false;
         self.ended.removed += 1;
         self.let_go(flow);

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flow_table_api::{Borrowed, Burst, Flow, FlowRef, Status, Table, TableConfig, Timestamp};
+use flow_table_api::{Borrowed, Budget, Burst, Flow, FlowRef, Status, Table, TableConfig, Timestamp};
 
 use super::Step;
 use crate::actor::Actor;
@@ -34,7 +34,8 @@ pub struct Driver<'t, B: Backend> {
 }
 
 impl<'t, B: Backend> Driver<'t, B> {
-    /// Runs `steps` on a new table, and drops it in the end, with the handles still held.
+    /// Runs `steps` on a new table. In the end either the handles are dropped first, and the table must come to rest, or the
+    /// table is, with the handles still held.
     ///
     /// # Errors
     ///
@@ -52,7 +53,11 @@ impl<'t, B: Backend> Driver<'t, B> {
         };
         driver.frame(&mut steps.iter(), None)?;
         let Driver { actor: Actor { handles, .. }, way, .. } = driver;
-        let way = in_words(&way);
+        let (rests, way) = (way.len().is_multiple_of(2), in_words(&way));
+        if rests {
+            drop(handles);
+            return at_rest::<B>(&table, &ledger).map_err(|why| Disagreement(format!("{way}{why}")));
+        }
         let before: Vec<_> = handles.iter().map(|flow| flow.status()).collect();
         drop(table);
         for (flow, before) in handles.iter().zip(before) {
@@ -171,6 +176,14 @@ impl<'t, B: Backend> Driver<'t, B> {
         let by = Duration::from_nanos(nanos.unsigned_abs());
         if nanos < 0 { self.now.saturating_sub(by) } else { self.now + by }
     }
+}
+
+/// Has a table that nobody holds anything of any more come to rest: nothing is in it, and nothing waits.
+fn at_rest<B: Backend>(table: &TestTable<B>, ledger: &Ledger) -> Result<(), String> {
+    table.reap(Timestamp::MAX, Budget::UNLIMITED);
+    let (rest, faults) = (table.stats(), ledger.faults());
+    let still = (rest.flows, rest.dead_slots, rest.waiting) == (0, 0, 0) && faults.is_empty();
+    still.then_some(()).ok_or_else(|| format!("at rest: {faults:?}, {rest:?}"))
 }
 
 fn in_words(way: &[(Op, Outcome)]) -> String {

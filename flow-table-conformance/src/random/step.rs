@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use flow_table_api::OnExpiry;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// One step of a random run: an operation without what only the run knows, such as the flows there are.
 ///
@@ -59,8 +60,9 @@ pub struct Draft {
     pub on_expiry: OnExpiry,
 }
 
-fn key() -> impl Strategy<Value = u64> {
-    0..6u64
+/// One of the keys, and likewise below.
+fn key(keys: [u64; 6]) -> impl Strategy<Value = u64> {
+    select(keys.to_vec())
 }
 
 fn seconds(range: Range<i64>) -> impl Strategy<Value = i64> {
@@ -72,14 +74,10 @@ fn timeout() -> impl Strategy<Value = Duration> {
     prop_oneof![9 => seconds.prop_map(Duration::from_secs), 1 => Just(Duration::MAX)]
 }
 
-fn draft() -> impl Strategy<Value = Draft> {
+fn draft(keys: [u64; 6]) -> impl Strategy<Value = Draft> {
     let on_expiry = prop_oneof![3 => Just(OnExpiry::KeepWhileReferenced), 1 => Just(OnExpiry::Remove)];
-    (key(), proptest::option::of(key()), timeout(), on_expiry).prop_map(|(key, reply, timeout, on_expiry)| Draft {
-        key,
-        reply,
-        timeout,
-        on_expiry,
-    })
+    (key(keys), proptest::option::of(key(keys)), timeout(), on_expiry)
+        .prop_map(|(key, reply, timeout, on_expiry)| Draft { key, reply, timeout, on_expiry })
 }
 
 fn reap() -> impl Strategy<Value = Step> {
@@ -88,8 +86,11 @@ fn reap() -> impl Strategy<Value = Step> {
 }
 
 /// Any step. Shrinks towards nothing, small keys and short times.
-pub fn step() -> impl Strategy<Value = Step> {
+///
+/// All flows have some of these keys.
+pub fn step(keys: [u64; 6]) -> impl Strategy<Value = Step> {
     let flow = || 0..16usize;
+    let (key, draft) = (|| key(keys), || draft(keys));
     let keys = || proptest::collection::vec(key(), 0..5);
     prop_oneof![
         1 => Just(Step::Skip),

@@ -108,6 +108,49 @@ macro_rules! each_flaw {
             /// Dead slots pile up where nobody reaps.
             DeadSlotsPileUp => "memory::a_flood_stays_within_bounds",
 
+            // Flows that stay, places, values that panic, and what waits.
+            /// An insertion that meets a dead slot clears another one with the same tag.
+            InsertingClearsByTag => "stable::found_while_drops_insert",
+            /// While the table grows, nothing is in it.
+            GrowsInTwoSteps => "stable::found_under_churn",
+            /// To unlink a reply key clears another slot with the same tag.
+            UnlinkingClearsByTag => "stable::pairs_found_under_churn",
+            /// A conditional insertion takes a place before it looks.
+            LookingTakesAPlace => "room::hits_take_no_place",
+            /// So does one that replaces.
+            ReplacingTakesAPlace => "room::replacements_take_no_place",
+            /// So does a reinsertion.
+            PuttingBackTakesAPlace => "room::reinsertions_take_no_second_place",
+            /// Of the flows that a burst lets go, those after one that panics are leaked.
+            ClosingLeaksTheRest => "drops::a_burst_lets_go_though_each_panics",
+            /// Of the flows that the table lets go, those after one that panics are leaked.
+            TableLeaksTheRest => "drops::the_table_goes_though_each_panics",
+            /// A flow that made room is never dropped.
+            MakingRoomLeaks => "drops::what_made_room_goes_though_each_panics",
+            /// What an operation returns is leaked if the last of what it has looked at panics.
+            PanicLeaksTheResult => "drops::nothing_leaks_where_an_operation_lets_go_last",
+            /// The end of a burst within a drop collects what another one's end is collecting.
+            CollectingNests => "drops::do_not_nest",
+            /// What a reap lets go beside the end of the last burst waits for the next one.
+            StrandsInLimbo => "rest::nothing_waits_without_a_burst",
+            /// A table waits for its bursts as it goes.
+            TableWaitsForBursts => "rest::a_forgotten_burst_holds_nothing_up",
+            /// A note of each reinsertion is kept until the next reap.
+            PuttingBackLeavesANote => "rest::ends_taken_back_pile_nothing_up",
+            /// A note of each removal is.
+            RemovingLeavesANote => "rest::ends_and_removals_pile_nothing_up",
+            /// A note of each cancellation is.
+            CancellingLeavesANote => "rest::ends_and_cancellations_pile_nothing_up",
+
+            /// A note of each insertion is kept for ever.
+            KeepsNotesOfAll => "concurrency::histories_of_one_key_are_linearizable",
+            /// What waits for a burst that was forgotten is leaked with the table.
+            TableLeaksWhatWaits => "stress::everything_at_once_with_forgotten_bursts_goes_on",
+            /// Keys with the same hash are one key.
+            FindsByHash => "random::runs_of_colliding_keys_agree_with_the_model",
+            /// A removal clears another slot with the same tag.
+            RemovingClearsByTag => "random::runs_of_keys_alike_agree_with_the_model",
+
             // What can be broken from outside: see `teeth/broken.rs`.
             /// A batch is looked up from its end.
             BatchBackwards => "lookup::a_batch_is_so_many_lookups",
@@ -142,7 +185,7 @@ macro_rules! each_flaw {
             /// When the callback panics, the rest of the reaped flows is lost.
             PanicLosesTheRest => "panics::a_reap_survives_its_callback",
             /// When a value's `Drop` panics, the rest of the reaped flows is leaked.
-            PanicLeaksTheRest => "panics::any_call_may_panic",
+            PanicLeaksTheRest => "drops::a_batch_goes_though_each_panics",
             /// `next_deadline` is a second late.
             NextDeadlineLate => "reap::next_deadline_is_a_lower_bound",
             /// Flows with two keys are visited twice.

@@ -13,7 +13,12 @@ use super::node::Node;
 pub type Spare<K, V> = Vec<Arc<Node<K, V>>>;
 pub type Met<K, V> = Option<(Arc<Node<K, V>>, Direction)>;
 
-struct Slot<K: Key, V: Value> {
+/// Whether two hashes have the same tag, if hashes had any.
+pub const fn has_tag_of(one: u64, other: u64) -> bool {
+    (one ^ other) & 7 == 0
+}
+
+pub struct Slot<K: Key, V: Value> {
     id: u64,
     direction: Direction,
     node: Weak<Node<K, V>>,
@@ -21,13 +26,17 @@ struct Slot<K: Key, V: Value> {
 
 pub struct Inner<K: Key, V: Value> {
     /// The slots by the hash of their key.
-    index: HashMap<u64, Vec<Slot<K, V>>>,
+    pub index: HashMap<u64, Vec<Slot<K, V>>>,
     /// The table's references, by flow: active ones and those that wait for a reap.
     held: HashMap<u64, (Arc<Node<K, V>>, Timestamp)>,
     /// The same flows by the time to look at them: no later than their deadline, and zero for those that have
     /// ended.
     queue: BTreeSet<(Timestamp, u64)>,
     pub stats: Stats,
+    /// Ends that the next reap has to look at. Only flaws leave any.
+    pub notes: Vec<u64>,
+    /// Notes that are never worked off.
+    kept_notes: Vec<[u64; 8]>,
     /// Places taken by insertions under way: none, as those hold the lock.
     pub reserved: usize,
     flaw: Option<Flaw>,
@@ -47,6 +56,8 @@ impl<K: Key, V: Value> Inner<K, V> {
             held: HashMap::new(),
             queue: BTreeSet::new(),
             stats: Stats::new(),
+            notes: Vec::new(),
+            kept_notes: Vec::new(),
             reserved: 0,
             flaw,
         }
@@ -77,7 +88,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         for slot in self.index.get(&hash)? {
             let Some(node) = slot.node.upgrade() else { continue };
             spare.push(Arc::clone(&node));
-            if node.key_for(slot.direction) == Some(key) {
+            if node.key_for(slot.direction) == Some(key) || self.is(Flaw::FindsByHash) {
                 return Some((node, slot.direction));
             }
         }
@@ -122,6 +133,9 @@ impl<K: Key, V: Value> Inner<K, V> {
         self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), deadline));
         self.file(node.id, deadline);
         self.stats.inserts += 1;
+        if self.is(Flaw::KeepsNotesOfAll) {
+            self.kept_notes.push([node.id; 8]);
+        }
     }
 
     /// Makes a slot for one key of `node`, if it has that.
@@ -132,8 +146,24 @@ impl<K: Key, V: Value> Inner<K, V> {
         }
     }
 
+    /// Removes some slot of another flow that is there and has the same tag.
+    pub fn clear_by_tag(&mut self, hash: u64) {
+        let is_there = |slots: &Vec<Slot<K, V>>| slots.iter().all(|slot| slot.node.strong_count() > 0);
+        let alike = |(other, slots): (&u64, _)| {
+            (*other != hash && has_tag_of(*other, hash) && is_there(slots)).then_some(*other)
+        };
+        if let Some(hash) = self.index.iter().find_map(alike) {
+            self.index.remove(&hash);
+        }
+    }
+
     /// Removes the slots of the flow `id`.
     pub fn unlink(&mut self, id: u64, hashes: &[u64]) {
+        if let &[_, reply] = hashes
+            && self.is(Flaw::UnlinkingClearsByTag)
+        {
+            self.clear_by_tag(reply);
+        }
         for hash in if self.is(Flaw::UnlinksOneKey) { &hashes[..1] } else { hashes } {
             if let Some(slots) = self.index.get_mut(hash) {
                 slots.retain(|slot| slot.id != id);
@@ -163,6 +193,12 @@ impl<K: Key, V: Value> Inner<K, V> {
             *filed = time;
             self.queue.insert((time, id));
         }
+    }
+
+    /// Looks at all notes.
+    pub fn work_off_notes(&mut self) {
+        let notes = std::mem::take(&mut self.notes);
+        notes.into_iter().for_each(|id| self.file(id, Timestamp::ZERO));
     }
 
     /// Looks at the first flow in the queue, if its time has come.
@@ -211,6 +247,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         let held = self.held.capacity() * size_of::<(u64, (Arc<Node<K, V>>, Timestamp))>();
         let queue = self.queue.len() * size_of::<(Timestamp, u64)>();
         let lists = self.index.len() * 4 * size_of::<Slot<K, V>>();
-        slots + held + queue + lists + self.held.len() * size_of::<Node<K, V>>()
+        let notes = self.notes.capacity() * size_of::<u64>() + size_of_val(self.kept_notes.as_slice());
+        notes + slots + held + queue + lists + self.held.len() * size_of::<Node<K, V>>()
     }
 }

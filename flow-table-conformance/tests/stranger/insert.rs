@@ -10,7 +10,7 @@ use flow_table_conformance::api::{
 };
 
 use super::flaw::Flaw;
-use super::inner::{Inner, Met, Visit};
+use super::inner::{Inner, Met, Spare, Visit};
 use super::node::{Handle, Node};
 use super::shared::Shared;
 use super::{AdmissionResult, ReadmissionResult, Stranger};
@@ -58,21 +58,45 @@ impl<K: Key, V: Value> Holders<K, V> {
 
 impl<K: Key, V: Value> Stranger<K, V> {
     pub(super) fn admit(&self, flow: NewFlow<K, V>, now: Timestamp, replace: bool) -> AdmissionResult<K, V> {
+        let mut spare = Vec::new();
+        self.0.hesitate(if replace { Flaw::ReplacingTakesAPlace } else { Flaw::LookingTakesAPlace });
+        let result = self.admit_by(flow, now, replace, &mut spare);
+        self.0.give(result, spare)
+    }
+
+    fn admit_by(
+        &self,
+        flow: NewFlow<K, V>,
+        now: Timestamp,
+        replace: bool,
+        spare: &mut Spare<K, V>,
+    ) -> AdmissionResult<K, V> {
         if flow.reply_key() == Some(flow.key()) {
             return Err(InsertError::IdenticalKeys { flow });
         }
         let hashes: Vec<u64> =
             [Some(flow.key()), flow.reply_key()].iter().flatten().map(|k| self.0.hash(k)).collect();
 
-        let mut spare = Vec::new();
         let mut inner = self.0.inner.write();
+        if self.0.is(Flaw::InsertingClearsByTag) && hashes.iter().any(|hash| self.0.has_dead_like(*hash)) {
+            inner.clear_by_tag(hashes[0]);
+        }
+        if self.0.is(Flaw::GrowsInTwoSteps) {
+            let slots = std::mem::take(&mut inner.index);
+            drop(inner);
+            std::thread::yield_now();
+            inner = self.0.inner.write();
+            for (hash, slots) in slots {
+                inner.index.entry(hash).or_default().extend(slots);
+            }
+        }
         inner.reserved += usize::from(self.0.is(Flaw::PanicTakesAPlace));
-        let forward = inner.find(hashes[0], flow.key(), &mut spare);
-        let mut reply = flow.reply_key().and_then(|key| inner.find(hashes[1], key, &mut spare));
+        let forward = inner.find(hashes[0], flow.key(), spare);
+        let mut reply = flow.reply_key().and_then(|key| inner.find(hashes[1], key, spare));
         if self.0.is(Flaw::IgnoresTheReplyKey) {
             reply = None;
         }
-        inner.reserved = inner.reserved.saturating_sub(1);
+        inner.reserved -= usize::from(self.0.is(Flaw::PanicTakesAPlace));
         let holders = Holders::new(&self.0, &mut inner, forward, reply, now);
 
         let replaced = holders.live(|_, key| replace && key == Direction::Forward).map(|(flow, _)| flow);
@@ -133,11 +157,17 @@ impl<K: Key, V: Value> Stranger<K, V> {
     }
 
     pub(super) fn readmit(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
-        self.check_own(flow)?;
         let mut spare = Vec::new();
+        self.0.hesitate(Flaw::PuttingBackTakesAPlace);
+        let result = self.readmit_by(flow, now, &mut spare);
+        self.0.give(result, spare)
+    }
+
+    fn readmit_by(&self, flow: &Handle<K, V>, now: Timestamp, spare: &mut Spare<K, V>) -> ReadmissionResult<K, V> {
+        self.check_own(flow)?;
         let mut inner = self.0.inner.write();
-        let forward = inner.find(flow.hashes[0], &flow.key, &mut spare);
-        let reply = flow.reply.as_ref().and_then(|key| inner.find(flow.hashes[1], key, &mut spare));
+        let forward = inner.find(flow.hashes[0], &flow.key, spare);
+        let reply = flow.reply.as_ref().and_then(|key| inner.find(flow.hashes[1], key, spare));
         match flow.status() {
             Status::Active => return Err(ReinsertError::Active),
             Status::Cancelled if self.0.is(Flaw::RevivesTheCancelled) => {
@@ -159,6 +189,9 @@ impl<K: Key, V: Value> Stranger<K, V> {
             inner.unlink(node.id, &node.hashes);
         }
         inner.unlink(flow.id, &flow.hashes);
+        if self.0.is(Flaw::PuttingBackLeavesANote) {
+            inner.notes.push(flow.id);
+        }
         let deadline = now + flow.timeout();
         flow.state.activate(deadline).expect("the lock is held since the status was read");
         inner.install(flow.node(), deadline);
@@ -204,6 +237,9 @@ impl<K: Key, V: Value> Stranger<K, V> {
                 Visit::NothingDue => return false,
                 Visit::Rescheduled => {}
                 Visit::LetGo(node, reason) => {
+                    if self.0.is(Flaw::MakingRoomLeaks) {
+                        std::mem::forget(Arc::clone(&node));
+                    }
                     made.push(Ended { flow: Handle::new(node, Direction::Forward), reason });
                     return true;
                 }

@@ -3,15 +3,18 @@
 //! To write one of your own, read past the lines about a `Flaw`: they break it for `tests/teeth.rs`.
 
 mod burst;
+mod drops;
 #[macro_use]
 pub mod flaw;
 mod inner;
 mod insert;
+mod limbo;
 pub mod lock;
 mod node;
 mod reap;
 mod shared;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,8 +25,9 @@ use flow_table_conformance::api::{
 };
 
 use burst::OpenBurst;
+use drops::{drop_each, drop_until_a_panic};
 use flaw::Flaw;
-use inner::{Inner, Met};
+use inner::{Inner, Met, Spare};
 use node::{Handle, Node};
 use shared::Shared;
 
@@ -46,8 +50,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         node.is_live(now) && !self.0.is(Flaw::AgeWrapsAround)
     }
 
-    fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
-        let mut spare = Vec::new();
+    fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
         if self.0.is(Flaw::LookupClearsByKey) && self.0.has_dead(hash) {
             std::thread::yield_now();
             let mut inner = self.0.inner.write();
@@ -55,7 +58,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         }
         let mut inner = self.0.inner.write();
         self.0.prune(&mut inner, hash);
-        let (node, direction) = inner.find(hash, key, &mut spare)?;
+        let (node, direction) = inner.find(hash, key, spare)?;
         let live = inner.settle(&node, now);
         if !live && self.0.is(Flaw::LookupForgetsEnds) {
             spare.extend(inner.release(node.id));
@@ -64,6 +67,27 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let held = node.is_held() || self.0.is(Flaw::CountsItsOwnReference);
         let found = live || node.status() == Status::Expired && keep && held;
         found.then(|| Handle::new(node, direction))
+    }
+
+    fn remove_by(&self, key: &K, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
+        let hash = self.0.hash(key);
+        let mut inner = self.0.inner.write();
+        let (node, direction) = inner.find(hash, key, spare)?;
+        inner.unlink(node.id, &node.hashes);
+        if self.0.is(Flaw::RemovingClearsByTag) {
+            inner.clear_by_tag(hash);
+        }
+        if !node.state.detach() {
+            return None;
+        }
+        inner.stats.ended.removed += 1;
+        if self.0.is(Flaw::LeaksRemovedValues) {
+            std::mem::forget(Arc::clone(&node));
+        }
+        if !self.0.is(Flaw::RemovedFlowsStay) {
+            spare.extend(inner.release(node.id));
+        }
+        Some(Handle::new(node, direction))
     }
 }
 
@@ -84,13 +108,14 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         } else {
             self.0.inner.read().find(hash, key, &mut spare)
         };
-        match met {
+        let found = match met {
             Some((node, _)) if self.0.is(Flaw::ForgetsDirections) && node.is_live(now) => {
                 Some(Handle::new(node, Direction::Forward))
             }
             Some((node, direction)) if self.is_plainly_live(&node, now) => Some(Handle::new(node, direction)),
-            _ => self.lookup_slowly(hash, key, now),
-        }
+            _ => self.lookup_slowly(hash, key, now, &mut spare),
+        };
+        self.0.give(found, spare)
     }
 
     fn burst(&self, now: Timestamp) -> OpenBurst<'_, K, V> {
@@ -141,22 +166,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     }
 
     fn remove(&self, key: &K) -> Option<Handle<K, V>> {
-        let hash = self.0.hash(key);
         let mut spare = Vec::new();
-        let mut inner = self.0.inner.write();
-        let (node, direction) = inner.find(hash, key, &mut spare)?;
-        inner.unlink(node.id, &node.hashes);
-        if !node.state.detach() {
-            return None;
-        }
-        inner.stats.ended.removed += 1;
-        if self.0.is(Flaw::LeaksRemovedValues) {
-            std::mem::forget(Arc::clone(&node));
-        }
-        if !self.0.is(Flaw::RemovedFlowsStay) {
-            spare.extend(inner.release(node.id));
-        }
-        Some(Handle::new(node, direction))
+        let removed = self.remove_by(key, &mut spare);
+        self.0.give(removed, spare)
     }
 
     fn remove_flow(&self, flow: &Handle<K, V>) -> Result<bool, ForeignFlow> {
@@ -167,6 +179,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         }
         inner.stats.ended.removed += 1;
         inner.unlink(flow.id, &flow.hashes);
+        if self.0.is(Flaw::RemovingLeavesANote) {
+            inner.notes.push(flow.id);
+        }
         // The caller's handle keeps it.
         inner.release(flow.id);
         Ok(true)
@@ -175,13 +190,12 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     fn for_each(&self, mut visit: impl FnMut(&Handle<K, V>)) {
         let handle = |node: &Arc<Node<K, V>>| Handle::new(Arc::clone(node), Direction::Forward);
         let flows: Vec<_> = self.0.inner.read().nodes().map(handle).collect();
-        for flow in &flows {
-            if flow.status() == Status::Active {
-                visit(flow);
-            }
-        }
+        let visits = catch_unwind(AssertUnwindSafe(|| {
+            flows.iter().filter(|flow| flow.status() == Status::Active).for_each(&mut visit);
+        }));
         let _lock = self.0.is(Flaw::DropsUnderLock).then(|| self.0.inner.write());
-        drop(flows);
+        drop_each(flows);
+        visits.unwrap_or_else(|panic| resume_unwind(panic));
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Handle<K, V>>)) -> ReapReport {
@@ -242,11 +256,17 @@ impl<K: Key, V: Value> Drop for Stranger<K, V> {
         if self.0.is(Flaw::LeavesFlowsActive) {
             return;
         }
-        // A vector drops the rest even if the drop of one flow's value panics.
+        while self.0.is(Flaw::TableWaitsForBursts) && self.0.limbo.is_open() {
+            std::thread::park();
+        }
+        if self.0.is(Flaw::TableLeaksWhatWaits) {
+            self.0.limbo.leak();
+        }
         let nodes: Vec<_> = inner.nodes().map(Arc::clone).collect();
         drop(inner);
         for node in &nodes {
             node.state.detach();
         }
+        if self.0.is(Flaw::TableLeaksTheRest) { drop_until_a_panic(nodes) } else { drop_each(nodes) }
     }
 }

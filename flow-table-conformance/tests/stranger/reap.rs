@@ -1,5 +1,7 @@
 //! Reaping, one flow at a time, so that the callback runs without the lock.
 
+use std::sync::Arc;
+
 use flow_table_conformance::api::{Budget, Direction, EndReason, Ended, Key, ReapReport, Timestamp, Value};
 
 use super::Stranger;
@@ -17,6 +19,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut report = ReapReport::default();
         while report.visited() < budget.get() {
             let mut inner = self.0.inner.write();
+            inner.work_off_notes();
             if !self.0.is(Flaw::ReapLeavesSlots) && self.0.bury_one(&mut inner) {
                 report.dead += 1;
                 continue;
@@ -34,6 +37,14 @@ impl<K: Key, V: Value> Stranger<K, V> {
                     let count =
                         if reason == EndReason::Cancelled { &mut report.cancelled } else { &mut report.expired };
                     *count += 1;
+                    let limbo = &self.0.limbo;
+                    if self.0.is(Flaw::TableLeaksWhatWaits) && limbo.is_open() {
+                        limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
+                    }
+                    if self.0.is(Flaw::StrandsInLimbo) && limbo.is_open() {
+                        (0..100).take_while(|_| limbo.is_open()).for_each(|_| std::thread::yield_now());
+                        limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
+                    }
                     ended(Ended { flow: Handle::new(node, Direction::Forward), reason });
                 }
             }

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flow_table_conformance::api::{Flow, Key, KeyHasher, Status, TableConfig, Timestamp, Value};
 
+use super::drops::drop_each;
 use super::flaw::{self, Flaw};
-use super::inner::Inner;
+use super::inner::{Inner, Spare, has_tag_of};
+use super::limbo::Limbo;
 use super::lock::Lock;
 use super::node::Node;
 
@@ -20,6 +23,7 @@ pub struct Shared<K: Key, V: Value> {
     /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under
     /// this one.
     dead: Mutex<HashMap<u64, Vec<u64>>>,
+    pub limbo: Limbo<K, V>,
     flaw: Option<Flaw>,
 }
 
@@ -33,6 +37,7 @@ impl<K: Key, V: Value> Shared<K, V> {
             ids: AtomicU64::new(0),
             inner: Lock::new(Inner::new(flaw)),
             dead: Mutex::default(),
+            limbo: Limbo::new(),
             flaw,
         }
     }
@@ -52,6 +57,32 @@ impl<K: Key, V: Value> Shared<K, V> {
 
     pub fn note_dead(&self, id: u64, hashes: &[u64]) {
         self.with_dead(|dead| dead.insert(id, hashes.to_vec()));
+    }
+
+    /// A place is taken while somebody looks, if the flaw is this one.
+    pub fn hesitate(&self, flaw: Flaw) {
+        if self.is(flaw) {
+            self.inner.write().reserved += 1;
+            std::thread::yield_now();
+            self.inner.write().reserved -= 1;
+        }
+    }
+
+    /// Drops what was looked at, and then gives the result: as variables that go last these would leak it with
+    /// their panics.
+    pub fn give<R>(&self, result: R, spare: Spare<K, V>) -> R {
+        if self.is(Flaw::PanicLeaksTheResult) {
+            let result = ManuallyDrop::new(result);
+            drop_each(spare);
+            return ManuallyDrop::into_inner(result);
+        }
+        drop_each(spare);
+        result
+    }
+
+    /// Whether a flow is gone that had a hash with this tag.
+    pub fn has_dead_like(&self, hash: u64) -> bool {
+        self.with_dead(|dead| dead.values().flatten().any(|other| has_tag_of(*other, hash)))
     }
 
     /// Whether a flow is gone that had `hash`.
@@ -89,6 +120,9 @@ impl<K: Key, V: Value> Shared<K, V> {
         let cancelled = node.state.cancel();
         if cancelled || self.is(Flaw::CountsCancelsTwice) {
             inner.stats.ended.cancelled += 1;
+        }
+        if cancelled && self.is(Flaw::CancellingLeavesANote) {
+            inner.notes.push(node.id);
         }
         if cancelled && !self.is(Flaw::CancelledFlowsLinger) {
             inner.file(node.id, Timestamp::ZERO);

@@ -1,6 +1,7 @@
 use super::lines::PAGE_CLASS;
 
-const WORDS: usize = (2 << PAGE_CLASS) / u64::BITS as usize;
+const BITS: usize = u64::BITS as usize;
+const WORDS: usize = (2 << PAGE_CLASS) / BITS;
 
 /// The free blocks of one page, 2^k lines each: the nodes of a binary tree, a bit each.
 ///
@@ -29,7 +30,12 @@ impl Buddies {
     /// The node of the lowest free block of a class.
     fn lowest(&self, class: u32) -> Option<usize> {
         let first = 1 << (PAGE_CLASS - class);
-        (first..2 * first).find(|&node| self.is_free(node))
+        if first < BITS {
+            let nodes = self.nodes[0] & ((1 << first) - 1) << first;
+            return (nodes != 0).then(|| nodes.trailing_zeros() as usize);
+        }
+        let at = (first / BITS..2 * first / BITS).find(|&word| self.nodes[word] != 0)?;
+        Some(at * BITS + self.nodes[at].trailing_zeros() as usize)
     }
 
     /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it; gives its first line.
@@ -55,11 +61,11 @@ impl Buddies {
     }
 
     const fn is_free(&self, node: usize) -> bool {
-        self.nodes[node / 64] >> (node % 64) & 1 != 0
+        self.nodes[node / BITS] >> (node % BITS) & 1 != 0
     }
 
     fn set(&mut self, node: usize, free: bool) {
-        let (word, bit) = (node / 64, 1 << (node % 64));
+        let (word, bit) = (node / BITS, 1 << (node % BITS));
         if free {
             self.nodes[word] |= bit;
         } else {

@@ -21,6 +21,8 @@ const MIN_DIRTY: usize = 2;
 struct Chunk {
     memory: os::Chunk,
     pages: ChunkPages,
+    /// Parts of it were given back, and not all of it is in use again since.
+    split: bool,
 }
 
 pub(super) struct Inventory {
@@ -78,7 +80,7 @@ impl Inventory {
         let memory = os::Chunk::new(huge)?;
         let base = memory.base();
         let pages = PAGES.min(self.max_pages - chunk as u32 * PAGES);
-        self.chunks.push(Chunk { memory, pages: ChunkPages::new(pages, huge) });
+        self.chunks.push(Chunk { memory, pages: ChunkPages::new(pages, huge), split: false });
         self.update(chunk, |_| ());
         Ok(base)
     }
@@ -100,6 +102,11 @@ impl Inventory {
     pub(super) fn take(&mut self, run_log2: u32) -> Option<(usize, u32, u32)> {
         let chunk = self.runs.first_at_least(run_log2 as u8 + 1)?;
         let (first, kept) = self.update(chunk, |pages| pages.take(run_log2));
+        let Chunk { memory, pages, split } = &mut self.chunks[chunk];
+        if *split && pages.longest_run() == 0 {
+            memory.wish_huge(true);
+            *split = false;
+        }
         Some((chunk, first, kept))
     }
 
@@ -133,7 +140,12 @@ impl Inventory {
     }
 
     fn give_back(&mut self, chunk: usize) -> bool {
-        let Chunk { memory, pages } = &self.chunks[chunk];
+        let Chunk { memory, pages, split } = &mut self.chunks[chunk];
+        let splits = !pages.is_free();
+        if splits != *split {
+            memory.wish_huge(!splits);
+            *split = splits;
+        }
         self.gives_back = self.gives_back
             && pages.dirty_stretches().all(|stretch| {
                 let bytes = stretch.start as usize * PAGE_BYTES..stretch.end as usize * PAGE_BYTES;

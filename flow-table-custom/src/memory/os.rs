@@ -20,6 +20,7 @@ pub(super) const GIVES_BACK: bool = system::GIVES_BACK;
 /// 2 MiB of memory, zeroed at first.
 pub(super) struct Chunk {
     base: NonNull<u8>,
+    huge: bool,
 }
 
 // SAFETY: the chunk owns its memory (rule 1), and nothing about it belongs to a thread.
@@ -36,10 +37,17 @@ impl Chunk {
         let base = system::map().ok_or(AllocError)?;
         debug_assert!(base.addr().get().is_multiple_of(CHUNK_BYTES));
         base.as_ptr().expose_provenance();
-        if huge {
-            system::advise_huge(base);
+        let chunk = Self { base, huge };
+        chunk.wish_huge(true);
+        Ok(chunk)
+    }
+
+    /// Whether the system is to back the chunk by a huge page, if it was asked for one. While parts of the chunk are given back it must
+    /// not: it would make all of it resident again as soon as one page is in use.
+    pub(super) fn wish_huge(&self, wish: bool) {
+        if self.huge {
+            system::advise_huge(self.base, wish);
         }
-        Ok(Self { base })
     }
 
     /// The first byte.
@@ -115,9 +123,11 @@ mod system {
         }
     }
 
-    pub(super) fn advise_huge(base: NonNull<u8>) {
-        // SAFETY: this advice changes no contents. A kernel without huge pages refuses it, which does no harm.
-        unsafe { libc::madvise(base.as_ptr().cast(), CHUNK_BYTES, libc::MADV_HUGEPAGE) };
+    pub(super) fn advise_huge(base: NonNull<u8>, wish: bool) {
+        let advice = if wish { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
+        // SAFETY: this advice changes no contents. A kernel without huge pages, or one whose list of mappings is full, refuses it,
+        // which does no harm.
+        unsafe { libc::madvise(base.as_ptr().cast(), CHUNK_BYTES, advice) };
     }
 
     /// # Safety
@@ -158,7 +168,7 @@ mod system {
         NonNull::new(unsafe { alloc_zeroed(LAYOUT) })
     }
 
-    pub(super) fn advise_huge(_base: NonNull<u8>) {}
+    pub(super) fn advise_huge(_base: NonNull<u8>, _wish: bool) {}
 
     /// # Safety
     ///

@@ -118,3 +118,63 @@ fn giving_room_back_before_letting_go_is_refuted() {
         reserved
     });
 }
+
+/// Two threads ask for room while a third lowers the limit from two flows to one, from when on there may not come
+/// more than there were. What they were granted, and how many flows there were in the end.
+fn two_while_lowered(held: usize, ask: [fn(&Capacity) -> bool; 2], check: fn([bool; 2], usize)) {
+    explore(move || {
+        let capacity = Arc::new(Capacity::new(2));
+        (0..held).for_each(|_| assert!(capacity.reserve()));
+        let others = ask.map(|ask| {
+            let capacity = Arc::clone(&capacity);
+            thread::spawn(move || ask(&capacity))
+        });
+        capacity.set_limit(1);
+        let then = capacity.held();
+        let granted = others.map(|other| other.join().unwrap());
+        assert!(capacity.held() <= then.max(1), "more came after the limit was lowered");
+        check(granted, capacity.held());
+    });
+}
+
+#[test]
+fn two_insertions_and_a_lowered_limit() {
+    two_while_lowered(0, [Capacity::reserve, Capacity::reserve], |granted, held| {
+        assert_eq!(granted.into_iter().map(usize::from).sum::<usize>(), held);
+        assert!(held > 0, "there was room for one of them");
+    });
+}
+
+#[test]
+#[should_panic(expected = "more came after")]
+fn two_insertions_that_look_before_counting_are_refuted() {
+    let hasty = |capacity: &Capacity| {
+        let room = capacity.held() < capacity.limit();
+        if room {
+            capacity.take_regardless();
+        }
+        room
+    };
+    two_while_lowered(0, [hasty, hasty], |_, _| {});
+}
+
+/// The table is full; one thread makes room from a flow that has ended, and takes it itself.
+fn while_full(exchange: fn(&Capacity) -> bool) {
+    two_while_lowered(2, [exchange, Capacity::reserve], |[_, other], _| {
+        assert!(!other, "somebody else took the room that was made");
+    });
+}
+
+#[test]
+fn room_is_for_whoever_makes_it() {
+    while_full(|capacity| capacity.exchange(1));
+}
+
+#[test]
+#[should_panic(expected = "somebody else took")]
+fn exchanging_in_two_steps_is_refuted() {
+    while_full(|capacity| {
+        capacity.give_back(1);
+        capacity.reserve()
+    });
+}

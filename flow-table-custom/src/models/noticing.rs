@@ -1,98 +1,157 @@
-//! A notice left without the shard's lock against the reap that settles the shard's time.
+//! Notices left without the shard's lock against the reap that takes them and settles the shard's time.
 
 use std::sync::Arc;
 
 use flow_table_api::Timestamp;
 use loom::thread;
 
-use super::explore;
+use super::explore_within;
 use crate::due::DueTimes;
+use crate::notices::{Notices, PageNotices};
 use crate::sync::{AtomicUsize, Ordering};
 
-/// One shard's time, and how many notices wait. The queue of notices is sequentially consistent, as this counter
-/// is.
+const PAGE: u32 = 0;
+
+/// A shard with one page.
 struct Shard {
     due: DueTimes,
-    notices: AtomicUsize,
+    notices: Notices,
+    page: PageNotices,
+    /// Whether the flow at each place has ended, and whether a reap has found it.
+    ended: [AtomicUsize; 3],
+    found: [AtomicUsize; 3],
 }
 
 impl Shard {
     /// Nothing due, by sequentially consistent stores.
     fn settled() -> Arc<Self> {
-        let shard = Self { due: DueTimes::new(1), notices: AtomicUsize::new(0) };
+        let zeros = || std::array::from_fn(|_| AtomicUsize::new(0));
+        let (notices, page) = (Notices::new(), PageNotices::new());
+        let shard = Self { due: DueTimes::new(1), notices, page, ended: zeros(), found: zeros() };
+        shard.end(2, Self::notify);
+        shard.take(1);
         shard.due.settle(0, None);
-        shard.notices.store(0, Ordering::SeqCst);
         Arc::new(shard)
     }
 
-    fn notify(&self) {
-        self.notices.fetch_add(1, Ordering::SeqCst);
+    fn end(&self, place: u32, notify: fn(&Self, u32)) {
+        self.ended[place as usize].store(1, Ordering::Relaxed);
+        notify(self, place);
+    }
+
+    /// As `Core::notify` does.
+    fn notify(&self, place: u32) {
+        self.notices.leave(PAGE, &self.page, place);
         self.due.lower(0, Timestamp::ZERO);
     }
 
-    fn take_notices(&self) {
-        self.notices.swap(0, Ordering::SeqCst);
+    /// As `Core::claim_noticed` does.
+    fn take(&self, mut budget: usize) {
+        while budget > 0
+            && let Some(slot) = self.notices.take()
+        {
+            self.take_places(&mut budget);
+            if !self.page.is_empty() {
+                self.notices.put(slot);
+            }
+        }
+    }
+
+    fn take_places(&self, budget: &mut usize) {
+        while *budget > 0
+            && let Some(place) = self.page.take()
+        {
+            *budget -= 1;
+            if self.ended[place as usize].load(Ordering::Relaxed) == 1 {
+                self.found[place as usize].store(1, Ordering::Relaxed);
+            }
+        }
     }
 
     fn lower_for_notices(&self) {
-        if self.notices.load(Ordering::SeqCst) != 0 {
+        if !self.notices.is_empty() {
             self.due.lower(0, Timestamp::ZERO);
         }
     }
+
+    fn reap(&self, budget: usize) {
+        self.take(budget);
+        self.due.settle(0, None);
+        self.lower_for_notices();
+    }
 }
 
-/// Two flows end, one of them while a reap is going on: a notice that still waits then is known of.
-fn against(reap: fn(&Shard)) {
-    explore(move || {
+/// Flows of one page end on this thread and on two others, while a reap is going on: what it has not found is known of, and the next
+/// one finds it.
+fn against(notify: fn(&Shard, u32), reap: fn(&Shard)) {
+    explore_within(3, move || {
         let shard = Shard::settled();
-        shard.notify();
-        let ender = thread::spawn({
+        let ender = |place| {
             let shard = Arc::clone(&shard);
-            move || shard.notify()
-        });
+            thread::spawn(move || shard.end(place, notify))
+        };
+        let enders = [ender(0), ender(1)];
         reap(&shard);
-        ender.join().unwrap();
-        let waits = shard.notices.load(Ordering::SeqCst) != 0;
-        assert!(!waits || shard.due.due_shards(Timestamp::ZERO) != 0, "a notice that no reap will find");
+        enders.into_iter().for_each(|ender| ender.join().unwrap());
+        let all_found = || shard.found.iter().all(|found| found.load(Ordering::Relaxed) == 1);
+        if !all_found() {
+            assert_ne!(shard.due.due_shards(Timestamp::ZERO), 0, "no reap will come");
+            shard.reap(3);
+            assert!(all_found(), "no reap will find it");
+        }
     });
 }
 
 #[test]
 fn no_notice_is_overlooked() {
-    against(|shard| {
-        shard.take_notices();
-        shard.due.settle(0, None);
-        shard.lower_for_notices();
-    });
+    against(Shard::notify, |shard| shard.reap(3));
 }
 
 #[test]
-#[should_panic(expected = "no reap will find")]
+fn no_notice_is_overlooked_by_a_reap_with_a_small_budget() {
+    against(Shard::notify, |shard| shard.reap(1));
+}
+
+#[test]
+#[should_panic(expected = "no reap will come")]
 fn settling_after_the_last_look_is_refuted() {
-    against(|shard| {
-        shard.take_notices();
+    against(Shard::notify, |shard| {
+        shard.take(3);
         shard.lower_for_notices();
         shard.due.settle(0, None);
     });
 }
 
 #[test]
-#[should_panic(expected = "no reap will find")]
+#[should_panic(expected = "no reap will come")]
 fn lowering_before_leaving_the_notice_is_refuted() {
-    explore(|| {
-        let shard = Shard::settled();
-        let ender = thread::spawn({
-            let shard = Arc::clone(&shard);
-            move || {
-                shard.due.lower(0, Timestamp::ZERO);
-                shard.notices.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        shard.take_notices();
+    let hasty = |shard: &Shard, place| {
+        shard.due.lower(0, Timestamp::ZERO);
+        shard.notices.leave(PAGE, &shard.page, place);
+    };
+    against(hasty, |shard| shard.reap(3));
+}
+
+#[test]
+#[should_panic(expected = "no reap will")]
+fn forgetting_what_the_budget_left_is_refuted() {
+    against(Shard::notify, |shard| {
+        let mut budget = 1;
+        if shard.notices.take().is_some() {
+            shard.take_places(&mut budget);
+        }
         shard.due.settle(0, None);
         shard.lower_for_notices();
-        ender.join().unwrap();
-        let waits = shard.notices.load(Ordering::SeqCst) != 0;
-        assert!(!waits || shard.due.due_shards(Timestamp::ZERO) != 0, "a notice that no reap will find");
+    });
+}
+
+#[test]
+#[should_panic(expected = "no reap will")]
+fn taking_places_before_the_page_is_refuted() {
+    against(Shard::notify, |shard| {
+        shard.take_places(&mut 3);
+        shard.notices.take();
+        shard.due.settle(0, None);
+        shard.lower_for_notices();
     });
 }

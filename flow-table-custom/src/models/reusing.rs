@@ -1,9 +1,9 @@
 //! An insertion into an entry that a look-up still knows from its last flow.
 
-use flow_table_api::{Status, Timestamp};
+use flow_table_api::{Direction, Status, Timestamp};
 
 use super::segment::{HASH, OLD, Table, against};
-use crate::segment::{Owned, Seen};
+use crate::segment::Owned;
 use crate::sync::{Ordering, fence};
 
 /// The flow goes, and another one with the same key comes into its entry, as `Core::insert_fresh` puts it there:
@@ -27,12 +27,7 @@ fn occupy(table: &Table, owned: &mut Owned) {
 }
 
 fn search_twice(table: &Table) {
-    let search = || {
-        table.segment.search(HASH, |_| match table.flows[0].load() {
-            word if word.status == Status::Active => Seen::Found(word.deadline),
-            _ => Seen::Ended,
-        })
-    };
+    let search = || table.search(Direction::Forward).map(|_| table.flows[0].load().deadline);
     if search() == Some(SECOND) {
         assert_eq!(search(), Some(SECOND), "missed");
     }

@@ -12,8 +12,9 @@ use crate::bucket::Bucket;
 use crate::hash::KeyHash;
 use crate::index::EntryIndex;
 use crate::memory::AllocError;
-use crate::segment::{BucketSource, Hashes, Owned, Seen, Segment};
+use crate::segment::{BucketSource, Hashes, Owned, Segment};
 use crate::slot::Slot;
+use crate::switch::{Replacement, Switch};
 
 pub(super) const FOREVER: Timestamp = Timestamp::MAX;
 
@@ -26,6 +27,8 @@ pub(super) const fn slot(entry: u32, direction: Direction) -> Slot {
 
 pub(super) const OLD: Slot = slot(0, Direction::Forward);
 pub(super) const NEW: Slot = slot(1, Direction::Forward);
+/// Of no flow.
+const BEFORE: Slot = slot(2, Direction::Forward);
 
 /// Arrays that stay until the end, and are given out again.
 #[derive(Default)]
@@ -70,29 +73,67 @@ pub(super) struct Table {
     pub(super) segment: Segment,
     pub(super) other: Segment,
     pub(super) flows: [FlowState; 2],
+    pub(super) switch: Switch,
 }
 
 impl Table {
     fn new() -> (Arc<Self>, Owned) {
         let flows = [FlowState::new(), FlowState::new()];
-        let table = Self { arrays: Arrays::default(), segment: Segment::new(), other: Segment::new(), flows };
+        let (segment, other) = (Segment::new(), Segment::new());
+        let table = Self { arrays: Arrays::default(), segment, other, flows, switch: Switch::new() };
         let mut owned = Owned::default();
         table.flows[0].activate(FOREVER).unwrap();
-        table.segment.reserve(&mut owned, 1, &table.arrays, &table.arrays).unwrap();
+        table.segment.reserve(&mut owned, 2, &table.arrays, &table.arrays).unwrap();
+        // What comes later may take a slot before that of the old flow.
+        table.segment.insert(&mut owned, HASH, BEFORE);
         table.segment.insert(&mut owned, HASH, OLD);
+        table.segment.remove(&mut owned, HASH, BEFORE);
         (Arc::new(table), owned)
     }
 
-    pub(super) fn is_active(&self, slot: Slot) -> bool {
-        self.flows[slot.entry().place() as usize].load().status == Status::Active
+    pub(super) fn flow(&self, entry: EntryIndex) -> &FlowState {
+        &self.flows[entry.place() as usize]
     }
 
-    /// What a look-up of the key visits: only these two flows have it, and only while they are active.
-    pub(super) fn visit(&self, wanted: Direction) -> impl Fn(Slot) -> Seen<Slot> + '_ {
-        move |slot| match slot.direction() == wanted {
-            true if self.is_active(slot) => Seen::Found(slot),
-            true => Seen::Ended,
-            false => Seen::Other,
+    pub(super) fn is_active(&self, slot: Slot) -> bool {
+        self.flow(slot.entry()).load().status == Status::Active
+    }
+
+    /// As `Core::search_by` does, for the key in this direction, which these two flows have. Both are held when they have expired.
+    pub(super) fn search(&self, wanted: Direction) -> Option<Slot> {
+        loop {
+            let (version, mut announced, mut kept) = (self.segment.version(), None, None);
+            let found = self.segment.find(HASH, |slot| {
+                if slot.direction() != wanted {
+                    return None;
+                }
+                let flow = self.flow(slot.entry());
+                if flow.load().is_new()
+                    && let Some(Replacement { old, deadline }) = self.switch.of(slot.entry())
+                {
+                    if self.flow(old).load().status == Status::Active {
+                        announced = Some((slot.entry(), old));
+                        return None;
+                    }
+                    flow.start(deadline);
+                }
+                match flow.load().status {
+                    Status::Active => return Some(slot),
+                    Status::Expired => kept = Some(slot),
+                    Status::Detached | Status::Cancelled => {}
+                }
+                None
+            });
+            let is_about_to_replace = |(new, old)| {
+                let is_active = self.flow(old).load().status == Status::Active;
+                is_active && self.switch.of(new).is_some_and(|replacement| replacement.old == old)
+            };
+            if found.is_some() {
+                return found;
+            }
+            if self.segment.version() == version && announced.is_none_or(is_about_to_replace) {
+                return kept;
+            }
         }
     }
 }
@@ -103,14 +144,23 @@ pub(super) fn against(
     write: impl Fn(&Table, Owned) + Sync + Send + 'static,
     look: fn(&Table),
 ) {
+    against_all(switches, write, [look]);
+}
+
+/// As [`against`], with several threads that look.
+pub(super) fn against_all<const N: usize>(
+    switches: Option<usize>,
+    write: impl Fn(&Table, Owned) + Sync + Send + 'static,
+    looks: [fn(&Table); N],
+) {
     let model = move || {
         let (table, owned) = Table::new();
-        let reader = thread::spawn({
+        let readers = looks.map(|look| {
             let table = Arc::clone(&table);
-            move || look(&table)
+            thread::spawn(move || look(&table))
         });
         write(&table, owned);
-        reader.join().unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
     };
     match switches {
         None => explore(model),

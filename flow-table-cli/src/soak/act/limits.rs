@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -12,7 +12,12 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     /// flow out.
     pub(in crate::soak) fn set_capacity(&mut self) -> Result<()> {
         let world = Arc::clone(&self.world);
-        let Ok(_changing) = world.capacity.try_lock() else { return Ok(()) };
+        let _changing = match world.capacity.try_lock() {
+            Ok(changing) => changing,
+            // A value panicked meanwhile.
+            Err(TryLockError::Poisoned(changing)) => changing.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
         let capacity =
             if self.dice.one_in(2) { world.flows } else { world.flows - self.dice.below(world.flows / 2) };
         world.table.set_capacity(capacity);

@@ -130,7 +130,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     }
 
     /// A burst of packets: some 32 keys, and some of them more than once.
-    fn keys(&mut self) -> Vec<FlowKey> {
+    pub(super) fn keys(&mut self) -> Vec<FlowKey> {
         let count = 1 + self.dice.below(48);
         (0..count).map(|_| self.number().key()).collect()
     }

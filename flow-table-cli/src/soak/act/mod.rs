@@ -6,4 +6,5 @@ mod insert;
 mod limits;
 mod lookup;
 mod reap;
+mod stable;
 mod walk;

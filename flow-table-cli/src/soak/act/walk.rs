@@ -68,6 +68,10 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             *times += 1;
             ensure!(*times == 1 || body.was_put_back(), "E3: flow {} was visited twice", body.serial());
         }
+        for stable in &self.world.stable {
+            let serial = stable.serial();
+            ensure!(times.contains_key(&serial), "E3: flow {serial}, which never ends, was not visited");
+        }
         let now = self.world.clock.now();
         for (flow, promised) in lasting {
             let body = flow.value();

@@ -1,0 +1,67 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+/// The first of several panics of user code, kept until what must be done in any case is done.
+#[must_use = "the panic is lost if it does not go on"]
+pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
+
+impl Panics {
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Runs `step` until it returns false. A step that panics is over, and the next one follows.
+    #[inline]
+    pub(crate) fn repeat(&mut self, mut step: impl FnMut() -> bool) {
+        // What a panic may leave behind is the value's own; ours is kept by guards.
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| while step() {})) {
+            self.keep(panic);
+        }
+    }
+
+    pub(crate) fn catch(&mut self, action: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(action)) {
+            self.keep(panic);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, panic: Box<dyn Any + Send>) {
+        if self.0.is_none() {
+            self.0 = Some(panic);
+        } else if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // A panic's payload whose drop panics: there is no end to trying.
+            std::mem::forget(again);
+        }
+    }
+
+    /// Lets the first panic go on, unless the thread is panicking already.
+    pub(crate) fn resume(self) {
+        if let Some(panic) = self.0
+            && !thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_done_and_the_first_panic_goes_on() {
+        let (mut panics, mut steps) = (Panics::none(), 0);
+        panics.repeat(|| {
+            steps += 1;
+            assert!(steps % 2 == 0, "step {steps}");
+            steps < 6
+        });
+        panics.catch(|| panic!("another"));
+        assert_eq!(steps, 6);
+        let first = catch_unwind(AssertUnwindSafe(|| panics.resume())).expect_err("it goes on");
+        assert_eq!(first.downcast_ref::<String>().map(String::as_str), Some("step 1"));
+        Panics::none().resume();
+    }
+}
