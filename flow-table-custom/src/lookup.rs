@@ -18,11 +18,11 @@ use crate::switch::Replacement;
 
 /// What a look-up makes of a flow with its key.
 enum Seen {
-    /// Active, and not due.
-    Live,
+    /// Live, or expired just now and held by somebody for whose sake it is found.
+    Found,
     /// This look-up has just expired it: at that moment, the key had no other.
     Expired,
-    /// Expired, but held by somebody for whose sake it is found.
+    /// Expired before, but held by somebody for whose sake it is found.
     Kept,
     /// Not active yet: it is about to replace this flow.
     Announced(EntryIndex),
@@ -124,7 +124,7 @@ impl<K: Key, V: Value> Core<K, V> {
             let decided = segment.find(hash, |slot| {
                 let flow = reach(slot).filter(|flow| has_key(flow, slot.direction(), key))?;
                 match self.see(flow.entry(), slot.entry(), self.shard_of(hash), now, own) {
-                    Seen::Live => return Some(Some((flow, slot.direction()))),
+                    Seen::Found => return Some(Some((flow, slot.direction()))),
                     Seen::Expired => return Some(None),
                     Seen::Kept => kept = Some((flow, slot.direction())),
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
@@ -164,8 +164,10 @@ impl<K: Key, V: Value> Core<K, V> {
         };
         loop {
             match self.expire(entry, now) {
-                Expiry::NotDue(_) => return Seen::Live,
-                Expiry::Expired | Expiry::NotActive(Status::Expired) if is_kept() => return Seen::Kept,
+                Expiry::NotDue(_) => return Seen::Found,
+                // Active until now, so the key had no other.
+                Expiry::Expired if is_kept() => return Seen::Found,
+                Expiry::NotActive(Status::Expired) if is_kept() => return Seen::Kept,
                 Expiry::Expired => return Seen::Expired,
                 // It came back while its holders were counted.
                 Expiry::NotActive(Status::Expired) if entry.state().load().status == Status::Active => {}
