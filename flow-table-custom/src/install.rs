@@ -37,9 +37,20 @@ impl<K: Key, V: Value> Core<K, V> {
         self.link(locks, index, hashes);
         match old {
             None => {
-                // The compare-and-swap makes all keys appear at once.
-                entry.state().activate(deadline).expect("not active, and its shard is locked");
-                if forward.is_some() || reply.is_some() {
+                let displaced = forward.as_ref().or(reply.as_ref()).map(|holder| holder.index);
+                let is_new = entry.state().load().is_new();
+                if let Some(ended) = displaced {
+                    self.concerned(index, hashes).for_each(|(shard, _)| {
+                        self.shards[shard].switch.begin(ended, index, deadline);
+                    });
+                }
+                // The compare-and-swap makes all keys appear at once. A look-up may have started a new flow that was announced.
+                if !(is_new && displaced.is_some()) {
+                    entry.state().activate(deadline).expect("not active, and its shard is locked");
+                } else {
+                    entry.state().start(deadline);
+                }
+                if displaced.is_some() {
                     self.bump(locks, hashes.iter().map(|(hash, _)| hash));
                 }
             }
@@ -48,12 +59,13 @@ impl<K: Key, V: Value> Core<K, V> {
                 old.entry.state().detach();
                 // Unless a look-up has done it.
                 entry.state().start(deadline);
-                self.concerned(old.index, hashes).for_each(|(shard, _)| self.shards[shard].switch.end());
             }
         }
         for holder in [&*forward, &*reply].into_iter().flatten().filter(|holder| holder.index != index) {
             self.unlink_locked(locks, holder.index);
         }
+        let announced = old.map_or(index, |old| old.index);
+        self.concerned(announced, hashes).for_each(|(shard, _)| self.shards[shard].switch.end());
         let shard = self.shard_of(hashes.forward);
         self.count(shard, locks.shard(shard), deadline);
         let old = old?.entry;

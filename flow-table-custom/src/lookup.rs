@@ -120,13 +120,22 @@ impl<K: Key, V: Value> Core<K, V> {
         let segment = self.segment(hash);
         loop {
             let (mut kept, mut announced) = (None, None);
+            let (mut is_newest, mut is_unclear) = (false, false);
             let version = segment.version();
             let decided = segment.find(hash, |slot| {
                 let flow = reach(slot).filter(|flow| has_key(flow, slot.direction(), key))?;
                 match self.see(flow.entry(), slot.entry(), self.shard_of(hash), now, own) {
                     Seen::Found => return Some(Some((flow, slot.direction()))),
                     Seen::Expired => return Some(None),
-                    Seen::Kept => kept = Some((flow, slot.direction())),
+                    Seen::Kept => {
+                        // Of two, the one that is announced has just displaced the other.
+                        let is_newer = self.shards[self.shard_of(hash)].switch.of(slot.entry()).is_some();
+                        is_unclear |= kept.is_some() && !is_newer && !is_newest;
+                        if kept.is_none() || is_newer {
+                            kept = Some((flow, slot.direction()));
+                        }
+                        is_newest |= is_newer;
+                    }
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
                     Seen::Ended => {}
                 }
@@ -135,7 +144,8 @@ impl<K: Key, V: Value> Core<K, V> {
             if let Some(decided) = decided {
                 return decided;
             }
-            let is_certain = segment.version() == version
+            let is_certain = !is_unclear
+                && segment.version() == version
                 && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, self.shard_of(hash)));
             if is_certain {
                 return kept;
