@@ -61,8 +61,13 @@
 //! # Consistency
 //!
 //! Operations on one key are linearizable. Writers lock the shards of the keys concerned, 64 shards at most;
-//! look-ups lock nothing and wait for nobody. They confirm a miss if the shard's array was replaced meanwhile, and start
-//! a flow that is just replacing another with their key.
+//! look-ups wait for nobody. They look again if the segment changed while they found nothing, and start a flow that is
+//! just replacing another with their key. Those in a burst lock nothing. One that counts a reference may be left with
+//! the last reference to a flow that the table lets go meanwhile; it then drops that flow and locks its shard, as the
+//! drop of any last handle does.
+//!
+//! With [`OnExpiry::KeepWhileReferenced`](api::OnExpiry::KeepWhileReferenced) a flow counts as held also while another
+//! operation is just looking at it.
 //!
 //! The two keys of a flow have one status, so they appear and go at one moment. Iteration, statistics and batches
 //! are not of one moment.
@@ -86,7 +91,7 @@
 //! 42 bytes each beside key, value and deadline. An empty table takes some 200 KiB.
 //!
 //! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they stay
-//! with the table), all but half as many as are in use, or 256 KiB. Handles keep the flow's memory, and what else
+//! with the table), all but half as many as are in use, or 128 KiB of each kind. Handles keep the flow's memory, and what else
 //! is in use in the table then, after the table has gone; weak ones keep its addresses.
 //!
 //! Without memory an insertion fails with `OutOfMemory` and gives its flow back; nothing else needs any (what may still
