@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use flow_table_api::Direction;
+
 use crate::core::Core;
 use crate::entry::HELD;
 use crate::panics::Panics;
@@ -35,7 +37,9 @@ impl<K, V> Core<K, V> {
     fn close_page(&self, shard: usize, page: u32, pair: bool, panics: &mut Panics) {
         let mut noted = Vec::new();
         self.note_page(shard, page, pair, &mut noted);
-        for flow in noted.into_iter().filter_map(|(index, generation)| self.upgrade(index, generation)) {
+        for flow in
+            noted.into_iter().filter_map(|(index, generation)| self.upgrade(index, generation, Direction::Forward))
+        {
             let entry = flow.entry();
             entry.state().detach();
             let held = entry.options().clear_own(HELD);

@@ -194,12 +194,7 @@ impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakRef<K, V> {
     type Strong = StrongRef<K, V>;
 
     fn upgrade(&self) -> Option<StrongRef<K, V>> {
-        let entry = self.core.entry(self.index);
-        // SAFETY: the reference has just been counted, in the generation of the flow that this one was made of.
-        entry
-            .refs()
-            .try_acquire_generation(self.generation)
-            .then(|| unsafe { StrongRef::from_counted(entry, self.direction) })
+        self.core.upgrade(self.index, self.generation, self.direction)
     }
 }
 

@@ -34,32 +34,25 @@ impl<K: Key, V: Value> Core<K, V> {
         let Found { locks, forward, reply } = found;
         let entry = self.entry(index);
         let old = forward.as_ref().filter(|holder| holder.live);
+        let displaced = forward.as_ref().or(reply.as_ref()).filter(|_| old.is_none());
+        let is_new = entry.state().load().is_new();
         self.link(locks, index, hashes);
-        match old {
-            None => {
-                let displaced = forward.as_ref().or(reply.as_ref()).map(|holder| holder.index);
-                let is_new = entry.state().load().is_new();
-                if let Some(ended) = displaced {
-                    self.concerned(index, hashes).for_each(|(shard, _)| {
-                        self.shards[shard].switch.begin(ended, index, deadline);
-                    });
-                }
-                // The compare-and-swap makes all keys appear at once. A look-up may have started a new flow that was announced.
-                if !(is_new && displaced.is_some()) {
-                    entry.state().activate(deadline).expect("not active, and its shard is locked");
-                } else {
-                    entry.state().start(deadline);
-                }
-                if displaced.is_some() {
-                    self.bump(locks, hashes.iter().map(|(hash, _)| hash));
-                }
-            }
-            Some(old) => {
-                self.announce(locks, old.index, index, hashes, deadline);
-                old.entry.state().detach();
-                // Unless a look-up has done it.
-                entry.state().start(deadline);
-            }
+        if let Some(old) = old {
+            self.announce(locks, old.index, index, hashes, deadline);
+            old.entry.state().detach();
+        } else if let Some(ended) = displaced {
+            self.concerned(index, hashes).for_each(|(shard, _)| {
+                self.shards[shard].switch.begin(ended.index, index, deadline);
+            });
+        }
+        // One compare-and-swap makes all keys appear at once. A look-up may have done it for a new flow that was announced.
+        if is_new {
+            entry.state().start(deadline);
+        } else {
+            entry.state().activate(deadline).expect("not active, and its shard is locked");
+        }
+        if displaced.is_some() {
+            self.bump(locks, hashes.iter().map(|(hash, _)| hash));
         }
         for holder in [&*forward, &*reply].into_iter().flatten().filter(|holder| holder.index != index) {
             self.unlink_locked(locks, holder.index);

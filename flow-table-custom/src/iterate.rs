@@ -17,7 +17,9 @@ impl<K, V> Core<K, V> {
                 let pages: Vec<u32> = self.lock(shard).slab(pair).pages().collect();
                 for page in pages {
                     self.note_page(shard, page, pair, &mut noted);
-                    let flows = noted.drain(..).filter_map(|(index, generation)| self.upgrade(index, generation));
+                    let flows = noted
+                        .drain(..)
+                        .filter_map(|(index, generation)| self.upgrade(index, generation, Direction::Forward));
                     flows.filter(|flow| flow.status() == Status::Active).for_each(|flow| visit(&flow));
                 }
             }
@@ -41,12 +43,17 @@ impl<K, V> Core<K, V> {
     }
 
     /// A handle to the flow that was in an entry in this generation, if it is still there.
-    pub(crate) fn upgrade(&self, index: EntryIndex, generation: u32) -> Option<StrongRef<K, V>> {
+    pub(crate) fn upgrade(
+        &self,
+        index: EntryIndex,
+        generation: u32,
+        direction: Direction,
+    ) -> Option<StrongRef<K, V>> {
         let entry = self.entry(index);
         // SAFETY: the reference has just been counted, in the generation of the flow that was noted.
         entry
             .refs()
             .try_acquire_generation(generation)
-            .then(|| unsafe { StrongRef::from_counted(entry, Direction::Forward) })
+            .then(|| unsafe { StrongRef::from_counted(entry, direction) })
     }
 }

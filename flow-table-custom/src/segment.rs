@@ -11,7 +11,8 @@
 //!   old one: a reader that misses and finds the version moved looks again; if it did not move, the key was absent at
 //!   some moment of the walk.
 //! * P7. When a flow is about to replace a live one (see `switch`), both are in the segments of their keys. A reader may have passed the
-//!   new flow's slot before it was filled and see the old flow's end after. So the version moves on between the two.
+//!   new flow's slot before it was filled and see the old flow's end after. So the version moves on between the two; and where the old flow
+//!   has ended before, between the new one's start and the emptying of the old one's slots.
 
 use std::ptr::NonNull;
 use std::slice;

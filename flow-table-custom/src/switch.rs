@@ -3,7 +3,7 @@ use flow_table_api::Timestamp;
 use crate::index::EntryIndex;
 use crate::sync::{AtomicU64, Ordering};
 
-/// P7. A replacement that is going on in a shard: who replaces whom. No single step can switch the keys of two flows, so a replacement
+/// P7. A replacement that is going on in a shard: who replaces whom, also where the old flow has expired and is still held. No single step can switch the keys of two flows, so a replacement
 /// is announced here in all shards of their keys, then the old flow ends, then the new one starts. The new flow counts as active from
 /// the moment at which the old one has ended: a look-up that comes between starts it, and waits for nobody.
 ///

@@ -60,8 +60,9 @@ use Step::{Announce, Bump, End};
 
 /// As `Core::install` does for two-key flows; `deadline` is the new flow's.
 fn replace_pair(table: &Table, owned: &mut Owned, steps: &[Step], deadline: Timestamp) {
-    table.segment.insert(owned, HASH, slot(0, Direction::Reply));
+    // Into the free slot before the old flow's, so that a look-up may meet the new one first.
     table.segment.insert(owned, HASH, NEW);
+    table.segment.insert(owned, HASH, slot(0, Direction::Reply));
     table.segment.insert(owned, HASH, slot(1, Direction::Reply));
     for step in steps {
         match step {
