@@ -42,7 +42,8 @@ impl<K: Key, V: Value> Core<K, V> {
             old.entry.state().detach();
         } else if let Some(ended) = displaced {
             self.concerned(index, hashes).for_each(|(shard, _)| {
-                self.shards[shard].switch.begin(ended.index, index, deadline);
+                // One that comes back is announced as its own successor: its state does not tell whether it has started.
+                self.shards[shard].switch.begin(if is_new { ended.index } else { index }, index, deadline);
             });
         }
         // One compare-and-swap makes all keys appear at once. A look-up may have done it for a new flow that was announced.

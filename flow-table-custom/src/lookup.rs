@@ -131,12 +131,13 @@ impl<K: Key, V: Value> Core<K, V> {
                         // Of two, the one that is announced has just displaced the other.
                         let is_newer = self.shards[self.shard_of(hash)].switch.of(slot.entry()).is_some();
                         is_unclear |= kept.is_some() && !is_newer && !is_newest;
-                        if kept.is_none() || is_newer {
+                        if is_newer || kept.is_none() && !is_newest {
                             kept = Some((flow, slot.direction()));
                         }
                         is_newest |= is_newer;
                     }
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
+                    Seen::Ended if self.has_displaced(&flow, slot, hash) => (kept, is_newest) = (None, true),
                     Seen::Ended => {}
                 }
                 None
@@ -184,6 +185,14 @@ impl<K: Key, V: Value> Core<K, V> {
                 Expiry::NotActive(_) => return Seen::Ended,
             }
         }
+    }
+
+    /// Whether a flow that has ended has displaced another before, whose slots may still be there.
+    #[cold]
+    fn has_displaced(&self, flow: &FlowEntry<K, V>, slot: Slot, hash: KeyHash) -> bool {
+        let announced = self.shards[self.shard_of(hash)].switch.of(slot.entry());
+        announced.is_some_and(|replacement| replacement.old != slot.entry())
+            && !flow.entry().state().load().is_new()
     }
 
     /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was
