@@ -6,7 +6,7 @@ use crate::{Direction, NewFlow, Status};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InsertError<K, V, R> {
-    /// The table is at its capacity and nothing in it is due (contract C2).
+    /// The table is at its capacity, and no flow in it can make room (contract C2).
     #[error("the table is full: capacity {capacity} flows")]
     Full {
         /// The refused flow.
@@ -30,12 +30,6 @@ pub enum InsertError<K, V, R> {
         /// Which key of the refused flow it is.
         key: Direction,
     },
-    /// `get_or_insert_with` was given a flow that does not have the key looked up (contract I6).
-    #[error("the flow that was made does not have the key that was looked up")]
-    KeyMismatch {
-        /// The refused flow.
-        flow: NewFlow<K, V>,
-    },
     /// The system gave no memory.
     #[error("out of memory")]
     OutOfMemory {
@@ -50,7 +44,6 @@ impl<K, V, R> InsertError<K, V, R> {
         match self {
             Self::Full { flow, .. }
             | Self::IdenticalKeys { flow }
-            | Self::KeyMismatch { flow }
             | Self::OutOfMemory { flow } => flow,
             Self::Conflict { flow, holder, .. } => {
                 // Here, and not on the way out, where the result would leak if this drop panics.
@@ -81,7 +74,7 @@ pub enum ReinsertError<R> {
     /// The flow was cancelled, which is final (contract S1).
     #[error("the flow was cancelled")]
     Cancelled,
-    /// The table is at its capacity and nothing in it is due (contract C2).
+    /// The table is at its capacity, and no flow in it can make room (contract C2).
     #[error("the table is full: capacity {capacity} flows")]
     Full {
         /// The limit in force.

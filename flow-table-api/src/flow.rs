@@ -147,11 +147,80 @@ impl<F: fmt::Debug> fmt::Debug for Borrowed<'_, F> {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewFlow<K, V> {
+    spec: FlowSpec<K>,
+    value: V,
+}
+
+/// A flow to insert, without its value: what [`get_or_insert_with`](crate::Table::get_or_insert_with) is given besides
+/// the closure that makes the value.
+///
+/// ```
+/// # use flow_table_api::FlowSpec;
+/// # use std::time::Duration;
+/// let spec = FlowSpec::new("inside").reply("outside").timeout(Duration::from_secs(120));
+/// let flow = spec.value(0u64);
+/// assert_eq!((flow.key(), flow.value()), (&"inside", &0));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct FlowSpec<K> {
     key: K,
     reply: Option<K>,
-    value: V,
     timeout: Timeout,
     on_expiry: OnExpiry,
+}
+
+impl<K> FlowSpec<K> {
+    /// The timeout of a flow for which none is given.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
+    pub fn new(key: K) -> Self {
+        Self { key, reply: None, timeout: Self::DEFAULT_TIMEOUT.into(), on_expiry: OnExpiry::default() }
+    }
+
+    /// Gives the flow a second key, unrelated to the first (contract I4).
+    pub fn reply(mut self, key: K) -> Self {
+        self.reply = Some(key);
+        self
+    }
+
+    /// Sets the idle time after which the flow expires; see [`Timeout`] for its precision.
+    pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets what look-ups do with the flow once it has expired (contract L3).
+    pub const fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
+        self.on_expiry = on_expiry;
+        self
+    }
+
+    /// The flow with this value.
+    pub fn value<V>(self, value: V) -> NewFlow<K, V> {
+        NewFlow { spec: self, value }
+    }
+
+    /// The forward key.
+    pub const fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// The reply key, if any.
+    pub const fn reply_key(&self) -> Option<&K> {
+        self.reply.as_ref()
+    }
+}
+
+impl<K> fmt::Debug for FlowSpec<K> {
+    /// Asks nothing of keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowSpec")
+            .field("two_keys", &self.reply.is_some())
+            .field("timeout", &self.timeout)
+            .field("on_expiry", &self.on_expiry)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The parts of a [`NewFlow`], for backends and for those who get one back.
@@ -171,39 +240,39 @@ pub struct NewFlowParts<K, V> {
 
 impl<K, V> NewFlow<K, V> {
     /// The timeout of a flow for which none is given.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+    pub const DEFAULT_TIMEOUT: Duration = FlowSpec::<K>::DEFAULT_TIMEOUT;
 
     /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
     pub fn new(key: K, value: V) -> Self {
-        Self { key, reply: None, value, timeout: Self::DEFAULT_TIMEOUT.into(), on_expiry: OnExpiry::default() }
+        FlowSpec::new(key).value(value)
     }
 
     /// Gives the flow a second key, unrelated to the first (contract I4).
     pub fn reply(mut self, key: K) -> Self {
-        self.reply = Some(key);
+        self.spec.reply = Some(key);
         self
     }
 
     /// Sets the idle time after which the flow expires; see [`Timeout`] for its precision.
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
-        self.timeout = timeout.into();
+        self.spec.timeout = timeout.into();
         self
     }
 
     /// Sets what look-ups do with the flow once it has expired (contract L3).
-    pub fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
-        self.on_expiry = on_expiry;
+    pub const fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
+        self.spec.on_expiry = on_expiry;
         self
     }
 
     /// The forward key.
     pub const fn key(&self) -> &K {
-        &self.key
+        &self.spec.key
     }
 
     /// The reply key, if any.
     pub const fn reply_key(&self) -> Option<&K> {
-        self.reply.as_ref()
+        self.spec.reply.as_ref()
     }
 
     /// The value.
@@ -213,7 +282,7 @@ impl<K, V> NewFlow<K, V> {
 
     /// Takes the flow apart.
     pub fn into_parts(self) -> NewFlowParts<K, V> {
-        let Self { key, reply, value, timeout, on_expiry } = self;
+        let Self { spec: FlowSpec { key, reply, timeout, on_expiry }, value } = self;
         NewFlowParts { key, reply, value, timeout, on_expiry }
     }
 }
@@ -221,7 +290,7 @@ impl<K, V> NewFlow<K, V> {
 impl<K, V> From<NewFlowParts<K, V>> for NewFlow<K, V> {
     fn from(parts: NewFlowParts<K, V>) -> Self {
         let NewFlowParts { key, reply, value, timeout, on_expiry } = parts;
-        Self { key, reply, value, timeout, on_expiry }
+        Self { spec: FlowSpec { key, reply, timeout, on_expiry }, value }
     }
 }
 
@@ -229,9 +298,9 @@ impl<K, V> fmt::Debug for NewFlow<K, V> {
     /// Asks nothing of keys and values, so that results which hold a refused flow can always be unwrapped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewFlow")
-            .field("two_keys", &self.reply.is_some())
-            .field("timeout", &self.timeout)
-            .field("on_expiry", &self.on_expiry)
+            .field("two_keys", &self.spec.reply.is_some())
+            .field("timeout", &self.spec.timeout)
+            .field("on_expiry", &self.spec.on_expiry)
             .finish_non_exhaustive()
     }
 }

@@ -11,17 +11,17 @@
 //! * [`Flow`]: what a handle gives access to: keys, value, status, deadline, [`refresh`](Flow::refresh).
 //! * [`FlowRef`] and [`WeakFlowRef`]: counted handles, and references that do not keep the value alive.
 //! * [`Burst`]: look-ups that borrow flows and count nothing, for as long as a burst of packets is handled.
-//! * [`NewFlow`]: what is inserted. [`FlowKey`]: a ready 5-tuple key; any [`Key`] will do.
+//! * [`NewFlow`]: what is inserted, and [`FlowSpec`]: the same without its value. [`FlowKey`]: a ready 5-tuple key; any [`Key`] will do.
 //! * [`Timestamp`], [`Timeout`], and the clocks.
 //!
 //! # Example
 //!
 //! ```
-//! use flow_table_api::{Admission, Flow, NewFlow, Table, Timestamp};
+//! use flow_table_api::{Flow, FlowSpec, Table, Timestamp};
 //!
 //! /// Counts a packet: finds its flow or makes one, and refreshes it.
 //! fn packet<T: Table<u32, &'static str>>(table: &T, key: u32, now: Timestamp) -> bool {
-//!     let found = table.get_or_insert_with(&key, now, || NewFlow::new(key, "new"));
+//!     let found = table.get_or_insert_with(FlowSpec::new(key), now, || "new");
 //!     found.is_ok_and(|admission| admission.flow().refresh(now))
 //! }
 //! ```
@@ -66,7 +66,7 @@ pub use burst::Burst;
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use config::TableConfig;
 pub use error::{ForeignFlow, InsertError, ReinsertError, SetDeadlineError};
-pub use flow::{Borrowed, Flow, Key, NewFlow, NewFlowParts, Value};
+pub use flow::{Borrowed, Flow, FlowSpec, Key, NewFlow, NewFlowParts, Value};
 pub use handle::{FlowRef, WeakFlowRef};
 pub use hash::KeyHasher;
 pub use key::{FlowKey, FlowKeyError, Tenant};

@@ -19,15 +19,13 @@ impl Budget {
     }
 }
 
-/// What one reaping call did (contract R1). The four counts together are the flows visited, at most the budget.
+/// What one reaping call did (contract R1). The three counts together are the flows visited, at most the budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReapReport {
     /// Flows let go because their deadline had passed, those included that a look-up or an insert had expired.
     pub expired: usize,
     /// Flows let go because they were cancelled.
     pub cancelled: usize,
-    /// Slots removed whose flow was gone.
-    pub dead: usize,
     /// Flows that a refresh had moved: filed again under their new deadline.
     pub rescheduled: usize,
     /// The budget ran out before the work did.
@@ -37,7 +35,7 @@ pub struct ReapReport {
 impl ReapReport {
     /// Flows visited.
     pub const fn visited(&self) -> usize {
-        self.expired + self.cancelled + self.dead + self.rescheduled
+        self.expired + self.cancelled + self.rescheduled
     }
 }
 
@@ -45,7 +43,6 @@ impl std::ops::AddAssign for ReapReport {
     fn add_assign(&mut self, other: Self) {
         self.expired += other.expired;
         self.cancelled += other.cancelled;
-        self.dead += other.dead;
         self.rescheduled += other.rescheduled;
         self.more |= other.more;
     }
@@ -53,6 +50,7 @@ impl std::ops::AddAssign for ReapReport {
 
 /// A flow that the table lets go, still readable through `flow` (contract R4).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "this is the only hand-over of the flow's record"]
 pub struct Ended<R> {
     /// The handle: drop it, or keep it for as long as the record is wanted.
     pub flow: R,

@@ -25,12 +25,14 @@ use crate::{OnExpiry, Status, Timeout, Timestamp};
 pub struct StateWord {
     /// The status.
     pub status: Status,
-    /// The deadline; of an ended flow, the last one it had, but of a detached one at least a nanosecond (see [`is_new`](Self::is_new)).
+    /// The deadline; of an ended flow, the last one it had, at least a nanosecond (see [`is_starting`](Self::is_starting)).
     pub deadline: Timestamp,
 }
 
 impl StateWord {
     const STATUS_BITS: u32 = 2;
+    /// What would be a cancelled flow with deadline zero, which does not exist: a detached flow that is about to come back.
+    const DETACHED_RETURNS: u64 = Status::Cancelled as u64;
 
     #[inline]
     const fn pack(self) -> u64 {
@@ -43,25 +45,23 @@ impl StateWord {
             0 => Status::Detached,
             1 => Status::Active,
             2 => Status::Expired,
+            _ if word == Self::DETACHED_RETURNS => Status::Detached,
             _ => Status::Cancelled,
         };
         Self { status, deadline: Timestamp::from_nanos(word >> Self::STATUS_BITS) }
     }
 
-    /// What a flow has that was never active since [`FlowState::reset`] made it `Detached` with deadline zero: no flow that was has it
-    /// again.
+    /// Whether the flow has not become active yet: it is new ([`FlowState::reset`]), or about to come back
+    /// ([`FlowState::prepare`]). The word is that of a detached or expired flow with deadline zero, which the end of a flow never
+    /// leaves.
     #[inline]
-    pub fn is_new(self) -> bool {
-        self.pack() == 0
+    pub fn is_starting(self) -> bool {
+        self.deadline == Timestamp::ZERO && matches!(self.status, Status::Detached | Status::Expired)
     }
 
-    /// The word after the flow's end: with the last deadline, but never that of a new flow.
-    const fn ended(self, status: Status) -> Self {
-        let ended = Self { status, ..self };
-        match ended.pack() {
-            0 => Self { status, deadline: Timestamp::from_nanos(1) },
-            _ => ended,
-        }
+    /// The word after the flow's end: with the last deadline, but never that of a flow that is about to start.
+    fn ended(self, status: Status) -> Self {
+        Self { status, deadline: self.deadline.max(Timestamp::from_nanos(1)) }
     }
 
     /// Active, and `now` is before the deadline (contract T3).
@@ -180,6 +180,17 @@ impl FlowState {
         }
     }
 
+    /// Marks a detached or expired flow as about to come back ([`StateWord::is_starting`]). Its status stays. Only the caller may make
+    /// such a flow active ([`activate`](Self::activate)), and must: nothing happens to it meanwhile.
+    pub fn prepare(&self) {
+        let word = match self.load().status {
+            Status::Expired => StateWord { status: Status::Expired, deadline: Timestamp::ZERO }.pack(),
+            _ => StateWord::DETACHED_RETURNS,
+        };
+        // Release: pairs with `load`.
+        self.0.store(word, Ordering::Release);
+    }
+
     /// `Detached` or `Expired` → `Active` with `deadline`.
     ///
     /// # Errors
@@ -193,8 +204,8 @@ impl FlowState {
         .map(drop)
     }
 
-    /// `Detached` → `Active` with `deadline`, of a flow that was never active ([`StateWord::is_new`]); whether this call did it. However
-    /// many threads try, and whenever, a flow starts once.
+    /// `Detached` → `Active` with `deadline`, of a flow that was never active. Returns `true` if this call did it: however many threads
+    /// try, and whenever, a flow starts so once in its life.
     pub fn start(&self, deadline: Timestamp) -> bool {
         let started = StateWord { status: Status::Active, deadline }.pack();
         // AcqRel and Acquire: as in `transition`.
@@ -210,7 +221,7 @@ impl FlowState {
             } else if now < old.deadline {
                 Err(Expiry::NotDue(old.deadline))
             } else {
-                Ok(StateWord { status: Status::Expired, ..old })
+                Ok(old.ended(Status::Expired))
             }
         });
         match swapped {
@@ -492,6 +503,23 @@ mod tests {
         assert_eq!(state.load().deadline, at(149));
         assert!(!state.refresh(at(149), &options), "due, though nobody has reaped it");
         assert_eq!(state.load(), StateWord { status: Status::Active, deadline: at(149) });
+    }
+
+    #[test]
+    fn a_flow_that_comes_back_is_told_from_one_that_was_there() {
+        let start = |state: &FlowState| state.start(at(9));
+        for ended in [FlowState::detach, |state: &FlowState| state.expire(Timestamp::MAX) == Expiry::Expired] {
+            let state = active(0);
+            assert!(ended(&state) && !state.load().is_starting());
+            let before = state.load();
+            state.prepare();
+            assert_eq!(state.load(), StateWord { deadline: at(0), ..before });
+            assert!(state.load().is_starting() && !start(&state), "only its owner starts it");
+            state.activate(at(7)).unwrap();
+            assert_eq!(state.load(), StateWord { status: Status::Active, deadline: at(7) });
+        }
+        let new = FlowState::new();
+        assert!(new.load().is_starting() && start(&new) && !start(&new));
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub struct Stats {
     pub refusals: u64,
     /// Ends by reason.
     pub ended: EndCounts,
-    /// Slots whose flow is gone or was let go by the table, not reaped yet; an estimate under concurrency.
-    pub dead_slots: usize,
+    /// Flows that ended, gave their places up to others in a full table, and wait for a reap to hand them over (contract C2).
+    pub dying: usize,
     /// Ended flows whose values wait for open bursts that may have borrowed them (contract U2). Always zero for backends whose
     /// bursts hold counted references.
     pub waiting: usize,
@@ -52,7 +52,7 @@ impl Stats {
             inserts: 0,
             refusals: 0,
             ended: EndCounts { expired: 0, cancelled: 0, removed: 0, replaced: 0 },
-            dead_slots: 0,
+            dying: 0,
             waiting: 0,
             shards: 0,
             bytes: 0,

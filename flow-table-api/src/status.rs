@@ -43,17 +43,7 @@ pub enum Direction {
     Reply,
 }
 
-impl Direction {
-    /// The other direction.
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Forward => Self::Reply,
-            Self::Reply => Self::Forward,
-        }
-    }
-}
-
-/// Why a flow ended. Each end is counted once, under one reason (contract S3).
+/// Why a flow is handed over by a reap (contract R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -61,8 +51,4 @@ pub enum EndReason {
     Expired,
     /// Its owner cancelled it.
     Cancelled,
-    /// `remove`, `remove_flow` or `retain` took it out.
-    Removed,
-    /// A new flow took its key.
-    Replaced,
 }

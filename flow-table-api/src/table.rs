@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    Admission, Budget, Burst, Ended, Flow, FlowRef, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
-    ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
+    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// What an insertion into `T` refuses with.
@@ -49,7 +49,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// holds it; with [`OnExpiry::Remove`](crate::OnExpiry) it is not found (contract L3). So look at
     /// [`is_live`](Flow::is_live) or at the result of [`refresh`](Flow::refresh).
     ///
-    /// A dead slot met on the way is removed, never one that a concurrent insert has just filled (contract L4).
+    /// Never meets a dead slot: whoever lets a flow go takes its slots out, and never one that a concurrent insertion has
+    /// filled (contract L4).
     ///
     /// # Blocking
     ///
@@ -79,8 +80,10 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// # Errors
     ///
-    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and a bounded search finds none
-    /// that is due; replacing is always allowed (contract C2). [`IdenticalKeys`](InsertError::IdenticalKeys),
+    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and none can make room; replacing is
+    /// always allowed. A flow makes room if a bounded search finds it cancelled, expired or due: it gives up its place and
+    /// waits for the next reap, which hands it over, so that no record is lost. At most `capacity` flows wait so
+    /// (contract C2); when there are as many, reap. [`IdenticalKeys`](InsertError::IdenticalKeys),
     /// [`Conflict`](InsertError::Conflict), [`OutOfMemory`](InsertError::OutOfMemory). Each gives the flow back.
     fn insert(
         &self,
@@ -101,44 +104,40 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>>;
 
-    /// The packet-miss path: the live flow under `key`, else the flow that `make` builds, inserted as by
-    /// [`insert_if_absent`](Self::insert_if_absent). `make` runs at most once, and under no lock of the table
-    /// (contract I3). If another thread installs a flow while `make` runs, that one is the holder, and what `make` built
-    /// comes back in [`rejected`](Admission::Existing::rejected).
+    /// The packet-miss path: returns the live flow under the forward key of `spec`, or else inserts `spec` with the value
+    /// that `make` returns, as [`insert_if_absent`](Self::insert_if_absent) does. `make` runs at most once, and under no lock
+    /// of the table (contract I3). If another thread installs a flow while `make` runs, that one is the holder, and the flow
+    /// with the value made comes back in [`rejected`](Admission::Existing::rejected).
     ///
     /// # Errors
     ///
-    /// As [`insert_if_absent`](Self::insert_if_absent), and [`KeyMismatch`](InsertError::KeyMismatch) if neither key
-    /// of the made flow is `key` (contract I6).
+    /// As [`insert_if_absent`](Self::insert_if_absent).
     fn get_or_insert_with(
         &self,
-        key: &K,
+        spec: FlowSpec<K>,
         now: Timestamp,
-        make: impl FnOnce() -> NewFlow<K, V>,
+        make: impl FnOnce() -> V,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
-        if let Some(holder) = self.lookup(key, now).filter(|flow| flow.is_live(now)) {
-            // What it captured: here, and not on the way out, where the result would leak if this drop panics.
-            drop(make);
-            return Ok(Admission::Existing { key: holder.direction(), holder, rejected: None });
+        if let Some(holder) = self.lookup(spec.key(), now).filter(|flow| flow.is_live(now)) {
+            // Here, and not on the way out, where the result would leak if one of these drops panics.
+            drop((spec, make));
+            return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
-        let flow = make();
-        if flow.key() != key && flow.reply_key() != Some(key) {
-            return Err(InsertError::KeyMismatch { flow });
-        }
-        self.insert_if_absent(flow, now)
+        let value = make();
+        self.insert_if_absent(spec.value(value), now)
     }
 
     /// Puts an expired or detached flow of this table back, with the deadline `now + timeout` (contract I5). Never
     /// displaces a live flow.
     ///
-    /// The returned [`Inserted::flow`] is another handle to the same flow.
+    /// Returns another handle to the same flow.
     ///
     /// # Errors
     ///
     /// [`Foreign`](ReinsertError::Foreign), [`Active`](ReinsertError::Active),
     /// [`Cancelled`](ReinsertError::Cancelled), [`Full`](ReinsertError::Full), [`Conflict`](ReinsertError::Conflict),
     /// [`OutOfMemory`](ReinsertError::OutOfMemory).
-    fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Inserted<Self::Ref>, ReinsertError<Self::Ref>>;
+    fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>>;
 
     // ---- Deadline ------------------------------------------------------------------------------------------
 
@@ -161,13 +160,14 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Ending a flow early -------------------------------------------------------------------------------
 
-    /// Takes the active flow under `key` out, forward or reply: `Active` → `Detached`. The table's reference is
-    /// released at once, from any thread (contract E2). Looks at no deadline.
+    /// Removes and returns the active flow under `key`, forward or reply: `Active` → `Detached`. The table's reference is
+    /// released at once, from any thread (contract E2). The deadline does not matter.
     ///
     /// A flow under `key` that has ended is no longer found either; its status stays and `None` is returned.
+    #[must_use = "this is the only hand-over of the removed flow's record"]
     fn remove(&self, key: &K) -> Option<Self::Ref>;
 
-    /// Takes this very flow out, by identity: `Active` → `Detached`; whether this call did it (contract E2).
+    /// Removes exactly this flow: `Active` → `Detached`. Returns `true` if this call removed it (contract E2).
     ///
     /// # Errors
     ///
@@ -200,10 +200,10 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Reaping -------------------------------------------------------------------------------------------
 
-    /// Lets go of what is due, cancelled or dead, whichever thread inserted it, ended threads included
-    /// (contract R2), visiting at most `budget` flows (contract R1). `ended` gets each flow that expired or
-    /// was cancelled, exactly once, those expired by a look-up included (contract R4); those that an insertion
-    /// let go are in [`Inserted::made_room`] instead, and removed or replaced ones went to the remover.
+    /// Lets go of what is due or cancelled, whichever thread inserted it, ended threads included (contract R2), visiting at
+    /// most `budget` flows (contract R1). `ended` gets each flow that expired or was cancelled, exactly once: also one that a
+    /// look-up expired, and one that made room for an insertion (contract R4). Removed and replaced flows went to whoever
+    /// removed or replaced them.
     ///
     /// Works by identity: never removes a flow that took another's place (contract R3). Nothing depends on traffic: one
     /// call after a silent hour collects everything due (contract R5).
@@ -229,18 +229,18 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         self.reap_local_with(now, budget, drop)
     }
 
-    /// A time before which a reap finds nothing to do; `None` if the table holds nothing, and
-    /// [`Timestamp::ZERO`] if something waits already: an ended flow or a dead slot (contract R6). May be early,
-    /// as refreshes do not move it.
+    /// A time before which a reap finds nothing to do; `None` if the table holds nothing, and [`Timestamp::ZERO`] if a flow
+    /// that has ended waits already (contract R6). May be early, as refreshes do not move it.
     fn next_deadline(&self) -> Option<Timestamp>;
 
     // ---- Capacity and memory -------------------------------------------------------------------------------
 
-    /// The flows that the table holds: the active ones and those that ended but that no reap has let go yet. O(1),
-    /// and never above [`capacity`](Self::capacity), under any concurrency (contract C1).
+    /// The flows that have a place in the table: the active ones, and those that have ended but have neither been reaped nor
+    /// made room for others ([`Stats::dying`] counts these). O(1), and never above [`capacity`](Self::capacity), under any
+    /// concurrency (contract C1).
     fn len(&self) -> usize;
 
-    /// Whether the table holds no flow.
+    /// Whether no flow has a place in the table.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
