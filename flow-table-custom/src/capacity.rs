@@ -17,6 +17,8 @@ pub(crate) struct Capacity {
     word: CachePadded<AtomicU64>,
     /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are entries.
     limit: AtomicUsize,
+    /// Flows that have given up their places and wait for a reap, at most as many as the limit when they did.
+    dying: AtomicUsize,
     /// Held while both are set.
     setting: Mutex<()>,
 }
@@ -33,6 +35,7 @@ impl Capacity {
         Self {
             word: CachePadded::new(AtomicU64::new(in_word(limit))),
             limit: AtomicUsize::new(limit),
+            dying: AtomicUsize::new(0),
             setting: Mutex::new(()),
         }
     }
@@ -76,6 +79,28 @@ impl Capacity {
     #[inline]
     pub(crate) fn give_back(&self, flows: usize) {
         self.word.fetch_sub(flows as u64, Ordering::Relaxed);
+    }
+
+    /// Lets up to `flows` more flows be dying; returns how many.
+    pub(crate) fn allow_dying(&self, flows: usize) -> usize {
+        let limit = self.limit();
+        let allowed = |dying: usize| flows.min(limit.saturating_sub(dying));
+        let more = |dying: usize| Some(dying + allowed(dying));
+        self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_or(0, allowed)
+    }
+
+    /// One more flow is dying, however many there are.
+    pub(crate) fn add_dying(&self) {
+        self.dying.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many flows are no longer dying, or were allowed to be and are not.
+    pub(crate) fn sub_dying(&self, flows: usize) {
+        self.dying.fetch_sub(flows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dying(&self) -> usize {
+        self.dying.load(Ordering::Relaxed)
     }
 
     pub(crate) fn held(&self) -> usize {

@@ -44,7 +44,6 @@ impl<K, V> Core<K, V> {
             entry.state().detach();
             let held = entry.options().clear_own(HELD);
             debug_assert!(held, "nobody else lets flows go now");
-            self.capacity.give_back(1);
             // The table's reference; the handle at hand is another one.
             let last = entry.refs().release();
             debug_assert!(!last, "released with a handle at hand");

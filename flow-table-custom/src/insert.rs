@@ -1,6 +1,6 @@
 //! `insert`, `insert_if_absent`, and the insertion of the packet-miss path.
 
-use flow_table_api::{Direction, EndReason, Inserted, Key, NewFlow, Status, Timestamp, Value};
+use flow_table_api::{Direction, Inserted, Key, NewFlow, Status, Timestamp, Value};
 
 use crate::admit::Hashes;
 use crate::core::Core;
@@ -10,6 +10,7 @@ use crate::index::EntryIndex;
 use crate::install::conflict;
 use crate::locks::{Borrowings, Locks};
 use crate::memory::AllocError;
+use crate::page::Page;
 use crate::room::Room;
 use crate::shard::ShardInner;
 use crate::slot::Slot;
@@ -132,11 +133,7 @@ impl<K: Key, V: Value> Core<K, V> {
             let outcome =
                 Borrowings::lend(|borrowings| self.try_insert(flow, hashes, mode, &mut room, borrowings));
             match outcome {
-                Some(Ok(mut inserted)) => {
-                    inserted.made_room = room.take();
-                    return Ok(inserted);
-                }
-                Some(Err(refusal)) => return Err(refusal),
+                Some(result) => return result,
                 None if room.make() => {}
                 None => {
                     self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
@@ -166,6 +163,11 @@ impl<K: Key, V: Value> Core<K, V> {
         if !replaces && room.is_missing() {
             return None;
         }
+        if let Some(old) = found.forward.as_ref().filter(|_| replaces)
+            && found.locks.shard(self.page_of(old.index).shard()).dying.reserve(1).is_err()
+        {
+            return Some(Err(Refusal::OutOfMemory));
+        }
         let Ok(Prepared { index, generation, deadline }) = self.prepare(&mut found.locks, flow, hashes, now)
         else {
             return Some(Err(Refusal::OutOfMemory));
@@ -178,18 +180,12 @@ impl<K: Key, V: Value> Core<K, V> {
         }
         let mut inserted = Inserted::new(self.publish(index, generation));
         if let Some(old) = self.install(&mut found, index, hashes, deadline) {
-            let reason = match old.state().load().status {
-                Status::Detached | Status::Active => None,
-                // It ended by itself while it was being replaced: the reap takes care of it, unless its place is needed.
-                Status::Expired => Some(EndReason::Expired),
-                Status::Cancelled => Some(EndReason::Cancelled),
-            };
-            if reason.is_none() || !self.capacity.reserve() {
-                let old = self.let_go(&mut found.locks, old);
-                match reason {
-                    None => inserted.replaced = Some(old),
-                    Some(reason) => room.add(old, reason),
-                }
+            if old.state().load().status == Status::Detached {
+                inserted.replaced = Some(self.let_go(&mut found.locks, old));
+            } else if !self.capacity.reserve() {
+                // It ended by itself while it was being replaced, and its place is taken.
+                let (page, old) = Page::of(old);
+                self.die(found.locks.shard(page.shard()), old);
             }
         }
         Some(Ok(inserted))

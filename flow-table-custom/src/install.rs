@@ -34,28 +34,32 @@ impl<K: Key, V: Value> Core<K, V> {
         let Found { locks, forward, reply } = found;
         let entry = self.entry(index);
         let old = forward.as_ref().filter(|holder| holder.live);
-        let displaced = forward.as_ref().or(reply.as_ref()).filter(|_| old.is_none());
-        let is_new = entry.state().load().is_new();
+        let others = || [&*forward, &*reply].into_iter().flatten().filter(|holder| holder.index != index);
+        // Without a live one, all others have ended.
+        let displaces = old.is_none() && others().next().is_some();
+        if displaces && !entry.state().load().is_starting() {
+            // It comes back and cannot be found, as the other one has its key.
+            entry.state().prepare();
+        }
         self.link(locks, index, hashes);
         if let Some(old) = old {
             self.announce(locks, old.index, index, hashes, deadline);
             old.entry.state().detach();
-        } else if let Some(ended) = displaced {
-            self.concerned(index, hashes).for_each(|(shard, _)| {
-                // One that comes back is announced as its own successor: its state does not tell whether it has started.
-                self.shards[shard].switch.begin(if is_new { ended.index } else { index }, index, deadline);
-            });
+        } else if displaces {
+            // Announced as its own predecessor: look-ups do not start it, and take it for absent until it has started.
+            let announce = |(shard, _): (usize, _)| self.shards[shard].switch.begin(index, index, deadline);
+            self.concerned(index, hashes).for_each(announce);
         }
-        // One compare-and-swap makes all keys appear at once. A look-up may have done it for a new flow that was announced.
-        if is_new {
+        // One compare-and-swap makes all keys appear at once. A look-up may have done it for a flow that replaces a live one.
+        if old.is_some() {
             entry.state().start(deadline);
         } else {
             entry.state().activate(deadline).expect("not active, and its shard is locked");
         }
-        if displaced.is_some() {
+        if displaces {
             self.bump(locks, hashes.iter().map(|(hash, _)| hash));
         }
-        for holder in [&*forward, &*reply].into_iter().flatten().filter(|holder| holder.index != index) {
+        for holder in others() {
             self.unlink_locked(locks, holder.index);
         }
         let announced = old.map_or(index, |old| old.index);

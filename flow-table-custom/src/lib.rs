@@ -21,14 +21,14 @@
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
 //! use flow_table_custom::FlowTable;
-//! use flow_table_custom::api::{Flow, FlowKey, NewFlow, Table, Timestamp};
+//! use flow_table_custom::api::{Flow, FlowKey, FlowSpec, Table, Timestamp};
 //!
 //! let table = FlowTable::<FlowKey, AtomicU64>::new(1_000_000);
 //! let key: FlowKey = "tcp 10.0.0.1:40000 > 192.0.2.1:443".parse()?;
 //! for second in 0..3 {
 //!     let now = Timestamp::from_secs(second);
-//!     let make = || NewFlow::new(key, AtomicU64::new(0)).reply(key.reversed());
-//!     let admission = table.get_or_insert_with(&key, now, make)?;
+//!     let spec = FlowSpec::new(key).reply(key.reversed());
+//!     let admission = table.get_or_insert_with(spec, now, || AtomicU64::new(0))?;
 //!     admission.flow().value().fetch_add(1, Ordering::Relaxed);
 //!     assert!(admission.flow().refresh(now));
 //! }
@@ -132,6 +132,7 @@ mod core;
 mod cost;
 mod doomed;
 mod due;
+mod dying;
 mod ends;
 mod entry;
 mod filed;

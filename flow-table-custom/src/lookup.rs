@@ -158,13 +158,17 @@ impl<K: Key, V: Value> Core<K, V> {
     /// and starts it if the flow that it replaces has ended (see `switch`).
     #[cold]
     fn see(&self, entry: Entry<K, V>, index: EntryIndex, shard: usize, now: Timestamp, own: u32) -> Seen {
-        if entry.state().load().is_new()
-            && let Some(Replacement { old, deadline }) = self.shards[shard].switch.of(index)
-        {
-            if self.entry(old).state().load().status == Status::Active {
-                return Seen::Announced(old);
+        if entry.state().load().is_starting() {
+            match self.shards[shard].switch.of(index) {
+                Some(Replacement { old, deadline }) if old != index => {
+                    if self.entry(old).state().load().status == Status::Active {
+                        return Seen::Announced(old);
+                    }
+                    entry.state().start(deadline);
+                }
+                // What it is about to displace has ended, and is met on its own.
+                _ => return Seen::Ended,
             }
-            entry.state().start(deadline);
         }
         let is_kept = || {
             // The table counts its reference before it says so, and gives it up after it has said so: one count on either side shows
@@ -190,9 +194,8 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Whether a flow that has ended has displaced another before, whose slots may still be there.
     #[cold]
     fn has_displaced(&self, flow: &FlowEntry<K, V>, slot: Slot, hash: KeyHash) -> bool {
-        let announced = self.shards[self.shard_of(hash)].switch.of(slot.entry());
-        announced.is_some_and(|replacement| replacement.old != slot.entry())
-            && !flow.entry().state().load().is_new()
+        let is_announced = self.shards[self.shard_of(hash)].switch.of(slot.entry()).is_some();
+        is_announced && !flow.entry().state().load().is_starting()
     }
 
     /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was

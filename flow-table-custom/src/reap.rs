@@ -13,7 +13,8 @@ use crate::notices::Notices;
 use crate::panics::Panics;
 use crate::shard::{Shard, ShardInner};
 use crate::slot::Slot;
-use crate::sync::{MutexGuard, Ordering};
+use crate::sync::Ordering;
+use crate::timer::Entries as _;
 
 /// Flows that a reap lets go beyond twice as many as there were when it came.
 const SPARE: usize = 1_024;
@@ -32,60 +33,10 @@ pub(crate) struct LetGo {
 pub(crate) type Claimed = ArrayVec<LetGo, BATCH>;
 
 impl<K, V> Core<K, V> {
-    /// The table takes a flow back that it has let go and that could not be handed over: the next reap does it. The flow has kept its
-    /// place in the capacity. No shard is locked.
-    pub(crate) fn take_back_ended(&self, let_go: LetGo) {
-        let LetGo { index, .. } = let_go;
-        let (entry, shard) = (self.entry(index), self.page_of(index).shard());
-        let inner = self.lock(shard);
-        if entry.options().own(HELD) {
-            // It was put back meanwhile, with another reference and place, and is not handed over for this end.
-            drop(inner);
-            self.capacity.give_back(1);
-            drop(self.handle_of(let_go));
-            return;
-        }
-        entry.options().set_own(HELD);
-        self.notify(entry);
-    }
-
     /// The table's reference to a flow that was let go, as a handle.
-    pub(crate) fn handle_of(&self, LetGo { index, reason }: LetGo) -> Ended<StrongRef<K, V>> {
+    fn handle_of(&self, LetGo { index, reason }: LetGo) -> Ended<StrongRef<K, V>> {
         // SAFETY: the table's own reference was counted, and went to whoever has the `LetGo`.
         Ended { flow: unsafe { StrongRef::from_counted(self.entry(index), Direction::Forward) }, reason }
-    }
-
-    /// Lets flows of the shard go that have ended or are due, and adds them to those claimed, until there are `most`. Their places in
-    /// the capacity go to the caller, who has locked no shard.
-    pub(crate) fn claim(
-        &self,
-        shard: usize,
-        now: Timestamp,
-        budget: &mut usize,
-        report: &mut ReapReport,
-        (claimed, most): (&mut Claimed, usize),
-    ) {
-        self.claim_under(shard, self.lock(shard), now, budget, report, (claimed, most));
-    }
-
-    /// As [`claim`](Self::claim), with the shard's lock.
-    fn claim_under(
-        &self,
-        shard: usize,
-        mut inner: MutexGuard<'_, ShardInner>,
-        now: Timestamp,
-        budget: &mut usize,
-        report: &mut ReapReport,
-        (claimed, most): (&mut Claimed, usize),
-    ) {
-        self.claim_locked(shard, &mut inner, now, budget, report, (&mut *claimed, most));
-        for &LetGo { index, .. } in &*claimed {
-            if !self.is_findable(index) {
-                self.unlink_forward(&mut inner, index);
-            }
-        }
-        drop(inner);
-        self.unlink_replies(claimed);
     }
 
     /// Takes the slot of a flow's forward key out. Its shard is locked.
@@ -96,7 +47,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Takes the reply slots of two-key flows that may not be found any more out of the table.
-    pub(crate) fn unlink_replies(&self, claimed: &[LetGo]) {
+    fn unlink_replies(&self, claimed: &[LetGo]) {
         for index in claimed.iter().map(|let_go| let_go.index) {
             if index.is_pair() && !self.is_findable(index) {
                 self.unlink_unless_active(index, Direction::Reply);
@@ -112,80 +63,37 @@ impl<K, V> Core<K, V> {
             && entry.options().on_expiry() == OnExpiry::KeepWhileReferenced
     }
 
-    fn claim_locked(
+    /// Lets flows of a shard go that have ended or are due, the dying ones first: their references and places are the table's no
+    /// longer. Its shard is locked.
+    fn claim(
         &self,
         shard: usize,
         inner: &mut ShardInner,
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-        (claimed, most): (&mut Claimed, usize),
-    ) {
-        let Shard { notices, counters, .. } = &*self.shards[shard];
-        let mut expired = 0;
-        self.claim_noticed(notices, inner, budget, report, (&mut *claimed, most));
-        while claimed.len() < most {
-            let due = inner.timers.pop_due(now, budget, &mut report.rescheduled, &mut self.filed());
-            let Some(index) = due else { break };
-            match self.entry(index).state().expire(now) {
-                Expiry::Expired => expired += 1,
-                Expiry::NotActive(_) => {}
-                Expiry::NotDue(deadline) => {
-                    // A refresh came between.
-                    report.rescheduled += 1;
-                    inner.timers.rearm(index, deadline, &mut self.filed());
-                    continue;
-                }
-            }
+    ) -> Claimed {
+        let mut claimed = Claimed::new();
+        while *budget > 0
+            && !claimed.is_full()
+            && let Some(index) = inner.dying.pop(&mut self.filed())
+        {
+            *budget -= 1;
             claimed.push(self.claim_one(index, report));
         }
-        if expired > 0 {
-            counters.expired.add(expired);
+        let dying = claimed.len();
+        if dying > 0 {
+            self.capacity.sub_dying(dying);
         }
-        self.due.settle(shard, inner.timers.next_due());
-        if !notices.is_empty() {
-            self.due.lower(shard, Timestamp::ZERO);
+        let mut rescheduled = 0;
+        self.search_ended(shard, inner, now, budget, &mut rescheduled, BATCH - dying, |_, index| {
+            claimed.push(self.claim_one(index, report));
+        });
+        report.rescheduled += rescheduled;
+        if claimed.len() > dying {
+            self.capacity.give_back(claimed.len() - dying);
         }
-    }
-
-    /// Lets flows go that ended without the shard's lock. A notice about a flow that came back, or is gone, is a visit too.
-    fn claim_noticed(
-        &self,
-        notices: &Notices,
-        inner: &mut ShardInner,
-        budget: &mut usize,
-        report: &mut ReapReport,
-        (claimed, most): (&mut Claimed, usize),
-    ) {
-        while *budget > 0
-            && claimed.len() < most
-            && let Some(slot) = notices.take()
-        {
-            for pair in [false, true] {
-                let noticed = |inner: &mut ShardInner| {
-                    let mut pages = inner.slab(pair).pages_of_slot(slot);
-                    pages.find(|&page| !self.page(page, pair).notices().is_empty())
-                };
-                while *budget > 0
-                    && claimed.len() < most
-                    && let Some(page) = noticed(inner)
-                    && let Some(place) = self.page(page, pair).notices().take()
-                {
-                    *budget -= 1;
-                    let index = EntryIndex::new(page, place, pair);
-                    let entry = self.entry(index);
-                    if entry.options().own(HELD) && entry.state().load().status != Status::Active {
-                        inner.timers.disarm(index, &mut self.filed());
-                        claimed.push(self.claim_one(index, report));
-                    } else {
-                        report.rescheduled += 1;
-                    }
-                }
-                if noticed(inner).is_some() {
-                    notices.put(slot);
-                }
-            }
-        }
+        claimed
     }
 
     /// Takes the table's reference to a flow that has ended and is not filed any more. Its shard is locked.
@@ -202,6 +110,93 @@ impl<K, V> Core<K, V> {
         LetGo { index, reason }
     }
 
+    /// Searches a shard, within the budget, for flows that have a place in the table and have ended or are due; passes at most `most` of them
+    /// on to `take`, filed nowhere any more. The shard is locked.
+    #[inline]
+    pub(crate) fn search_ended(
+        &self,
+        shard: usize,
+        inner: &mut ShardInner,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        mut most: usize,
+        mut take: impl FnMut(&mut ShardInner, EntryIndex),
+    ) {
+        let Shard { notices, counters, .. } = &*self.shards[shard];
+        let mut expired = 0;
+        self.search_noticed(notices, inner, budget, rescheduled, &mut most, &mut take);
+        while most > 0 {
+            let due = inner.timers.pop_due(now, budget, rescheduled, &mut self.filed());
+            let Some(index) = due else { break };
+            match self.entry(index).state().expire(now) {
+                Expiry::Expired => expired += 1,
+                Expiry::NotActive(_) => {}
+                Expiry::NotDue(deadline) => {
+                    // A refresh came between.
+                    *rescheduled += 1;
+                    inner.timers.rearm(index, deadline, &mut self.filed());
+                    continue;
+                }
+            }
+            most -= 1;
+            take(inner, index);
+        }
+        if expired > 0 {
+            counters.expired.add(expired);
+        }
+        self.due.settle(shard, inner.timers.next_due());
+        if !notices.is_empty() || !inner.dying.is_empty() {
+            self.due.lower(shard, Timestamp::ZERO);
+        }
+    }
+
+    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice about a flow that came
+    /// back, is gone or is dying is a visit too.
+    fn search_noticed(
+        &self,
+        notices: &Notices,
+        inner: &mut ShardInner,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        most: &mut usize,
+        take: &mut impl FnMut(&mut ShardInner, EntryIndex),
+    ) {
+        while *budget > 0
+            && *most > 0
+            && let Some(slot) = notices.take()
+        {
+            for pair in [false, true] {
+                let noticed = |inner: &mut ShardInner| {
+                    let mut pages = inner.slab(pair).pages_of_slot(slot);
+                    pages.find(|&page| !self.page(page, pair).notices().is_empty())
+                };
+                while *budget > 0
+                    && *most > 0
+                    && let Some(page) = noticed(inner)
+                    && let Some(place) = self.page(page, pair).notices().take()
+                {
+                    *budget -= 1;
+                    let index = EntryIndex::new(page, place, pair);
+                    let entry = self.entry(index);
+                    if entry.options().own(HELD)
+                        && entry.state().load().status != Status::Active
+                        && !self.filed().position(index).is_dying()
+                    {
+                        inner.timers.disarm(index, &mut self.filed());
+                        *most -= 1;
+                        take(inner, index);
+                    } else {
+                        *rescheduled += 1;
+                    }
+                }
+                if noticed(inner).is_some() {
+                    notices.put(slot);
+                }
+            }
+        }
+    }
+
     pub(crate) fn reap_with(
         &self,
         now: Timestamp,
@@ -209,12 +204,17 @@ impl<K, V> Core<K, V> {
         mut ended: impl FnMut(Ended<StrongRef<K, V>>),
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
-            let Some(inner) = self.shards[shard].enter(wait) else { return false };
-            let mut batch = Batch { core: self, claimed: Claimed::new() };
-            self.claim_under(shard, inner, now, left, report, (&mut batch.claimed, BATCH));
+            let Some(mut inner) = self.shards[shard].enter(wait) else { return false };
+            let mut batch = Batch { core: self, claimed: self.claim(shard, &mut inner, now, left, report) };
+            for &LetGo { index, .. } in &batch.claimed {
+                if !self.is_findable(index) {
+                    self.unlink_forward(&mut inner, index);
+                }
+            }
+            drop(inner);
+            self.unlink_replies(&batch.claimed);
             batch.claimed.reverse();
             while let Some(let_go) = batch.claimed.pop() {
-                self.capacity.give_back(1);
                 ended(self.handle_of(let_go));
             }
             true
@@ -226,11 +226,8 @@ impl<K, V> Core<K, V> {
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
             let Some(mut inner) = self.shards[shard].enter(wait) else { return false };
-            let (mut claimed, mut doomed) = (Claimed::new(), Doomed::new(self, shard));
-            self.claim_locked(shard, &mut inner, now, left, report, (&mut claimed, BATCH));
-            if !claimed.is_empty() {
-                self.capacity.give_back(claimed.len());
-            }
+            let (mut claimed, mut doomed) =
+                (self.claim(shard, &mut inner, now, left, report), Doomed::new(self, shard));
             doomed.take_from(&mut inner, &mut claimed);
             drop(inner);
             self.unlink_replies(&claimed);
@@ -242,9 +239,17 @@ impl<K, V> Core<K, V> {
         })
     }
 
+    /// The flow has ended and gives up its place in the table: it waits for a reap. Its shard is locked.
+    pub(crate) fn die(&self, inner: &mut ShardInner, index: EntryIndex) {
+        inner.timers.disarm(index, &mut self.filed());
+        inner.dying.push(index, &mut self.filed());
+        self.capacity.add_dying();
+        self.due.lower(self.page_of(index).shard(), Timestamp::ZERO);
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         // The shards' times are lower bounds, and not raised when a flow is taken out early.
-        self.due.earliest().filter(|_| self.capacity.held() != 0)
+        self.due.earliest().filter(|_| self.capacity.held() + self.capacity.dying() != 0)
     }
 
     /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
@@ -262,7 +267,7 @@ impl<K, V> Core<K, V> {
             return report;
         }
         // What callbacks put back due, for ever, is for the next reap in the end.
-        let most = 2 * self.capacity.held() + SPARE;
+        let most = 2 * (self.capacity.held() + self.capacity.dying()) + SPARE;
         // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
         let from = self.reap_from.load(Ordering::Relaxed);
         let ahead = u64::MAX << from;
@@ -298,7 +303,7 @@ fn count(reason: EndReason, report: &mut ReapReport) {
     }
 }
 
-/// Flows that were let go. If the callback panics, the rest waits for the next reap.
+/// Flows that were let go. If the callback panics, the rest waits for the next reap, dying.
 struct Batch<'c, K, V> {
     core: &'c Core<K, V>,
     claimed: Claimed,
@@ -306,6 +311,16 @@ struct Batch<'c, K, V> {
 
 impl<K, V> Drop for Batch<'_, K, V> {
     fn drop(&mut self) {
-        self.claimed.drain(..).for_each(|let_go| self.core.take_back_ended(let_go));
+        let Self { core, claimed } = self;
+        for LetGo { index, reason } in claimed.drain(..) {
+            let mut inner = core.lock(core.page_of(index).shard());
+            if core.entry(index).options().set_own(HELD) {
+                // It was put back meanwhile, with another reference, and is not handed over for this end.
+                drop(inner);
+                drop(core.handle_of(LetGo { index, reason }));
+            } else {
+                core.die(&mut inner, index);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-use flow_table_api::{Direction, Flow, Inserted, Key, ReinsertError, Status, Timestamp, Value};
+use flow_table_api::{Direction, Flow, Key, ReinsertError, Status, Timestamp, Value};
 
 use crate::admit::Hashes;
 use crate::core::Core;
@@ -8,9 +8,12 @@ use crate::insert::Mode;
 use crate::install::conflict;
 use crate::locks::Borrowings;
 use crate::page::Page;
+use crate::memory::AllocError;
 use crate::room::Room;
+use crate::shard::ShardInner;
+use crate::timer::Entries as _;
 
-type ReinsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>>;
+type ReinsertResult<K, V> = Result<StrongRef<K, V>, ReinsertError<StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> Core<K, V> {
     pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<K, V> {
@@ -30,12 +33,7 @@ impl<K: Key, V: Value> Core<K, V> {
             let attempt =
                 |borrowings: &mut Borrowings<K, V>| self.try_reinsert(flow, hashes, ended, &mut room, borrowings);
             match Borrowings::lend(attempt) {
-                Some(Ok(())) => {
-                    let mut inserted = Inserted::new(flow.forward());
-                    inserted.made_room = room.take();
-                    return Ok(inserted);
-                }
-                Some(Err(error)) => return Err(error),
+                Some(result) => return result.map(|()| flow.forward()),
                 None if room.make() => {}
                 None => {
                     self.shards[self.shard_of(hashes.forward)].counters.refusals.add(1);
@@ -69,24 +67,33 @@ impl<K: Key, V: Value> Core<K, V> {
         }
         // Under the lock of the flow's shard, which `found` has.
         let held = entry.options().own(HELD);
-        if !held && room.is_missing() {
+        let has_place = held && !self.filed().position(index).is_dying();
+        if !has_place && room.is_missing() {
             return None;
         }
         let deadline = now + entry.options().timeout();
         if self.reserve_slots(&mut found.locks, hashes).is_err() {
             return Some(Err(ReinsertError::OutOfMemory));
         }
-        let timers = &mut found.locks.shard(self.shard_of(hashes.forward)).timers;
+        let ShardInner { timers, dying, .. } = found.locks.shard(self.shard_of(hashes.forward));
         if timers.disarm(index, &mut self.filed()) {
             timers.rearm(index, deadline, &mut self.filed());
-        } else if timers.arm(index, deadline, &mut self.filed()).is_err() {
-            return Some(Err(ReinsertError::OutOfMemory));
+        } else {
+            let was_dying = dying.remove(index, &mut self.filed());
+            let armed = timers.arm(index, deadline, &mut self.filed());
+            let has_room = has_place || armed.is_ok() && room.reserve();
+            if armed.is_err() || !has_room {
+                timers.disarm(index, &mut self.filed());
+                if was_dying {
+                    dying.push(index, &mut self.filed());
+                }
+                return armed.err().map(|AllocError| Err(ReinsertError::OutOfMemory));
+            }
+            if was_dying {
+                self.capacity.sub_dying(1);
+            }
         }
         if !held {
-            if !room.reserve() {
-                timers.disarm(index, &mut self.filed());
-                return None;
-            }
             entry.refs().clone_one();
             entry.options().set_own(HELD);
         }

@@ -1,27 +1,25 @@
-use flow_table_api::{EndReason, Ended, ReapReport, Timestamp};
+use flow_table_api::Timestamp;
 
 use crate::core::Core;
-use crate::handle::StrongRef;
-use crate::reap::Claimed;
 
-/// Flows that one insertion may look at in each shard to make room.
+/// Flows that one insertion may look at in each shard to make room, and the most that it lets die.
 const VISITS: usize = 16;
-/// How often an insertion that finds nothing to let go looks again for room that others have made.
+/// How often an insertion that finds nothing to make room looks again for room that others have made.
 const ATTEMPTS: usize = 8;
 
-/// The room that an insertion into a full table makes from what is already due. What it has let go keeps its place in the capacity
-/// until the insertion takes one of these places; if it never does, the table takes the flows back, for the next reap.
+/// The room that an insertion into a full table makes from what has ended or is due: such flows die, which leaves their places to
+/// the insertion. If it fails for another reason, the places are free.
 pub(crate) struct Room<'c, K, V> {
     core: &'c Core<K, V>,
     now: Timestamp,
     attempts: usize,
-    let_go: Claimed,
-    made: Vec<Ended<StrongRef<K, V>>>,
+    /// Places of flows that died, still counted.
+    places: usize,
 }
 
 impl<'c, K, V> Room<'c, K, V> {
     pub(crate) const fn new(core: &'c Core<K, V>, now: Timestamp) -> Self {
-        Self { core, now, attempts: 0, let_go: Claimed::new_const(), made: Vec::new() }
+        Self { core, now, attempts: 0, places: 0 }
     }
 
     pub(crate) const fn now(&self) -> Timestamp {
@@ -31,60 +29,67 @@ impl<'c, K, V> Room<'c, K, V> {
     /// Whether [`reserve`](Self::reserve) would fail now.
     #[inline]
     pub(crate) fn is_missing(&self) -> bool {
-        self.let_go.is_empty() && self.core.capacity.is_full()
+        self.places == 0 && self.core.capacity.is_full()
     }
 
     /// A place for one flow, if there is any. The last step of an insertion that may fail.
     #[inline]
     pub(crate) fn reserve(&mut self) -> bool {
-        let Self { core, let_go, made, .. } = self;
-        if let_go.is_empty() {
-            return core.capacity.reserve();
+        let capacity = &self.core.capacity;
+        if self.places == 0 {
+            return capacity.reserve();
         }
-        let enough = core.capacity.exchange(let_go.len());
+        let enough = capacity.exchange(self.places);
         if enough {
-            made.extend(let_go.drain(..).map(|flow| core.handle_of(flow)));
+            self.places = 0;
         }
         enough
     }
 
-    /// Lets something go that has ended or is due; whether it is worth another try. No shard is locked.
+    /// Lets something die that has ended or is due; whether it is worth another try. No shard is locked.
     #[cold]
     pub(crate) fn make(&mut self) -> bool {
-        let Self { core, now, attempts, let_go, .. } = self;
+        let Self { core, now, attempts, places } = self;
         *attempts += 1;
-        // What was let go before was not enough for a limit that was lowered.
-        if !let_go.is_empty() || *attempts > ATTEMPTS {
+        // One, so that others find something too; more only above a limit that was lowered.
+        let wanted = core.capacity.excess().max(1);
+        if wanted > VISITS || *attempts > ATTEMPTS {
             return false;
         }
-        // One, so that others find something too; more only above a limit that was lowered.
-        let wanted = core.capacity.excess().clamp(1, VISITS);
         for shard in 0..core.shards.len() {
-            if core.due.is_due(shard, *now) {
-                let (mut visits, mut report) = (VISITS, ReapReport::default());
-                core.claim(shard, *now, &mut visits, &mut report, (&mut *let_go, wanted));
-                if !let_go.is_empty() {
-                    return true;
-                }
+            if *places < wanted && core.due.is_due(shard, *now) {
+                *places += core.let_die(shard, *now, wanted - *places);
             }
         }
         // What was due may have been let go by others meanwhile.
-        !core.capacity.is_full()
-    }
-
-    /// A flow that the insertion has displaced, and in whose place it is.
-    pub(crate) fn add(&mut self, flow: StrongRef<K, V>, reason: EndReason) {
-        self.made.push(Ended { flow, reason });
-    }
-
-    /// What is to be handed over by the insertion.
-    pub(crate) fn take(&mut self) -> Vec<Ended<StrongRef<K, V>>> {
-        std::mem::take(&mut self.made)
+        *places >= wanted || !core.capacity.is_full()
     }
 }
 
 impl<K, V> Drop for Room<'_, K, V> {
     fn drop(&mut self) {
-        self.let_go.drain(..).for_each(|flow| self.core.take_back_ended(flow));
+        if self.places > 0 {
+            self.core.capacity.give_back(self.places);
+        }
+    }
+}
+
+impl<K, V> Core<K, V> {
+    /// Lets at most so many flows of a shard die that have ended or are due, found by a bounded search; returns their number. Their places
+    /// are the caller's, who has locked no shard. They keep their slots, as flows do that look-ups have expired.
+    fn let_die(&self, shard: usize, now: Timestamp, flows: usize) -> usize {
+        let allowed = self.capacity.allow_dying(flows);
+        let (mut visits, mut died) = (VISITS, 0);
+        if allowed > 0 {
+            let mut inner = self.lock(shard);
+            if inner.dying.reserve(allowed).is_ok() {
+                self.search_ended(shard, &mut inner, now, &mut visits, &mut 0, allowed, |inner, index| {
+                    inner.dying.push(index, &mut self.filed());
+                    died += 1;
+                });
+            }
+        }
+        self.capacity.sub_dying(allowed - died);
+        died
     }
 }

@@ -1,3 +1,4 @@
+use crate::dying::Dying;
 use crate::notices::Notices;
 use crate::segment::Owned;
 use crate::slab::Slab;
@@ -18,6 +19,7 @@ pub(crate) struct ShardInner {
     /// One-key flows and two-key flows.
     slabs: [Slab; 2],
     pub(crate) timers: TimerQueue,
+    pub(crate) dying: Dying,
     pub(crate) segments: Box<[Owned]>,
     /// Entries in use.
     pub(crate) entries: usize,
@@ -65,6 +67,7 @@ impl Shard {
         let inner = ShardInner {
             slabs: Default::default(),
             timers: TimerQueue::new(),
+            dying: Dying::default(),
             segments: std::iter::repeat_with(Owned::default).take(segments).collect(),
             entries: 0,
             closed: false,
@@ -92,7 +95,7 @@ impl Shard {
 impl ShardInner {
     /// Bytes on the heap that grow with the flows, but for pages and arrays.
     pub(crate) fn memory(&self) -> usize {
-        self.timers.memory() + self.slabs.iter().map(Slab::memory).sum::<usize>()
+        self.timers.memory() + self.dying.memory() + self.slabs.iter().map(Slab::memory).sum::<usize>()
     }
 
     /// The entries with one key, or with two.

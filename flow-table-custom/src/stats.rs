@@ -18,6 +18,7 @@ impl<K, V> Core<K, V> {
         stats.inserts = sum(|counters| &counters.inserts);
         stats.refusals = sum(|counters| &counters.refusals);
         stats.ended = ended;
+        stats.dying = self.capacity.dying();
         stats.waiting = self.limbo.len();
         stats.shards = self.shards.len();
         stats.bytes = self.memory();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, Budget, Ended, Flow as _, FlowRef, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
+    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
     ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
@@ -48,7 +48,7 @@ impl<K: Key, V: Value> FlowTable<K, V> {
     fn admit(&self, flow: NewFlow<K, V>, hashes: Hashes, now: Timestamp) -> AdmissionResult<K, V> {
         let mut flow = Some(flow);
         match self.core.insert_hashed(&mut flow, hashes, now, Mode::IfAbsent) {
-            Ok(inserted) => Ok(Admission::Inserted(inserted)),
+            Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
             Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
             Err(why) => Err(self.refusal(flow, why)),
         }
@@ -114,35 +114,24 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.admit(flow, hashes, now)
     }
 
-    /// Hashes a key once, for the look-up and for the insertion.
-    fn get_or_insert_with(
-        &self,
-        key: &K,
-        now: Timestamp,
-        make: impl FnOnce() -> NewFlow<K, V>,
-    ) -> AdmissionResult<K, V> {
-        let hash = self.core.hash(key);
-        if let Some(holder) = self.core.lookup(key, hash, now).filter(|flow| flow.is_live(now)) {
+    /// Hashes each key once, for the look-up and for the insertion.
+    fn get_or_insert_with(&self, spec: FlowSpec<K>, now: Timestamp, make: impl FnOnce() -> V) -> AdmissionResult<K, V> {
+        let hash = self.core.hash(spec.key());
+        if let Some(holder) = self.core.lookup(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // As in the trait's own: before the result is on its way out.
-            drop(make);
-            return Ok(Admission::Existing { key: holder.direction(), holder, rejected: None });
+            drop((spec, make));
+            return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
-        let flow = make();
-        let hashes = if flow.key() == key {
-            Hashes { forward: hash, reply: flow.reply_key().map(|reply| self.core.hash(reply)) }
-        } else if flow.reply_key() == Some(key) {
-            Hashes { forward: self.core.hash(flow.key()), reply: Some(hash) }
-        } else {
-            return Err(InsertError::KeyMismatch { flow });
-        };
-        self.admit(flow, hashes, now)
+        let value = make();
+        let hashes = Hashes { forward: hash, reply: spec.reply_key().map(|reply| self.core.hash(reply)) };
+        self.admit(spec.value(value), hashes, now)
     }
 
     fn reinsert(
         &self,
         flow: &StrongRef<K, V>,
         now: Timestamp,
-    ) -> Result<Inserted<StrongRef<K, V>>, ReinsertError<StrongRef<K, V>>> {
+    ) -> Result<StrongRef<K, V>, ReinsertError<StrongRef<K, V>>> {
         self.own(flow)?;
         self.core.reinsert(flow, now)
     }

@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::entry::HELD;
 use crate::index::EntryIndex;
 use crate::slot::Slot;
+use crate::timer::{Entries as _, Position};
 
 impl<K, V> Core<K, V> {
     /// Whether each segment's slots can be found and are counted right, and no active flow is without its slots; if not, what is wrong.
@@ -17,6 +18,13 @@ impl<K, V> Core<K, V> {
             for (local, segment) in segments.iter().enumerate() {
                 let wrong = |wrong| format!("segment {local} of shard {shard}: {wrong}");
                 segment.verify(&mut inner.segments[local], self).map_err(wrong)?;
+            }
+            for (at, index) in inner.dying.iter().enumerate() {
+                let entry = self.entry(index);
+                let is_ended = entry.options().own(HELD) && entry.state().load().status != Status::Active;
+                if !is_ended || self.filed().position(index) != Position::dying(at) {
+                    return Err(format!("{index:?} is not dying, and is number {at} of those"));
+                }
             }
             for pair in [false, true] {
                 let pages: Vec<u32> = inner.slab(pair).pages().collect();

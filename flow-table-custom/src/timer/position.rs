@@ -7,9 +7,10 @@ use std::num::NonZeroU32;
 ///   31   30                              6 5        0
 /// +------+--------------------------------+----------+
 /// |  0   |        block number, not 0     |   slot   |   in a bucket of the wheel
-/// +------+--------------------------------+----------+
-/// |  1   |                 index                     |   in the heap
-/// +------+-------------------------------------------+
+/// +------+----+---------------------------+----------+
+/// |  1   | 0  |              index                   |   in the heap
+/// |  1   | 1  |              index                   |   in no queue: in the list of dying flows
+/// +------+----+--------------------------------------+
 /// ```
 ///
 /// All-zero memory is [`NONE`](Self::NONE).
@@ -21,6 +22,7 @@ pub(crate) struct Position(u32);
 pub(crate) enum Place {
     Nowhere,
     Heap(usize),
+    Dying(usize),
     Block(BlockNumber, usize),
 }
 
@@ -33,12 +35,19 @@ impl Position {
     pub(crate) const NONE: Self = Self(0);
 
     const HEAP: u32 = 1 << 31;
+    const DYING: u32 = 1 << 30;
     const SLOT_BITS: u32 = 6;
 
     #[inline]
     pub(super) fn in_heap(index: usize) -> Self {
-        debug_assert!(index < Self::HEAP as usize);
+        debug_assert!(index < Self::DYING as usize);
         Self(Self::HEAP | index as u32)
+    }
+
+    /// In the list of flows that wait for a reap without a place in the table.
+    pub(crate) fn dying(index: usize) -> Self {
+        debug_assert!(index < Self::DYING as usize);
+        Self(Self::HEAP | Self::DYING | index as u32)
     }
 
     #[inline]
@@ -50,7 +59,8 @@ impl Position {
     #[inline]
     pub(crate) fn place(self) -> Place {
         if self.0 & Self::HEAP != 0 {
-            return Place::Heap((self.0 & !Self::HEAP) as usize);
+            let index = (self.0 & !(Self::HEAP | Self::DYING)) as usize;
+            return if self.0 & Self::DYING == 0 { Place::Heap(index) } else { Place::Dying(index) };
         }
         match NonZeroU32::new(self.0 >> Self::SLOT_BITS) {
             Some(block) => Place::Block(BlockNumber(block), (self.0 & ((1 << Self::SLOT_BITS) - 1)) as usize),
@@ -62,6 +72,11 @@ impl Position {
     #[inline]
     pub(crate) const fn is_filed(self) -> bool {
         self.0 != 0
+    }
+
+    /// Whether the entry is in the list of dying flows.
+    pub(crate) const fn is_dying(self) -> bool {
+        self.0 & (Self::HEAP | Self::DYING) == Self::HEAP | Self::DYING
     }
 
     /// The packed form, for the entry that keeps it.
@@ -99,6 +114,7 @@ impl fmt::Debug for Position {
         match self.place() {
             Place::Nowhere => f.write_str("not filed"),
             Place::Heap(index) => write!(f, "heap {index}"),
+            Place::Dying(index) => write!(f, "dying {index}"),
             Place::Block(block, slot) => write!(f, "block {block:?}:{slot}"),
         }
     }
@@ -131,14 +147,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_round_trip(index in 0usize..1 << 31, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
+        fn places_round_trip(index in 0usize..1 << 30, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
             let heap = Position::in_heap(index);
             prop_assert_eq!(heap.place(), Place::Heap(index));
+            prop_assert_eq!(Position::dying(index).place(), Place::Dying(index));
             let number = BlockNumber::from_index(block);
             prop_assert_eq!(number.index(), block);
             let filed = Position::in_block(number, slot);
             prop_assert_eq!(filed.place(), Place::Block(number, slot));
             prop_assert!(heap.is_filed() && filed.is_filed());
+            prop_assert!(Position::dying(index).is_dying() && !heap.is_dying() && !filed.is_dying());
             prop_assert_eq!(Position::from_bits(filed.to_bits()), filed);
         }
     }

@@ -75,7 +75,7 @@ impl TimerQueue {
     /// Takes an entry out; whether it was filed.
     pub(crate) fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
         match entries.position(entry).place() {
-            Place::Nowhere => return false,
+            Place::Nowhere | Place::Dying(_) => return false,
             Place::Heap(index) => self.heap.remove(index, entries),
             Place::Block(block, slot) => self.wheel.remove(block, slot, entries),
         }
