@@ -17,6 +17,13 @@ pub(crate) struct Vacant<K, V> {
 }
 
 impl<K, V> Vacant<K, V> {
+    /// For tests: an entry that was used so often, and is to be freed.
+    #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+    pub(crate) fn age(self, generation: u32) -> Empty<K, V> {
+        self.at.entry().refs().age(generation);
+        Empty(self.at)
+    }
+
     /// Writes a flow that the table holds, detached and filed nowhere.
     ///
     /// # Panics

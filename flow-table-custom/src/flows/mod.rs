@@ -26,6 +26,8 @@ pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
 pub(crate) use notices::Notices;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use notices::PageNotices;
+#[cfg(all(test, not(flow_table_loom)))]
+pub(crate) use page::entry_bytes;
 pub(crate) use page::Locked;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use refs::RefWord;

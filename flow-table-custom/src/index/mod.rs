@@ -6,8 +6,10 @@ mod segment;
 mod slot;
 
 use arrays::Arrays;
-#[cfg(all(test, flow_table_loom))]
+#[cfg(test)]
 pub(crate) use bucket::Bucket;
+#[cfg(all(test, not(flow_table_loom)))]
+pub(crate) use bucket::SLOTS;
 pub(crate) use segment::{Glance, LockedHalf, Place, Segment, SlotHashes};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use segment::BucketSource;

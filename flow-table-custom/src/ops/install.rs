@@ -54,6 +54,10 @@ impl<K: Key, V: Value> Core<K, V> {
             }
         }
         others.into_iter().flatten().for_each(|other| locks.unlink(other));
+        if displaces {
+            // For look-ups that have met what was displaced, and find nothing announced any more.
+            bump(locks, concerned());
+        }
         if old.is_some() || displaces {
             concerned().for_each(|hash| self.shards.get(self.shards.index.shard_of(hash)).switch.end());
         }

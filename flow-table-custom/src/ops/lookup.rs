@@ -159,8 +159,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let (segment, shard) = (self.shards.index.segment(hash), self.shards.index.shard_of(hash));
         let switch = &self.shards.get(shard).switch;
         loop {
-            let (mut kept, mut announced) = (None, None);
-            let (mut is_newest, mut is_unclear) = (false, false);
+            let (mut kept, mut announced, mut is_newest) = (None, None, false);
             let version = segment.version();
             let decided = segment.find(hash, |slot| {
                 let flow = self.reach_key(reach, slot, key)?;
@@ -170,7 +169,6 @@ impl<K: Key, V: Value> Core<K, V> {
                     Seen::Kept => {
                         // Of two, the one that is announced has just displaced the other.
                         let is_newer = switch.of(slot.entry()).is_some();
-                        is_unclear |= kept.is_some() && !is_newer && !is_newest;
                         if is_newer || kept.is_none() && !is_newest {
                             kept = Some(flow);
                         }
@@ -188,8 +186,7 @@ impl<K: Key, V: Value> Core<K, V> {
             if let Some(decided) = decided {
                 return decided;
             }
-            let is_certain = !is_unclear
-                && segment.version() == version
+            let is_certain = segment.version() == version
                 && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, shard));
             if is_certain {
                 return kept;
@@ -209,7 +206,9 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     entry.state().start(deadline);
                 }
-                // What it is about to displace has ended, and is met on its own.
+                // What it is about to displace has ended, and is met on its own. One that is not announced has just started, if
+                // it has not been read too early.
+                None if !entry.state().load().is_starting() => {}
                 _ => return Seen::Ended,
             }
         }

@@ -382,12 +382,17 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(flow_table_loom)))]
     pub(crate) fn used_slots(&self) -> usize {
         self.state.segments.iter().map(crate::index::LockedHalf::used).sum()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(flow_table_loom)))]
+    pub(crate) fn locked(&mut self) -> &mut crate::flows::Locked {
+        &mut self.state.locked
+    }
+
+    #[cfg(all(test, not(flow_table_loom)))]
     pub(crate) fn entries(&self) -> usize {
         self.state.entries
     }

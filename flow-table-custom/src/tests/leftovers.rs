@@ -9,21 +9,25 @@ use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp,
 
 use crate::burst::FlowBurst;
 use crate::core::Core;
+use crate::handle::StrongRef;
 use crate::ids::EntryIndex;
-use crate::ops::insert::Mode;
-use crate::flows::page::Page;
-use crate::shard::ShardInner;
+use crate::ops::Mode;
 use crate::sync::Ordering;
 
 const DUE: Timestamp = Timestamp::from_secs(10);
 
 /// Slots and entries in use.
 fn books<V>(core: &Core<u64, V>) -> (usize, usize) {
-    let shards = core.shards.iter().map(|shard| {
-        let inner = shard.lock();
-        (inner.segments.iter().map(|segment| segment.used()).sum(), inner.entries)
+    let shards = (0..core.shards.len()).map(|shard| {
+        let guard = core.shards.lock(shard);
+        (guard.used_slots(), guard.entries())
     });
-    shards.fold((0, 0), |all: (usize, usize), shard: (usize, usize)| (all.0 + shard.0, all.1 + shard.1))
+    shards.fold((0, 0), |all, shard| (all.0 + shard.0, all.1 + shard.1))
+}
+
+fn insert<V: Value>(core: &Core<u64, V>, flow: NewFlow<u64, V>) -> Option<StrongRef<u64, V>> {
+    let hashes = core.hashes(flow.key(), flow.reply_key());
+    core.insert(&mut Some(flow), hashes, Timestamp::ZERO, Mode::Replace).ok().map(|inserted| inserted.flow)
 }
 
 /// Forty flows, of which ten are held: four may be found after their end for that, and one of these is cancelled.
@@ -33,7 +37,7 @@ fn flows_come_and_go<V: Value>(value: fn() -> V, keys: usize, reap: fn(&Core<u64
         let on_expiry = if key % 5 < 3 { OnExpiry::Remove } else { OnExpiry::KeepWhileReferenced };
         let flow = NewFlow::new(key, value()).timeout(Duration::from_secs(10)).on_expiry(on_expiry);
         let flow = if keys == 2 { flow.reply(1_000 + key) } else { flow };
-        core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow
+        insert(&core, flow).expect("there is room")
     };
     let mut held: Vec<_> = (0..40).map(put).collect();
     held.truncate(10);
@@ -72,30 +76,10 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
     }
     let core = Core::<u64, Bad>::new(&TableConfig::new(1));
     let flow = NewFlow::new(1, Bad).reply(2);
-    let flow = core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow;
+    let flow = insert(&core, flow).expect("there is room");
     assert!(core.remove_flow(&flow));
     assert!(catch_unwind(AssertUnwindSafe(|| drop(flow))).is_err());
     assert_eq!(books(&core), (0, 0));
-    Core::close(&core);
-}
-
-/// What the table says it occupies is what its parts do.
-#[test]
-fn memory_is_the_sum_of_the_parts() {
-    let core = Core::<u64, u64>::new(&TableConfig::new(9).shards(2));
-    let fixed = size_of_val(&*core.segments) + size_of_val(&*core.shards) + size_of_val(&*core);
-    assert_eq!(core.memory(), fixed);
-    for flow in [NewFlow::new(1, 1), NewFlow::new(2, 2).reply(3)] {
-        assert!(core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).is_ok());
-    }
-    let sum = |part: fn(&mut ShardInner) -> usize| -> usize {
-        core.shards.iter().map(|shard| part(&mut shard.lock())).sum()
-    };
-    let timers = sum(|shard| shard.timers.memory());
-    let slabs = sum(|shard| shard.slab(false).memory() + shard.slab(true).memory());
-    let pools = [core.pool(false).resident(), core.pool(true).resident(), core.buckets.memory()];
-    assert!(timers > 0 && slabs > 0 && pools.iter().all(|&bytes| bytes > 0));
-    assert_eq!(core.memory(), fixed + timers + slabs + pools.iter().sum::<usize>());
     Core::close(&core);
 }
 
@@ -107,7 +91,7 @@ fn the_core_goes_with_the_last_that_needs_it() {
         let weak = Arc::downgrade(&core);
         let put = |key: u64| {
             let flow = NewFlow::new(key, Box::new(key)).reply(1_000 + key);
-            core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).ok().expect("there is room").flow
+            insert(&core, flow).expect("there is room")
         };
         let mut handles: Vec<_> = (0..9).map(put).collect();
         handles.truncate(held);
@@ -128,10 +112,11 @@ fn keys_spread_over_shards_and_their_segments() {
     let places: BTreeSet<_> = (0..100_000)
         .map(|key| {
             let hash = core.hash(&key);
-            (core.shard_of(hash), core.local_segment(hash), std::ptr::from_ref(core.segment(hash)))
+            let index = &core.shards.index;
+            (index.shard_of(hash), index.local(hash), std::ptr::from_ref(index.segment(hash)))
         })
         .collect();
-    assert_eq!((core.shards.len(), core.segments.len(), places.len()), (16, 2_048, 2_048));
+    assert_eq!((core.shards.len(), places.len()), (16, 2_048));
     let shards: BTreeSet<_> = places.iter().map(|&(shard, local, _)| (shard, local)).collect();
     assert_eq!(shards.len(), 2_048);
     Core::close(&core);
@@ -145,7 +130,7 @@ fn a_reap_comes_by_every_shard() {
         core.reap_from.store(from, Ordering::Relaxed);
         for key in 0..1_000 {
             let flow = NewFlow::new(key, ()).timeout(Duration::from_secs(10));
-            assert!(core.insert(&mut Some(flow), Timestamp::ZERO, Mode::Replace).is_ok());
+            assert!(insert(&core, flow).is_some());
         }
         let report = core.reap(DUE, Budget::flows(1_000));
         assert_eq!((report.expired, report.more), (1_000, false), "from shard {from}");
@@ -158,23 +143,23 @@ fn a_reap_comes_by_every_shard() {
 #[cfg(not(flow_table_shuttle))]
 fn an_entry_whose_generations_run_out_is_not_used_again() {
     let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1));
-    let put = |key: u64| core.insert(&mut Some(NewFlow::new(key, ())), Timestamp::ZERO, Mode::Replace).is_ok();
+    let put = |key: u64| insert(&core, NewFlow::new(key, ())).is_some();
     assert!(put(0));
-    let page = core.page(0, false);
+    let page = *core.shards.arena.at(EntryIndex::new(0, 0, false)).page();
+    let is_full = || page.is_full(core.shards.lock(0).locked());
     for key in 1.. {
         assert!(put(key));
-        if page.is_full() {
+        if is_full() {
             break;
         }
     }
-    assert!(core.remove(&7).is_some() && !page.is_full());
-    let last = page.alloc().expect("one is free").0;
-    assert!(page.free(last));
-    core.entry(EntryIndex::new(0, last, false)).refs().age(u32::MAX - 2);
+    assert!(core.remove(&7).is_some() && !is_full());
+    let place = core.shards.lock(0).alloc(false, core.address()).ok().expect("one is free").age(u32::MAX - 2);
+    core.shards.lock(0).free(place);
     for _ in 0..10 {
         assert!(put(7) && core.remove(&7).is_some());
     }
-    assert!(page.is_full(), "its last entry counts as in use for ever");
+    assert!(is_full(), "its last entry counts as in use for ever");
     assert!((0..10).all(|key| put(1_000_000 + key)), "elsewhere there is room");
     assert_eq!(core.verify(), Ok(()));
     Core::close(&core);
@@ -185,16 +170,15 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
 #[test]
 fn a_notice_about_a_page_of_another_shard_is_nobodys() {
     let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2));
-    let flow =
-        core.insert(&mut Some(NewFlow::new(1, ())), Timestamp::ZERO, Mode::Replace).ok().expect("room").flow;
-    let (page, index) = Page::of(flow.entry());
-    let other = 1 - page.shard();
+    let flow = insert(&core, NewFlow::new(1, ())).expect("there is room");
+    let (page, index) = (*flow.at().page(), flow.at().index());
+    let other = 1 - flow.at().shard();
     assert!(flow.entry().state().cancel(), "without a notice to its own shard");
-    core.shards[other].notices.leave(index.page(), page.notices(), index.place());
-    core.due.lower(other, Timestamp::ZERO);
+    core.shards.get(other).notices.leave(index.page(), page.notices(), index.place());
+    core.shards.due.lower(other, Timestamp::ZERO);
     assert_eq!(core.reap(Timestamp::ZERO, Budget::UNLIMITED).visited(), 0);
-    assert_eq!((books(&core), core.capacity.held()), ((1, 1), 1));
-    core.notify(flow.entry());
+    assert_eq!((books(&core), core.shards.capacity.held()), ((1, 1), 1));
+    core.shards.notify(flow.at());
     assert_eq!(core.reap(Timestamp::ZERO, Budget::UNLIMITED).cancelled, 1);
     drop(flow);
     Core::close(&core);

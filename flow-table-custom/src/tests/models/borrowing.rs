@@ -6,10 +6,9 @@ use arrayvec::ArrayVec;
 use loom::thread;
 
 use super::{Payload, explore, explore_within};
-use crate::grace::bursts::Bursts;
+use crate::flows::RefWord;
+use crate::grace::{BATCH, Bursts, Limbo};
 use crate::ids::EntryIndex;
-use crate::grace::limbo::{BATCH, Limbo};
-use crate::flows::refs::RefWord;
 use crate::sync::Mutex;
 
 const INDEX: EntryIndex = EntryIndex::new(0, 0, false);
@@ -43,8 +42,8 @@ impl Table {
         let even = table.bursts.open(0);
         table.limbo.push(&table.bursts, [OTHER]);
         Self::collect(&table, 0);
-        table.bursts.close(table.bursts.open(0));
-        table.bursts.close(even);
+        table.bursts.close(&table.bursts.open(0));
+        table.bursts.close(&even);
         Self::collect(&table, 0);
         Arc::new(table)
     }
@@ -65,7 +64,7 @@ impl Table {
 
     /// As `Core::finish` does, for whoever brought the count to zero.
     fn finish(&self, thread: usize) {
-        if self.bursts.none_open() {
+        if self.bursts.none_open().is_some() {
             self.reclaim(INDEX);
         } else {
             self.limbo.push(&self.bursts, [INDEX]);
@@ -75,7 +74,7 @@ impl Table {
 
     /// As `Core::collect` does.
     fn collect(&self, thread: usize) {
-        self.collect_by(thread, Limbo::take);
+        self.collect_by(thread, |limbo, bursts, thread| limbo.take(bursts, thread).0);
     }
 
     fn collect_by(&self, thread: usize, take: fn(&Limbo, &Bursts, usize) -> ArrayVec<EntryIndex, BATCH>) {
@@ -110,7 +109,7 @@ impl Table {
         if self.refs.is_referenced() {
             self.read();
         }
-        self.bursts.close(announced);
+        self.bursts.close(&announced);
         (self.collect)(self, thread);
     }
 }
@@ -143,7 +142,7 @@ fn looking_before_announcing_is_refuted() {
             if table.refs.is_referenced() {
                 let announced = table.bursts.open(0);
                 table.read();
-                table.bursts.close(announced);
+                table.bursts.close(&announced);
             }
             table.collect(1);
         },
@@ -157,7 +156,7 @@ fn asking_for_bursts_before_letting_go_is_refuted() {
     against(
         |table| table.burst(1),
         |table| {
-            let none_open = table.bursts.none_open();
+            let none_open = table.bursts.none_open().is_some();
             table.refs.release();
             if none_open {
                 table.reclaim(INDEX);
@@ -174,7 +173,7 @@ fn closing_without_a_look_into_limbo_is_refuted() {
     against(
         |table| {
             let announced = table.bursts.open(0);
-            table.bursts.close(announced);
+            table.bursts.close(&announced);
         },
         Table::let_go,
     );
@@ -187,7 +186,7 @@ fn looking_into_limbo_before_closing_is_refuted() {
         |table| {
             let announced = table.bursts.open(0);
             table.collect(1);
-            table.bursts.close(announced);
+            table.bursts.close(&announced);
         },
         Table::let_go,
     );
@@ -200,7 +199,7 @@ fn going_to_limbo_without_a_look_back_is_refuted() {
         |table| table.burst(1),
         |table| {
             if table.refs.release() {
-                match table.bursts.none_open() {
+                match table.bursts.none_open().is_some() {
                     true => table.reclaim(INDEX),
                     false => table.limbo.push(&table.bursts, [INDEX]),
                 }
@@ -240,7 +239,7 @@ fn against_a_collector(switches: usize, collect: fn(&Table, usize)) {
         let collector = thread::spawn({
             let table = Arc::clone(&table);
             move || {
-                table.bursts.close(older);
+                table.bursts.close(&older);
                 (table.collect)(&table, 2);
             }
         });
@@ -279,15 +278,15 @@ fn against_another_push(nested: fn(&Table, usize)) {
             move || {
                 let announced = table.bursts.open(0);
                 table.limbo.push(&table.bursts, [OTHER]);
-                table.bursts.close(announced);
+                table.bursts.close(&announced);
                 table.collect(2);
             }
         });
-        table.bursts.close(older);
+        table.bursts.close(&older);
         let mut is_first = true;
         if table.limbo.len() != 0 && table.limbo.ask(1) {
             loop {
-                let taken = table.limbo.take(&table.bursts, 1);
+                let taken = table.limbo.take(&table.bursts, 1).0;
                 if taken.is_empty() {
                     break;
                 }
@@ -295,7 +294,7 @@ fn against_another_push(nested: fn(&Table, usize)) {
                 if std::mem::take(&mut is_first) {
                     let announced = table.bursts.open(0);
                     table.limbo.push(&table.bursts, [OTHER]);
-                    table.bursts.close(announced);
+                    table.bursts.close(&announced);
                     nested(&table, 1);
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::explore;
-use crate::shard::capacity::Capacity;
+use crate::shard::Capacity;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// A table for one flow. `present` is how many flows are in it.

@@ -4,10 +4,9 @@ use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 
 use super::{Payload, explore, explore_within};
-use crate::grace::bursts::Bursts;
+use crate::core::Keeper;
+use crate::grace::{Bursts, Limbo};
 use crate::ids::EntryIndex;
-use crate::core::keeper::Keeper;
-use crate::grace::limbo::Limbo;
 use crate::sync::Mutex;
 
 /// What handles reach without owning it: it must be there for as long as they look.
@@ -54,12 +53,12 @@ impl Memory {
     fn settle(&self) {
         let even = self.bursts.open(0);
         self.limbo.push(&self.bursts, [EntryIndex::new(0, 0, false)]);
-        let take = || self.limbo.ask(0).then(|| self.limbo.take(&self.bursts, 0).len());
+        let take = || self.limbo.ask(0).then(|| self.limbo.take(&self.bursts, 0).0.len());
         assert_eq!(take(), Some(0));
-        self.bursts.close(self.bursts.open(0));
-        self.bursts.close(even);
+        self.bursts.close(&self.bursts.open(0));
+        self.bursts.close(&even);
         assert_eq!(take(), Some(1));
-        assert!(self.limbo.take(&self.bursts, 0).is_empty());
+        assert!(self.limbo.take(&self.bursts, 0).0.is_empty());
     }
 
     /// As `Core::collect` does.
@@ -70,7 +69,7 @@ impl Memory {
             return last;
         }
         loop {
-            let taken = self.limbo.take(&self.bursts, thread);
+            let taken = self.limbo.take(&self.bursts, thread).0;
             if taken.is_empty() {
                 return last;
             }
@@ -203,7 +202,7 @@ fn looking_into_limbo_without_a_claim_is_refuted() {
 /// What the last handle of an entry does, as `Core::finish`, by `wait` if a burst seems to be open. `claim` stands
 /// for what `Core::share` gives.
 fn finish(memory: &Memory, shard: usize, claim: Arc<Core>, wait: fn(&Memory, usize, Arc<Core>)) {
-    if memory.bursts.none_open() {
+    if memory.bursts.none_open().is_some() {
         drop(claim);
         memory.free(shard);
     } else {

@@ -1,7 +1,7 @@
 //! The protocols of this crate under loom: every interleaving, every value that a weakly ordered load may give.
 //!
-//! `scripts/loom` runs them. Each module puts one protocol's real parts ([`RefWord`](crate::flows::refs::RefWord),
-//! [`Segment`](crate::index::segment::Segment), [`Keeper`](crate::core::keeper::Keeper) …) between two or three threads, and
+//! `scripts/loom` runs them. Each module puts one protocol's real parts ([`RefWord`](crate::flows::RefWord),
+//! [`Segment`](crate::index::Segment), [`Keeper`](crate::core::Keeper) …) between two or three threads, and
 //! has variants of the protocol that are wrong on purpose, which loom must refuse: a model that accepts those
 //! proves nothing.
 //!

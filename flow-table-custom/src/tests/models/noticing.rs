@@ -6,8 +6,8 @@ use flow_table_api::Timestamp;
 use loom::thread;
 
 use super::explore_within;
-use crate::shard::due::DueTimes;
-use crate::flows::notices::{Notices, PageNotices};
+use crate::flows::{Notices, PageNotices};
+use crate::shard::DueTimes;
 use crate::sync::{AtomicUsize, Ordering};
 
 const PAGE: u32 = 0;
@@ -39,13 +39,13 @@ impl Shard {
         notify(self, place);
     }
 
-    /// As `Core::notify` does.
+    /// As `Shards::notify` does.
     fn notify(&self, place: u32) {
         self.notices.leave(PAGE, &self.page, place);
         self.due.lower(0, Timestamp::ZERO);
     }
 
-    /// As `Core::claim_noticed` does.
+    /// As `ShardGuard::search_ended` does.
     fn take(&self, mut budget: usize) {
         while budget > 0
             && let Some(slot) = self.notices.take()

@@ -7,7 +7,7 @@ use flow_table_api::{OnExpiry, Status, Timeout, Timestamp};
 use loom::thread;
 
 use super::{explore, explore_within};
-use crate::flows::entry::HELD;
+use crate::flows::HELD;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 const DUE: Timestamp = Timestamp::from_nanos(10);
@@ -20,7 +20,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// As `Core::claim` does: under the lock of the first shard only.
+    /// As `Batch::claim` does: under the lock of the first shard only.
     fn reap(&self, unlink_reply: fn(&Self)) {
         let mut forward = self.slots[0].lock();
         self.state.expire(DUE);
@@ -57,7 +57,7 @@ fn against_reinsertion(unlink_reply: fn(&Pair)) {
     });
 }
 
-/// As `Core::unlink_unless_active` does.
+/// As `Batch::unlink_replies` does.
 #[test]
 fn a_pair_that_comes_back_keeps_both_keys() {
     against_reinsertion(|pair| {
@@ -111,7 +111,7 @@ impl Held {
         }
     }
 
-    /// As `Core::claim_noticed` does for a flow that may have ended, and a reap for one that is due.
+    /// As `ShardGuard::search_ended` does for a flow that may have ended, and a reap for one that is due.
     fn reap(&self, is_ended: fn(&Self) -> bool) {
         let mut slot = self.slot.lock();
         self.look_up();

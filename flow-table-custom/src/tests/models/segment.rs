@@ -8,13 +8,11 @@ use flow_table_api::{Direction, Status, Timestamp};
 use loom::thread;
 
 use super::{explore, explore_within};
-use crate::index::bucket::Bucket;
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
+use crate::index::{Bucket, BucketSource, LockedHalf, Segment, Slot, SlotHashes};
 use crate::memory::AllocError;
-use crate::index::segment::{BucketSource, Hashes, Owned, Segment};
-use crate::index::slot::Slot;
-use crate::shard::switch::{Replacement, Switch};
+use crate::shard::{Replacement, Switch};
 
 pub(super) const FOREVER: Timestamp = Timestamp::MAX;
 
@@ -59,7 +57,7 @@ impl BucketSource for Arrays {
     }
 }
 
-impl Hashes for Arrays {
+impl SlotHashes for Arrays {
     fn hash_of(&self, _: Slot) -> KeyHash {
         HASH
     }
@@ -77,18 +75,18 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn new() -> (Arc<Self>, Owned) {
+    fn new() -> (Arc<Self>, LockedHalf) {
         let flows = [FlowState::new(), FlowState::new()];
         let (segment, other) = (Segment::new(), Segment::new());
         let table = Self { arrays: Arrays::default(), segment, other, flows, switch: Switch::new() };
-        let mut owned = Owned::default();
+        let mut half = LockedHalf::default();
         table.flows[0].activate(FOREVER).unwrap();
-        table.segment.reserve(&mut owned, 2, &table.arrays, &table.arrays).unwrap();
+        table.segment.reserve(&mut half, 2, &table.arrays, &table.arrays).unwrap();
         // What comes later may take a slot before that of the old flow.
-        table.segment.insert(&mut owned, HASH, BEFORE);
-        table.segment.insert(&mut owned, HASH, OLD);
-        table.segment.remove(&mut owned, HASH, BEFORE);
-        (Arc::new(table), owned)
+        table.segment.insert(&mut half, HASH, BEFORE);
+        table.segment.insert(&mut half, HASH, OLD);
+        table.segment.remove(&mut half, HASH, BEFORE);
+        (Arc::new(table), half)
     }
 
     pub(super) fn flow(&self, entry: EntryIndex) -> &FlowState {
@@ -99,27 +97,41 @@ impl Table {
         self.flow(slot.entry()).load().status == Status::Active
     }
 
-    /// As `Core::search_by` does, for the key in this direction, which these two flows have. Both are held when they have expired.
+    /// As `Core::search` does, for the key in this direction, which these two flows have. Both are held when they have expired.
     pub(super) fn search(&self, wanted: Direction) -> Option<Slot> {
         loop {
             let (version, mut announced, mut kept) = (self.segment.version(), None, None);
+            let mut is_newest = false;
             let found = self.segment.find(HASH, |slot| {
                 if slot.direction() != wanted {
                     return None;
                 }
                 let flow = self.flow(slot.entry());
-                if flow.load().is_new()
-                    && let Some(Replacement { old, deadline }) = self.switch.of(slot.entry())
-                {
-                    if self.flow(old).load().status == Status::Active {
-                        announced = Some((slot.entry(), old));
-                        return None;
+                if flow.load().is_starting() {
+                    match self.switch.of(slot.entry()) {
+                        Some(Replacement { old, deadline }) if old != slot.entry() => {
+                            if self.flow(old).load().status == Status::Active {
+                                announced = Some((slot.entry(), old));
+                                return None;
+                            }
+                            flow.start(deadline);
+                        }
+                        None if !flow.load().is_starting() => {}
+                        _ => return None,
                     }
-                    flow.start(deadline);
                 }
                 match flow.load().status {
                     Status::Active => return Some(slot),
-                    Status::Expired => kept = Some(slot),
+                    Status::Expired => {
+                        let is_newer = self.switch.of(slot.entry()).is_some();
+                        if is_newer || kept.is_none() && !is_newest {
+                            kept = Some(slot);
+                        }
+                        is_newest |= is_newer;
+                    }
+                    _ if self.switch.of(slot.entry()).is_some() && !flow.load().is_starting() => {
+                        (kept, is_newest) = (None, true);
+                    }
                     Status::Detached | Status::Cancelled => {}
                 }
                 None
@@ -141,7 +153,7 @@ impl Table {
 /// `write` on this thread, which has the shard's lock, while another one does `look`.
 pub(super) fn against(
     switches: Option<usize>,
-    write: impl Fn(&Table, Owned) + Sync + Send + 'static,
+    write: impl Fn(&Table, LockedHalf) + Sync + Send + 'static,
     look: fn(&Table),
 ) {
     against_all(switches, write, [look]);
@@ -150,16 +162,16 @@ pub(super) fn against(
 /// As [`against`], with several threads that look.
 pub(super) fn against_all<const N: usize>(
     switches: Option<usize>,
-    write: impl Fn(&Table, Owned) + Sync + Send + 'static,
+    write: impl Fn(&Table, LockedHalf) + Sync + Send + 'static,
     looks: [fn(&Table); N],
 ) {
     let model = move || {
-        let (table, owned) = Table::new();
+        let (table, half) = Table::new();
         let readers = looks.map(|look| {
             let table = Arc::clone(&table);
             thread::spawn(move || look(&table))
         });
-        write(&table, owned);
+        write(&table, half);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     };
     match switches {

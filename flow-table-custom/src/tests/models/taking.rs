@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{Payload, explore};
-use crate::flows::refs::RefWord;
+use crate::flows::RefWord;
 use crate::sync::Mutex;
 
 /// An entry whose payload is its generation. `free` is what the shard's lock guards.
