@@ -1,48 +1,30 @@
 use std::ptr::NonNull;
 
 use crate::bucket::Bucket;
-use crate::index::EntryIndex;
-use crate::memory::{AllocError, Line, LineAllocator, PagePool};
+use crate::memory::{AllocError, Arrays, Line};
 use crate::segment::BucketSource;
-use crate::sync::Mutex;
 
-/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over when many have
-/// doubled would otherwise be as much as a quarter.
-const IN_USE_PER_FREE: usize = 8;
+/// Pages of arrays, at most: 4 GiB, 8,192 runs of the eight pages that the longest array has. Each of some 2,100 arrays, one for
+/// a segment and another while a shard replaces one, keeps one of these runs from the others at most.
+const MAX_PAGES: u32 = 1 << 16;
 
-/// Where the arrays of all segments come from. Its lock is taken under a shard's, for resizing only.
-pub(crate) struct Buckets {
-    pool: PagePool,
-    lines: Mutex<LineAllocator>,
+/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What has doubled does not come back
+/// to its former size soon.
+const IN_USE_PER_FREE: usize = 32;
+
+/// Where the arrays of all segments come from. Its locks are taken under a shard's, for resizing only.
+pub(crate) fn bucket_arrays() -> Arrays {
+    Arrays::new(MAX_PAGES, IN_USE_PER_FREE)
 }
 
-impl Buckets {
-    pub(crate) fn new() -> Self {
-        Self {
-            pool: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
-            lines: Mutex::new(LineAllocator::new()),
-        }
-    }
-
-    pub(crate) fn pool(&self) -> &PagePool {
-        &self.pool
-    }
-
-    /// Bytes of the arrays, free ones in reserve included, and of their account.
-    pub(crate) fn memory(&self) -> usize {
-        self.pool.resident() + self.lines.lock().memory()
-    }
-}
-
-impl BucketSource for Buckets {
+impl BucketSource for Arrays {
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError> {
-        // SAFETY: (1) the allocator is only ever used with this pool; (2) which serves nothing else. Lines of zeros are empty
-        // buckets.
-        unsafe { self.lines.lock().alloc(&self.pool, log2) }.map(NonNull::cast)
+        // Lines of zeros are empty buckets.
+        Self::alloc(self, log2).map(NonNull::cast)
     }
 
     unsafe fn free(&self, array: NonNull<Bucket>, log2: u32) {
         // SAFETY: (1), (2) and (3) are the caller's.
-        unsafe { self.lines.lock().free(&self.pool, array.cast::<Line>(), log2) };
+        unsafe { Self::free(self, array.cast::<Line>(), log2) };
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use crossbeam::utils::CachePadded;
 use flow_table_api::{Key, KeyHasher, TableConfig, Timestamp, Value};
 
-use crate::buckets::Buckets;
+use crate::buckets::bucket_arrays;
 use crate::bursts::Bursts;
 use crate::capacity::Capacity;
 use crate::due::DueTimes;
@@ -17,7 +17,7 @@ use crate::hash::{KeyHash, Tag};
 use crate::index::EntryIndex;
 use crate::keeper::Keeper;
 use crate::limbo::Limbo;
-use crate::memory::{PageId, PagePool};
+use crate::memory::{Arrays, PageId, PagePool};
 use crate::page::{Page, entry_at};
 use crate::segment::Segment;
 use crate::shard::{Shard, ShardInner};
@@ -45,7 +45,7 @@ pub(crate) struct Core<K, V> {
     pub(crate) limbo: Limbo,
     singles: PagePool,
     pairs: PagePool,
-    pub(crate) buckets: Buckets,
+    pub(crate) buckets: Arrays,
     /// The shard at which the next reap starts.
     pub(crate) reap_from: AtomicUsize,
     pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
@@ -79,7 +79,7 @@ impl<K: Key, V: Value> Core<K, V> {
             limbo: Limbo::new(),
             singles: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
             pairs: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
-            buckets: Buckets::new(),
+            buckets: bucket_arrays(),
             reap_from: AtomicUsize::new(0),
             keeper: Keeper::new(),
             me: me.clone(),

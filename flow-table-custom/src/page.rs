@@ -183,13 +183,15 @@ impl<K, V> Page<K, V> {
         (page, index)
     }
 
-    /// Starts the page's life in a shard.
+    /// Starts the page's life in a shard. No entry starts below `generation`, the last owner's
+    /// [`next_generation`](Self::next_generation).
     ///
     /// # Safety
     ///
     /// 1. The pool has just handed the page out, for entries of this kind.
-    pub(crate) unsafe fn take_over(&self, core: *const (), shard: u32, id: u32, kept: u32) {
-        let owned = Owned { free: NONE, fresh: 0, live: 0, base_generation: kept, next_generation: kept };
+    pub(crate) unsafe fn take_over(&self, core: *const (), shard: u32, id: u32, generation: u32) {
+        let (base_generation, next_generation) = (generation, generation);
+        let owned = Owned { free: NONE, fresh: 0, live: 0, base_generation, next_generation };
         let header = Header { core, shard, id, pair: self.pair, owned, notices: PageNotices::new() };
         // SAFETY: by (1) nobody else uses the page.
         unsafe { self.header.write(header) };

@@ -3,6 +3,7 @@ use crate::index::EntryIndex;
 use crate::memory::{AllocError, PageId};
 use crate::notices;
 use crate::page_set::PageSet;
+use crate::sync::Ordering;
 
 /// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
 /// that long-lived ones stay dense and high pages empty out.
@@ -54,15 +55,18 @@ impl Slab {
     #[cold]
     #[inline(never)]
     fn grow<K, V>(&mut self, core: &Core<K, V>, shard: usize, pair: bool) -> Result<u32, AllocError> {
-        let taken = core.pool(pair).alloc(0)?;
-        let id = taken.id.get();
+        let pool = core.pool(pair);
+        let taken = pool.alloc(0)?;
+        let id = taken.get();
         if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
             // SAFETY: the pool has just handed the page out, and nobody has used it.
-            unsafe { core.pool(pair).free(taken.id, 0, taken.kept) };
+            unsafe { pool.free(taken, 0) };
             return Err(error);
         }
+        // Relaxed: pairs with `release`, whose owner of the page came before this one by the pool's lock.
+        let generation = pool.word(taken).load(Ordering::Relaxed);
         // SAFETY: the pool has just handed the page out, and serves entries of this kind only.
-        unsafe { core.page(id, pair).take_over(core.address(), shard as u32, id, taken.kept) };
+        unsafe { core.page(id, pair).take_over(core.address(), shard as u32, id, generation) };
         self.pages.insert(id);
         self.roomy.insert(id);
         self.lowest = self.roomy.first();
@@ -103,9 +107,11 @@ impl Slab {
         if self.len == 0 {
             *self = Self::default();
         }
-        let keep = core.page(id, pair).next_generation();
+        let (pool, taken) = (core.pool(pair), PageId::new(id));
+        // Relaxed: pairs with `grow`.
+        pool.word(taken).store(core.page(id, pair).next_generation(), Ordering::Relaxed);
         // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
-        unsafe { core.pool(pair).free(PageId::new(id), 0, keep) };
+        unsafe { pool.free(taken, 0) };
     }
 
     /// Gives the page back that was kept although it is empty.
