@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use super::{AllocError, os};
+use crate::sync::{AtomicPtr, AtomicU32};
 
 /// A value in a mapping of its own. Worth it from several pages on.
 pub(crate) struct Mapped<T: ?Sized> {
@@ -27,13 +28,21 @@ impl<T> Mapped<T> {
     }
 }
 
-impl<T: Default> Mapped<[T]> {
-    /// Maps `len` defaults, at least one. Parts that are never touched never become resident.
-    ///
-    /// # Safety
-    ///
-    /// 1. All zeros are the default of `T`, except for loom's types.
-    pub(super) unsafe fn zeroed(len: usize) -> Result<Self, AllocError> {
+/// A type with a default that is all zeros.
+///
+/// # Safety
+///
+/// 1. It is; loom's types need not be.
+pub(crate) unsafe trait Zero: Default {}
+
+// SAFETY: (1) a pointer, null by default.
+unsafe impl Zero for AtomicPtr<u8> {}
+// SAFETY: (1) a number, zero by default.
+unsafe impl Zero for AtomicU32 {}
+
+impl<T: Zero> Mapped<[T]> {
+    /// Maps `len` zeros, at least one. Parts that are never touched never become resident.
+    pub(crate) fn zeroed(len: usize) -> Result<Self, AllocError> {
         let first = os::map(Layout::array::<T>(len).map_err(|_| AllocError)?)?.cast::<T>();
         #[cfg(flow_table_loom)]
         // SAFETY: the mapping is new, and has the layout of so many `T`.
@@ -74,6 +83,7 @@ impl<T: ?Sized> Drop for Mapped<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Ordering;
     use std::rc::Rc;
 
     #[test]
@@ -88,9 +98,9 @@ mod tests {
 
     #[test]
     fn holds_zeros() {
-        // SAFETY: zeros are the default of numbers.
-        let mut mapped = unsafe { Mapped::<[u32]>::zeroed(9000) }.expect("there is memory");
-        mapped[8999] = 7;
-        assert_eq!((mapped.len(), mapped.iter().sum::<u32>()), (9000, 7));
+        let mapped = Mapped::<[AtomicU32]>::zeroed(9000).expect("there is memory");
+        mapped[8999].store(7, Ordering::Relaxed);
+        let sum = mapped.iter().map(|number| number.load(Ordering::Relaxed)).sum::<u32>();
+        assert_eq!((mapped.len(), sum), (9000, 7));
     }
 }

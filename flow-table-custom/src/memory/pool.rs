@@ -7,14 +7,13 @@
 //! 2. Everything else about pages is in the [`Inventory`], under the lock. The lock is innermost: nothing is locked under it,
 //!    and no code of the user runs under it.
 //! 3. The pool never touches what pages hold, except by giving free ones back to the system.
-//! 4. A page's word belongs to whoever has the page. The lock orders one owner's use of it before the next one's.
 
 use std::ptr::NonNull;
 
 use super::chunk::{MAX_RUN_LOG2, PAGES};
 use super::inventory::Inventory;
 use super::{AllocError, CHUNK_BYTES, Mapped, PAGE_BYTES};
-use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// The number of a page in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +48,6 @@ impl PageId {
 /// one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
 pub(crate) struct PagePool {
     directory: Mapped<[AtomicPtr<u8>]>,
-    words: Mapped<[AtomicU32]>,
     resident: AtomicUsize,
     inventory: Mutex<Inventory>,
 }
@@ -59,14 +57,11 @@ impl PagePool {
     ///
     /// # Panics
     ///
-    /// There is no memory, or there are no addresses left, for the account of so many pages.
+    /// The system has no addresses left for the directory.
     pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
         let chunks = max_pages.div_ceil(PAGES) as usize;
-        // SAFETY: (1) zeros are the null pointer, and the number that is the default.
-        let (directory, words) = unsafe { (Mapped::zeroed(chunks), Mapped::zeroed(max_pages as usize)) };
         Self {
-            directory: directory.expect("there is memory for a directory"),
-            words: words.expect("there is memory for words"),
+            directory: Mapped::zeroed(chunks).expect("addresses for a directory"),
             resident: AtomicUsize::new(0),
             inventory: Mutex::new(Inventory::new(max_pages, in_use_per_free)),
         }
@@ -113,11 +108,6 @@ impl PagePool {
         let chunk = self.directory.iter().position(|chunk| chunk.load(Ordering::Relaxed).addr() == base);
         let first = chunk.expect("an address in a page of this pool") as u32 * PAGES;
         PageId(first + (address % CHUNK_BYTES / PAGE_BYTES) as u32)
-    }
-
-    /// A word that is the page's and survives giving it back to the system, zero at first. For the page's owner.
-    pub(crate) fn word(&self, page: PageId) -> &AtomicU32 {
-        &self.words[page.0 as usize]
     }
 
     /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length, at most a whole chunk; returns its first page.

@@ -30,7 +30,7 @@ pub(crate) use heap::Heap;
 pub(crate) use position::{Place, Position};
 pub(crate) use queue::TimerQueue;
 
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 
 /// What a shard tells its timer queue about entries.
 pub(crate) trait Entries {

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::arrays::MAX_LINES_LOG2;
+use crate::memory::lines::MAX_LINES_LOG2;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -86,7 +86,7 @@ proptest! {
     /// Arrays of all sizes neither overlap nor hold anything at first. When all are freed, all pages are.
     #[test]
     fn arrays_agree_with_their_model(ops in ops(prop_oneof![8 => 0u32..6, 4 => 6u32..11, 1 => 11..=MAX_LINES_LOG2])) {
-        let arrays = Arrays::new(96, 2);
+        let arrays = LineArrays::new(96, 2);
         let mut held = BTreeMap::new();
         let bytes = |log2: u32| size_of::<Line>() << log2;
         for (stamp, op) in (1_u64..).zip(ops) {

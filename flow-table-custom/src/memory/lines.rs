@@ -1,0 +1,241 @@
+//! Arrays of cache lines. A page is cut into arrays of one size; longer ones are pages, or runs of them.
+//!
+//! # Ground rules
+//!
+//! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it so. An array
+//!    is therefore all zeros when it is handed out, and nobody has to clear it.
+//! 2. The allocator itself never writes to lines; what is free stands beside them.
+//! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its next users.
+
+use std::ptr::NonNull;
+
+use super::chunk::MAX_RUN_LOG2;
+use super::{AllocError, PAGE_BYTES, PageId, PagePool, shrink_to, try_reserve};
+use crate::sync::Mutex;
+
+/// A cache line's worth of memory and alignment, to be cast to what it holds.
+#[repr(C, align(64))]
+pub(crate) struct Line {
+    _words: [u64; 8],
+}
+
+/// log2 of the lines in a page; shorter arrays share one.
+const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+
+/// log2 of the lines in the longest array, 2 MiB.
+pub(super) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
+
+/// Arrays of 2^k lines each, aligned to their size. Freeing needs no memory.
+pub(crate) struct LineArrays {
+    pool: PagePool,
+    /// Pages that are shared, ordered by their numbers.
+    shared: Mutex<Vec<SharedPage>>,
+}
+
+impl LineArrays {
+    /// Arrays in at most `max_pages` pages, of which one is kept free for each `in_use_per_free` in use.
+    pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
+        Self { pool: PagePool::new(max_pages, in_use_per_free), shared: Mutex::new(Vec::new()) }
+    }
+
+    /// Where the pages come from.
+    pub(crate) fn pool(&self) -> &PagePool {
+        &self.pool
+    }
+
+    /// Bytes of the arrays, free ones in reserve included, and of their account.
+    pub(crate) fn memory(&self) -> usize {
+        self.pool.resident() + self.shared.lock().capacity() * size_of::<SharedPage>()
+    }
+
+    /// Allocates an array of `1 << log2` lines, all zeros; `log2` is at most [`MAX_LINES_LOG2`].
+    ///
+    /// # Errors
+    ///
+    /// The pool has no page or run for it, or there is no memory to keep account of it.
+    pub(crate) fn alloc(&self, log2: u32) -> Result<NonNull<Line>, AllocError> {
+        debug_assert!(log2 <= MAX_LINES_LOG2);
+        let (page, line) = match log2.checked_sub(PAGE_CLASS) {
+            Some(run_log2) => (self.pool.alloc(run_log2)?, 0),
+            None => self.take_part(log2)?,
+        };
+        // SAFETY: the pool has returned the page, and all that was shared of it was under the lock; the line lies in it.
+        let array = unsafe { self.pool.address(page).cast::<Line>().add(line) };
+        // SAFETY: the array is allocated, and nobody else has it now.
+        debug_assert!(unsafe { is_zero(array, log2) }, "written after it was freed");
+        Ok(array)
+    }
+
+    /// Takes the lowest part of that size, of a new page if there is none; returns its first line.
+    fn take_part(&self, log2: u32) -> Result<(PageId, usize), AllocError> {
+        let mut shared = self.shared.lock();
+        let at = match shared.iter().position(|page| page.log2 == log2 && page.free != 0) {
+            Some(at) => at,
+            None => {
+                try_reserve(&mut shared, 1)?;
+                let id = self.pool.alloc(0)?;
+                let at = shared.partition_point(|page| page.id < id);
+                shared.insert(at, SharedPage::new(id, log2));
+                at
+            }
+        };
+        Ok((shared[at].id, shared[at].take() << log2))
+    }
+
+    /// Frees an array, and returns its page or pages to the pool unless others share them.
+    ///
+    /// # Safety
+    ///
+    /// 1. [`alloc`](Self::alloc) returned the array for this `log2`, and it was not freed since.
+    /// 2. All its lines are zero, and nobody writes to them any more.
+    /// 3. The zeroing, and other threads' last writes, happen before this call.
+    pub(crate) unsafe fn free(&self, array: NonNull<Line>, log2: u32) {
+        // SAFETY: the array is allocated (caller's 1) and nobody writes to it (2).
+        debug_assert!(unsafe { is_zero(array, log2) }, "freed with contents");
+        let address = array.addr().get();
+        let id = self.pool.page_at(address);
+        if log2 < PAGE_CLASS {
+            let mut shared = self.shared.lock();
+            let at = shared.partition_point(|page| page.id < id);
+            if !shared[at].put((address % PAGE_BYTES / size_of::<Line>()) >> log2) {
+                return;
+            }
+            shared.remove(at);
+            if shared.capacity() > 64 + 4 * shared.len() {
+                let twice = 2 * shared.len();
+                shrink_to(&mut shared, twice);
+            }
+        }
+        // SAFETY: (1) all parts of the page or run are free now, and it is forgotten here; (2) by the caller's 2.
+        unsafe { self.pool.free(id, log2.saturating_sub(PAGE_CLASS)) };
+    }
+}
+
+/// What is free of a page that arrays of one size share.
+struct SharedPage {
+    id: PageId,
+    /// log2 of the lines of an array.
+    log2: u32,
+    /// How many arrays are free.
+    free: u32,
+    /// One bit for each array.
+    bits: [u64; WORDS],
+}
+
+const BITS: usize = u64::BITS as usize;
+const WORDS: usize = (1 << PAGE_CLASS) / BITS;
+
+impl SharedPage {
+    fn new(id: PageId, log2: u32) -> Self {
+        let mut page = Self { id, log2, free: 0, bits: [0; WORDS] };
+        (0..1 << (PAGE_CLASS - log2)).for_each(|part| _ = page.put(part));
+        page
+    }
+
+    /// Takes the lowest free part, which must exist.
+    fn take(&mut self) -> usize {
+        let word = self.bits.iter().position(|&word| word != 0).expect("the page has a free part");
+        let bit = self.bits[word].trailing_zeros() as usize;
+        self.bits[word] &= self.bits[word] - 1;
+        self.free -= 1;
+        word * BITS + bit
+    }
+
+    /// Frees a part; whether all are free then.
+    fn put(&mut self, part: usize) -> bool {
+        debug_assert_eq!(self.bits[part / BITS] >> (part % BITS) & 1, 0, "freed twice");
+        self.bits[part / BITS] |= 1 << (part % BITS);
+        self.free += 1;
+        self.free == 1 << (PAGE_CLASS - self.log2)
+    }
+}
+
+/// Whether all lines of an array are zero.
+///
+/// # Safety
+///
+/// The array lies in a live pool, and nobody writes to it.
+unsafe fn is_zero(array: NonNull<Line>, log2: u32) -> bool {
+    let (words, len) = (array.cast::<u64>(), (size_of::<Line>() / 8) << log2);
+    // SAFETY: the caller vouches for the array; all its bytes have values, as they were zeroed at first.
+    (0..len).all(|word| unsafe { words.add(word).read() } == 0)
+}
+
+#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::memory::refusing;
+
+    fn alloc(arrays: &LineArrays, log2: u32) -> (NonNull<Line>, u32) {
+        (arrays.alloc(log2).expect("there is memory"), log2)
+    }
+
+    fn free(arrays: &LineArrays, (array, log2): (NonNull<Line>, u32)) {
+        // SAFETY: it was allocated with this size, and never written.
+        unsafe { arrays.free(array, log2) };
+    }
+
+    #[test]
+    fn arrays_of_one_size_share_pages_and_leave_nothing_behind() {
+        let arrays = LineArrays::new(4, 2);
+        let held = [0, 9, 0, 3, 9, 0, 3].map(|log2| alloc(&arrays, log2));
+        let page = held[0].0.addr().get();
+        let lines = held.map(|(array, _)| (array.addr().get() - page) / size_of::<Line>());
+        assert_eq!(lines, [0, 1024, 1, 2048, 1536, 2, 2056]);
+        free(&arrays, held[2]);
+        assert_eq!(alloc(&arrays, 0), held[2], "the lowest");
+        assert_eq!(arrays.pool.alloc(0), Ok(PageId::new(3)));
+        held.into_iter().for_each(|array| free(&arrays, array));
+        assert!(arrays.shared.lock().is_empty());
+        assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
+    }
+
+    /// Pages that arrays share are accounted for, those that one array fills are not. The list of them follows their number.
+    #[test]
+    fn memory_is_the_pages_and_the_list_of_shared_ones() {
+        let arrays = LineArrays::new(256, 2);
+        assert_eq!(arrays.memory(), 0);
+        let list = || arrays.memory() - arrays.pool.resident();
+        let half = PAGE_CLASS - 1;
+        let mut held = vec![alloc(&arrays, half + 1), alloc(&arrays, half + 2)];
+        assert_eq!(list(), 0);
+        held.extend((0..256).map(|_| alloc(&arrays, half)));
+        assert!(list() >= 128 * size_of::<SharedPage>());
+        held.drain(..).for_each(|array| free(&arrays, array));
+        assert!(list() <= 64 * size_of::<SharedPage>());
+    }
+
+    #[test]
+    fn an_array_that_finds_no_memory_takes_no_page() {
+        let arrays = LineArrays::new(1, 2);
+        for requests in 0..2 {
+            assert_eq!(
+                refusing::after(requests, || arrays.alloc(0)),
+                (Err(AllocError), false),
+                "{requests} requests"
+            );
+            assert!(arrays.shared.lock().is_empty());
+        }
+        assert_eq!(arrays.alloc(PAGE_CLASS + 1), Err(AllocError), "there is one page");
+        let last = alloc(&arrays, PAGE_CLASS);
+        assert_eq!(arrays.alloc(0), Err(AllocError), "it is taken");
+        free(&arrays, last);
+        alloc(&arrays, 0);
+    }
+
+    #[test]
+    fn an_array_is_zero_if_all_its_words_are() {
+        let arrays = LineArrays::new(1, 2);
+        let (array, _) = alloc(&arrays, 2);
+        for word in 0..32 {
+            // SAFETY: the four lines are the test's own, which looks at two of them.
+            let zero = unsafe {
+                array.cast::<u64>().add(word).write(1);
+                let zero = is_zero(array, 1);
+                array.cast::<u64>().add(word).write(0);
+                zero
+            };
+            assert_eq!(zero, word >= 16, "word {word}");
+        }
+    }
+}
