@@ -7,7 +7,8 @@ use super::page::{Page, entry_at};
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
 use crate::index::{Slot, SlotHashes};
-use crate::memory::{PageId, PagePool};
+use crate::memory::{Mapped, PageId, PagePool};
+use crate::sync::AtomicU32;
 
 /// For so many pages of flows, one that is free is kept for the next flows.
 const IN_USE_PER_FREE: usize = 2;
@@ -16,6 +17,8 @@ const IN_USE_PER_FREE: usize = 2;
 pub(crate) struct Arena<K, V> {
     singles: PagePool,
     pairs: PagePool,
+    /// Of each page of either pool, see [`generation`](Self::generation).
+    generations: [Mapped<[AtomicU32]>; 2],
     flows: PhantomData<(K, V)>,
 }
 
@@ -26,13 +29,22 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Arena<K, V> {}
 
 impl<K, V> Arena<K, V> {
     pub(crate) fn new() -> Self {
-        let pool = || PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE);
-        Self { singles: pool(), pairs: pool(), flows: PhantomData }
+        const PAGES: u32 = 1 << EntryIndex::PAGE_BITS;
+        let pool = || PagePool::new(PAGES, IN_USE_PER_FREE);
+        let generations =
+            [(); 2].map(|()| Mapped::zeroed(PAGES as usize).expect("addresses for a number per page"));
+        Self { singles: pool(), pairs: pool(), generations, flows: PhantomData }
     }
 
     #[inline]
     pub(crate) fn pool(&self, pair: bool) -> &PagePool {
         if pair { &self.pairs } else { &self.singles }
+    }
+
+    /// Where a shard that returns a page to the pool leaves the generation below which no entry may start there from then on: a page
+    /// that is given back to the system forgets it.
+    pub(crate) fn generation(&self, id: u32, pair: bool) -> &AtomicU32 {
+        &self.generations[usize::from(pair)][id as usize]
     }
 
     /// The page with this number, which a shard has or had.

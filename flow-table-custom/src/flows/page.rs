@@ -203,14 +203,15 @@ impl<K, V> Page<K, V> {
         (page, index)
     }
 
-    /// Starts the page's life in a shard.
+    /// Starts the page's life in a shard. No entry starts below `generation`.
     ///
     /// # Safety
     ///
     /// 1. The pool has just handed the page out, for entries of this kind.
-    pub(crate) unsafe fn take_over(&self, locked: &mut Locked, core: *const (), id: u32, kept: u32) {
+    pub(crate) unsafe fn take_over(&self, locked: &mut Locked, core: *const (), id: u32, generation: u32) {
         let shard = locked.shard;
-        let locked = LockedPart { free: NONE, fresh: 0, live: 0, base_generation: kept, next_generation: kept };
+        let (base_generation, next_generation) = (generation, generation);
+        let locked = LockedPart { free: NONE, fresh: 0, live: 0, base_generation, next_generation };
         let header = Header { core, shard, id, pair: self.pair, locked, notices: PageNotices::new() };
         // SAFETY: by (1) nobody else uses the page.
         unsafe { self.header.write(header) };

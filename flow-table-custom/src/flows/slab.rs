@@ -6,6 +6,7 @@ use super::page::Locked;
 use super::page_set::PageSet;
 use crate::ids::EntryIndex;
 use crate::memory::{AllocError, PageId};
+use crate::sync::Ordering;
 
 /// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
 /// that long-lived ones stay dense and high pages empty out.
@@ -65,14 +66,16 @@ impl Slab {
         core: *const (),
     ) -> Result<u32, AllocError> {
         let taken = arena.pool(pair).alloc(0)?;
-        let id = taken.id.get();
+        let id = taken.get();
         if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
             // SAFETY: the pool has just handed the page out, and nobody has used it.
-            unsafe { arena.pool(pair).free(taken.id, 0, taken.kept) };
+            unsafe { arena.pool(pair).free(taken, 0) };
             return Err(error);
         }
+        // Relaxed: pairs with `release`. The pool's lock orders it before this.
+        let generation = arena.generation(id, pair).load(Ordering::Relaxed);
         // SAFETY: the pool has just handed the page out, and serves entries of this kind only.
-        unsafe { arena.page(id, pair).take_over(locked, core, id, taken.kept) };
+        unsafe { arena.page(id, pair).take_over(locked, core, id, generation) };
         self.pages.insert(id);
         self.roomy.insert(id);
         self.lowest = self.roomy.first();
@@ -114,9 +117,11 @@ impl Slab {
         if self.len == 0 {
             *self = Self::default();
         }
-        let keep = arena.page(id, pair).next_generation(locked);
+        let next = arena.page(id, pair).next_generation(locked);
+        // Relaxed: pairs with `grow`.
+        arena.generation(id, pair).store(next, Ordering::Relaxed);
         // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
-        unsafe { arena.pool(pair).free(PageId::new(id), 0, keep) };
+        unsafe { arena.pool(pair).free(PageId::new(id), 0) };
     }
 
     /// Gives the page back that was kept although it is empty.

@@ -2,47 +2,42 @@ use std::ptr::NonNull;
 
 use super::bucket::Bucket;
 use super::segment::BucketSource;
-use crate::ids::EntryIndex;
-use crate::memory::{AllocError, Line, LineAllocator, PagePool};
-use crate::sync::Mutex;
+use crate::memory::{AllocError, Line, LineArrays, PagePool};
 
-/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over when many have
-/// doubled would otherwise be as much as a quarter.
-const IN_USE_PER_FREE: usize = 8;
+/// Pages of arrays, at most: 4 GiB, or 8,192 runs of the eight pages that the longest array has. Each of some 2,100 arrays, one for
+/// a segment and another while a shard replaces one, keeps one of these runs from the others at most.
+const MAX_PAGES: u32 = 1 << 16;
 
-/// Where the arrays of all segments come from. Its lock is taken under a shard's, for resizing only.
-pub(crate) struct Arrays {
-    pool: PagePool,
-    lines: Mutex<LineAllocator>,
-}
+/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. One that has doubled does not come
+/// back to its former size soon.
+const IN_USE_PER_FREE: usize = 32;
+
+/// Where the arrays of all segments come from. Its locks are taken under a shard's, for resizing only.
+pub(crate) struct Arrays(LineArrays);
 
 impl Arrays {
     pub(crate) fn new() -> Self {
-        Self {
-            pool: PagePool::new(1 << EntryIndex::PAGE_BITS, IN_USE_PER_FREE),
-            lines: Mutex::new(LineAllocator::new()),
-        }
+        Self(LineArrays::new(MAX_PAGES, IN_USE_PER_FREE))
     }
 
     pub(crate) fn pool(&self) -> &PagePool {
-        &self.pool
+        self.0.pool()
     }
 
     /// Bytes of the arrays, free ones in reserve included, and of their account.
     pub(crate) fn memory(&self) -> usize {
-        self.pool.resident() + self.lines.lock().memory()
+        self.0.memory()
     }
 }
 
 impl BucketSource for Arrays {
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError> {
-        // SAFETY: (1) the allocator is only ever used with this pool; (2) which serves nothing else. Lines of zeros are empty
-        // buckets.
-        unsafe { self.lines.lock().alloc(&self.pool, log2) }.map(NonNull::cast)
+        // Lines of zeros are empty buckets.
+        self.0.alloc(log2).map(NonNull::cast)
     }
 
     unsafe fn free(&self, array: NonNull<Bucket>, log2: u32) {
         // SAFETY: (1), (2) and (3) are the caller's.
-        unsafe { self.lines.lock().free(&self.pool, array.cast::<Line>(), log2) };
+        unsafe { self.0.free(array.cast::<Line>(), log2) };
     }
 }

@@ -22,7 +22,7 @@ impl Named {
     }
 
     fn publish(&self, order: Ordering) {
-        let page = self.pool.alloc(0).expect("there is room").id;
+        let page = self.pool.alloc(0).expect("there is room");
         self.slot.store(page.get(), order);
     }
 
