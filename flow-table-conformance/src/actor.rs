@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use flow_table_api::{
-    Admission, Budget, Ended, Flow, FlowRef, InsertError, Inserted, NewFlow, ReinsertError, SetDeadlineError,
-    Table, WeakFlowRef,
+    Admission, Budget, Ended, Flow, FlowRef, FlowSpec, InsertError, Inserted, NewFlow, ReinsertError,
+    SetDeadlineError, Table, WeakFlowRef,
 };
 
 use crate::fixture::{Ledger, TestKey, TestValue};
@@ -10,7 +10,9 @@ use crate::model::{Admitted, End, FlowId, Op, Outcome, Refusal, Sight, Spec, Vie
 use crate::{Backend, TestRef, TestTable};
 
 type WeakRef<B> = <TestRef<B> as FlowRef<TestKey, TestValue>>::Weak;
-type Insertion<B> = Result<Admission<TestKey, TestValue, TestRef<B>>, InsertError<TestKey, TestValue, TestRef<B>>>;
+type Refused<B> = InsertError<TestKey, TestValue, TestRef<B>>;
+type InsertResult<B> = Result<Inserted<TestRef<B>>, Refused<B>>;
+type AdmissionResult<B> = Result<Admission<TestKey, TestValue, TestRef<B>>, Refused<B>>;
 
 /// Performs [operations](Op) on a table, and keeps the handles that they give.
 pub struct Actor<'t, B: Backend> {
@@ -47,15 +49,16 @@ impl<'t, B: Backend> Actor<'t, B> {
                 Outcome::Found(self.table.lookup(&TestKey::new(key), now).map(|found| self.sight(found)))
             }
             Op::Insert { flow, now } => {
-                let result = self.table.insert(self.make(&flow), now).map(Admission::Inserted);
-                self.admission(result)
+                let result = self.table.insert(self.make(&flow), now);
+                self.insertion(result)
             }
             Op::InsertIfAbsent { flow, now } => {
                 let result = self.table.insert_if_absent(self.make(&flow), now);
                 self.admission(result)
             }
-            Op::GetOrInsertWith { key, flow, now } => {
-                let result = self.table.get_or_insert_with(&TestKey::new(key), now, || self.make(&flow));
+            Op::GetOrInsertWith { flow, now } => {
+                let make = || self.ledger.numbered(flow.id.0);
+                let result = self.table.get_or_insert_with(spec_of(&flow), now, make);
                 self.admission(result)
             }
             Op::Reinsert { flow, now } => {
@@ -122,6 +125,7 @@ impl<'t, B: Backend> Actor<'t, B> {
         let seen = |flow: &TestRef<B>| (flow.status(), flow.deadline(), flow.timeout());
         View {
             len: table.len(),
+            dying: stats.dying,
             inserts: stats.inserts,
             refusals: stats.refusals,
             ended: stats.ended,
@@ -132,9 +136,7 @@ impl<'t, B: Backend> Actor<'t, B> {
     }
 
     fn make(&self, spec: &Spec) -> NewFlow<TestKey, TestValue> {
-        let flow = NewFlow::new(TestKey::new(spec.key), self.ledger.numbered(spec.id.0));
-        let flow = flow.timeout(spec.timeout).on_expiry(spec.on_expiry);
-        if let Some(reply) = spec.reply { flow.reply(TestKey::new(reply)) } else { flow }
+        spec_of(spec).value(self.ledger.numbered(spec.id.0))
     }
 
     fn handle(&self, flow: FlowId) -> &TestRef<B> {
@@ -159,13 +161,22 @@ impl<'t, B: Backend> Actor<'t, B> {
         ended.into_iter().map(|ended| End { reason: ended.reason, flow: self.keep(ended.flow) }).collect()
     }
 
-    fn installed(&mut self, inserted: Inserted<TestRef<B>>) -> Admitted {
-        self.keep(inserted.flow);
-        let replaced = inserted.replaced.map(|flow| self.keep(flow));
-        Admitted::New { replaced, made_room: self.ends(inserted.made_room) }
+    fn insertion(&mut self, result: InsertResult<B>) -> Outcome {
+        match result {
+            Ok(Inserted { flow, replaced, .. }) => {
+                self.keep(flow);
+                Outcome::Inserted(Ok(Admitted::New { replaced: replaced.map(|flow| self.keep(flow)) }))
+            }
+            Err(refused) => self.admission(Err(refused)),
+        }
     }
 
-    fn admission(&mut self, result: Insertion<B>) -> Outcome {
+    fn installed(&mut self, flow: TestRef<B>) -> Admitted {
+        self.keep(flow);
+        Admitted::New { replaced: None }
+    }
+
+    fn admission(&mut self, result: AdmissionResult<B>) -> Outcome {
         Outcome::Inserted(match result {
             Ok(Admission::Inserted(inserted)) => Ok(self.installed(inserted)),
             Ok(Admission::Existing { holder, key, rejected }) => {
@@ -174,7 +185,6 @@ impl<'t, B: Backend> Actor<'t, B> {
             }
             Err(InsertError::Full { capacity, .. }) => Err(Refusal::Full { capacity }),
             Err(InsertError::IdenticalKeys { .. }) => Err(Refusal::IdenticalKeys),
-            Err(InsertError::KeyMismatch { .. }) => Err(Refusal::KeyMismatch),
             Err(InsertError::Conflict { holder, key, .. }) => {
                 let Sight { flow: holder, direction, .. } = self.sight(holder);
                 Err(Refusal::Conflict { holder, direction, key })
@@ -183,7 +193,7 @@ impl<'t, B: Backend> Actor<'t, B> {
         })
     }
 
-    fn readmission(&mut self, result: Result<Inserted<TestRef<B>>, ReinsertError<TestRef<B>>>) -> Outcome {
+    fn readmission(&mut self, result: Result<TestRef<B>, ReinsertError<TestRef<B>>>) -> Outcome {
         Outcome::Inserted(match result {
             Ok(inserted) => Ok(self.installed(inserted)),
             Err(ReinsertError::Active) => Err(Refusal::Active),
@@ -196,6 +206,11 @@ impl<'t, B: Backend> Actor<'t, B> {
             Err(other) => panic!("{other}"),
         })
     }
+}
+
+fn spec_of(spec: &Spec) -> FlowSpec<TestKey> {
+    let flow = FlowSpec::new(TestKey::new(spec.key)).timeout(spec.timeout).on_expiry(spec.on_expiry);
+    if let Some(reply) = spec.reply { flow.reply(TestKey::new(reply)) } else { flow }
 }
 
 fn set(result: Result<(), SetDeadlineError>) -> Outcome {

@@ -42,7 +42,7 @@ pub fn floods<B: Backend>(meter: impl Fn() -> Option<usize>) {
         let told =
             format!("table and meter: {before:?} bytes at first, {full:?} in flood {flood}, {after:?} after it");
         assert_eq!((report.expired, report.more), (flows as usize, false), "flood {flood}");
-        assert_eq!((table.len(), table.stats().dead_slots), (LONG_LIVED as usize, 0), "flood {flood}");
+        assert_eq!((table.len(), table.stats().dying), (LONG_LIVED as usize, 0), "flood {flood}");
         assert!(after.0 <= most(before.0) && (flood > 1 || full.0 > most(before.0)), "{told}");
         if let (Some(before), Some(full), Some(after)) = (before.1, full.1, after.1) {
             assert!(after <= most(before) && (flood > 1 || full > most(before)), "{told}");

@@ -80,7 +80,7 @@ macro_rules! __cases {
                 the_tables_own_reference_does_not_count [L3];
                 expired_is_not_found_if_so_wished [L3];
                 a_new_flow_hides_the_expired_one [L3 I2];
-                removes_the_dead_slot_it_meets [L4];
+                finds_no_dead_slot_and_none_stays [L4];
                 a_filled_slot_is_not_dead [L4 R3];
                 a_batch_is_so_many_lookups [L5];
                 a_batch_follows_the_rules_of_lookup [L5 L2 I4];
@@ -231,6 +231,19 @@ macro_rules! __cases {
                 asking_the_size_does_not_walk_the_table [C1 C5 R6];
                 reinsert_needs_room_too [C2 I5];
                 never_exceeded_under_a_race [C1 X1];
+            }
+            dying {
+                as_many_as_the_limit_may_die [C2];
+                dying_flows_are_found_as_ended_ones [C2 L3 E1 E2 E3];
+                dying_flows_can_be_put_back [C2 I5 R4];
+                what_has_its_place_keeps_it [C2 I5];
+                dying_flows_keep_to_the_budget [C2 R1 R4];
+                dying_flows_are_work_that_waits [C2 R6 C5];
+                the_table_drops_those_that_die [C2 V1];
+                a_lowered_limit_takes_several_places [C2 C1 R4];
+                a_reap_of_the_dying_survives_its_callback [C2 V4 R4];
+                no_record_is_lost_by_who_ignores_results [C2 R4];
+                a_race_for_room_loses_nothing [C2 C1 X1 R4];
             }
             room {
                 hits_take_no_place [C2 I2 I3];

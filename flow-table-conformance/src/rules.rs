@@ -32,7 +32,7 @@ rules! {
     L2,
     /// What look-ups find after expiry is the flow's option.
     L3,
-    /// Look-up removes dead slots, and only those.
+    /// A dead slot is never found, and none stays: who lets a flow go takes its slots out, and only those.
     L4,
     /// A batch is so many look-ups.
     L5,

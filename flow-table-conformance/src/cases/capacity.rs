@@ -1,5 +1,6 @@
-use flow_table_api::{Admission, EndReason, Flow, FlowRef, InsertError, Inserted, ReinsertError, Status, Table};
+use flow_table_api::{Admission, Budget, EndReason, Flow, FlowRef, InsertError, ReinsertError, Status, Table};
 
+use super::dying::ways_to_wait;
 use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
@@ -12,7 +13,7 @@ pub fn a_full_table_refuses<B: Backend>(setup: Setup) {
         let results = [
             table.insert(table.flow(50), at(59)).map(drop),
             table.insert_if_absent(table.flow(50), at(59)).map(drop),
-            table.get_or_insert_with(&50.into(), at(59), || table.pair(50, 51)).map(drop),
+            table.get_or_insert_with(table.spec(50).reply(51.into()), at(59), || table.value()).map(drop),
         ];
         for (index, result) in results.into_iter().enumerate() {
             match result {
@@ -34,39 +35,24 @@ pub fn a_full_table_still_replaces<B: Backend>(setup: Setup) {
     drop((table.put(1, at(0)), table.put_pair(2, 3, at(0))));
     for key in [1, 2, 1] {
         let inserted = table.insert(table.flow(key), at(1)).expect("replacing needs no room");
-        assert!(inserted.replaced.is_some() && inserted.made_room.is_empty());
+        assert!(inserted.replaced.is_some());
     }
     let existing = table.insert_if_absent(table.flow(1), at(1)).expect("nothing to insert");
     assert!(matches!(existing, Admission::Existing { .. }));
     assert_eq!((table.len(), table.stats().refusals), (2, 0));
 }
 
-type Wait<B> = fn(&Fixture<B>, &TestRef<B>);
-
-/// Ways for a flow, inserted at 0 s, to be something that may go at 60 s.
-fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
-    [
-        ("due", EndReason::Expired, |_, _| {}),
-        ("expired by a look-up", EndReason::Expired, |table, flow| drop(table.find(*flow.key(), at(60)))),
-        ("cancelled", EndReason::Cancelled, |_, flow| assert!(flow.cancel())),
-        ("shortened", EndReason::Expired, |table, flow| {
-            assert!(flow.refresh(at(59)));
-            table.set_deadline(flow, at(60)).expect("live");
-        }),
-    ]
-}
-
-/// At capacity an insertion first lets go of what has ended or is due, wherever it is, and hands it over.
+/// At capacity an insertion first takes the place of what has ended or is due, wherever it is; the next reap hands that over.
 pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
-    type Insertion<B> = fn(&Fixture<B>) -> Inserted<TestRef<B>>;
+    type Insertion<B> = fn(&Fixture<B>) -> TestRef<B>;
     let insertions: [Insertion<B>; 3] = [
-        |table| table.insert(table.flow(99), at(60)).expect("something may go"),
+        |table| table.insert(table.flow(99), at(60)).expect("something may go").flow,
         |table| match table.insert_if_absent(table.pair(99, 98), at(60)).expect("something may go") {
-            Admission::Inserted(inserted) => inserted,
+            Admission::Inserted(flow) => flow,
             Admission::Existing { .. } => panic!("nothing is there"),
         },
-        |table| match table.get_or_insert_with(&99.into(), at(60), || table.flow(99)).expect("something may go") {
-            Admission::Inserted(inserted) => inserted,
+        |table| match table.get_or_insert_with(table.spec(99), at(60), || table.value()).expect("something may go") {
+            Admission::Inserted(flow) => flow,
             Admission::Existing { .. } => panic!("nothing is there"),
         },
     ];
@@ -79,9 +65,12 @@ pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
             }
             wait(&table, &flows[3]);
             let inserted = insertion(&table);
-            assert_eq!(inserted.made_room.len(), 1, "{name}");
-            assert_eq!((&inserted.made_room[0].flow, inserted.made_room[0].reason), (&flows[3], reason), "{name}");
-            assert_eq!((table.len(), table.find(99, at(60))), (10, Some(inserted.flow)), "{name}");
+            assert_eq!((table.len(), table.find(99, at(60))), (10, Some(inserted)), "{name}");
+            assert_eq!((table.stats().dying, table.stats().ended.total()), (1, 1), "{name}");
+            let mut ended = Vec::new();
+            let report = table.reap_with(at(60), Budget::UNLIMITED, |end| ended.push((end.flow, end.reason)));
+            assert_eq!(ended, [(flows[3].clone(), reason)], "{name}");
+            assert_eq!((report.expired + report.cancelled, table.len(), table.stats().dying), (1, 10, 0), "{name}");
             let report = table.reap_all(at(60));
             assert_eq!((report.expired, report.cancelled), (0, 0), "{name}: handed over already");
             assert_eq!(table.stats().refusals, 0, "{name}");
@@ -98,16 +87,19 @@ pub fn room_is_made_until_nothing_is_due<B: Backend>(setup: Setup) {
             drop(table.put_flow(table.flow(10 * thread as u64 + key).timeout(timeout), at(0)));
         }
     });
-    let mut handed_over = 0;
     for key in 0..16 {
         let inserted = table.insert(table.flow(1_000 + key), at(20)).expect("something is due");
-        handed_over += inserted.made_room.len();
-        assert!(inserted.made_room.iter().all(|ended| ended.reason == EndReason::Expired));
-        assert!(table.len() <= 20);
+        assert!(inserted.replaced.is_none());
+        assert_eq!((table.len(), table.stats().dying as u64), (20, key + 1));
     }
-    assert_eq!((handed_over, table.len()), (16, 20));
     assert!(matches!(table.insert(table.flow(2_000), at(20)), Err(InsertError::Full { .. })));
     assert!((0..4).all(|thread| table.is_live(10 * thread, at(20))), "what was not due was evicted");
+    let mut handed_over = 0;
+    table.reap_with(at(20), Budget::UNLIMITED, |ended| {
+        assert_eq!((ended.reason, ended.flow.timeout()), (EndReason::Expired, secs(10)));
+        handed_over += 1;
+    });
+    assert_eq!((handed_over, table.len(), table.stats().dying), (16, 20, 0));
 }
 
 /// A failed or refused insertion takes no place away for good.
@@ -119,7 +111,8 @@ pub fn refusals_cost_no_place<B: Backend>(setup: Setup) {
         assert!(matches!(table.insert(table.pair(9, 9), at(0)), Err(InsertError::IdenticalKeys { .. })));
         assert!(matches!(table.insert_if_absent(table.pair(9, 1), at(0)), Ok(Admission::Existing { .. })));
         assert_eq!(table.reinsert(&holder, at(0)), Err(ReinsertError::Active));
-        drop(table.get_or_insert_with(&8.into(), at(0), || table.flow(9)).map(drop));
+        let existing = table.get_or_insert_with(table.spec(9).reply(2.into()), at(0), || table.value());
+        assert!(matches!(existing, Ok(Admission::Existing { .. })));
     }
     assert_eq!((table.len(), table.stats().refusals), (1, 0));
     drop((table.put(3, at(0)), table.put(4, at(0))));
@@ -163,15 +156,17 @@ pub fn reinsert_needs_room_too<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 1);
     let flow = table.put(1, at(0));
     assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
-    let back = table.reinsert(&flow, at(60)).expect("it waits in the table: it needs no room");
-    assert!(back.made_room.is_empty());
-    drop(back);
+    drop(table.reinsert(&flow, at(60)).expect("it waits in the table: it needs no room"));
+    assert_eq!((table.len(), table.stats().dying), (1, 0));
     assert_eq!(table.remove_flow(&flow), Ok(true));
     let other = table.put(2, at(60));
     assert_eq!(table.reinsert(&flow, at(60)), Err(ReinsertError::Full { capacity: 1 }));
     assert_eq!((flow.status(), table.len(), table.stats().refusals), (Status::Detached, 1, 1));
-    let back = table.reinsert(&flow, at(120)).expect("the other flow is due");
-    assert_eq!(back.made_room.iter().map(|ended| &ended.flow).collect::<Vec<_>>(), [&other]);
+    drop(table.reinsert(&flow, at(120)).expect("the other flow is due"));
+    assert_eq!((other.status(), table.len(), table.stats().dying), (Status::Expired, 1, 1));
+    let mut ended = Vec::new();
+    table.reap_with(at(120), Budget::UNLIMITED, |end| ended.push(end.flow));
+    assert_eq!((ended, table.len()), (vec![other], 1));
 }
 
 /// Whatever threads insert, remove and reap at the same time, the table never holds more than its limit, and ends
@@ -185,7 +180,7 @@ pub fn never_exceeded_under_a_race<B: Backend>(setup: Setup) {
             for step in 0..4 {
                 let key = TestKey::new((10 * thread + step) as u64);
                 match table.insert(table.flow(key), at(0)) {
-                    Ok(inserted) => assert!(inserted.made_room.is_empty()),
+                    Ok(inserted) => drop(inserted),
                     Err(InsertError::Full { .. }) => full += 1,
                     Err(other) => panic!("{other:?}"),
                 }

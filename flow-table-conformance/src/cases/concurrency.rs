@@ -63,7 +63,7 @@ pub fn no_flow_conflicts_with_itself<B: Backend>(setup: Setup) {
         }
     });
     table.reap_all(at(3_000_000));
-    assert_eq!((table.len(), table.stats().dead_slots), (0, 0));
+    assert_eq!((table.len(), table.stats().dying), (0, 0));
 }
 
 /// Who installs a flow finds it until it ends, whatever others do about the dead flows that had its key before.
@@ -101,6 +101,6 @@ pub fn nobody_loses_a_flow_to_a_dead_one<B: Backend>(setup: Setup) {
         }
     });
     table.reap_all(at(10));
-    assert_eq!((table.len(), table.stats().dead_slots), (0, 0));
+    assert_eq!((table.len(), table.stats().dying), (0, 0));
     assert_eq!(table.ledger().dropped(), table.ledger().made());
 }

@@ -38,7 +38,7 @@ fn persist(values: u64, op: impl Fn()) {
 fn reap_to_rest<B: Backend>(table: &Fixture<B>, values: u64) {
     persist(values, || assert!(!table.reap_all(at(60)).more));
     let stats = table.stats();
-    assert_eq!((stats.dead_slots, stats.waiting), (0, 0), "{stats:?}");
+    assert_eq!((stats.dying, stats.waiting), (0, 0), "{stats:?}");
 }
 
 type End<B> = fn(&Fixture<B>, u64);
@@ -113,16 +113,25 @@ pub fn the_table_goes_though_each_panics<B: Backend>(setup: Setup) {
     });
 }
 
-/// So do those that are let go, one by one, for new ones.
+/// So do those that have made room, one by one, for new ones: with the reap that hands them over, and with the table.
 pub fn what_made_room_goes_though_each_panics<B: Backend>(setup: Setup) {
-    with_fragile::<B>(setup, |table, flows| {
-        for key in 0..flows {
-            let made_room = table.insert(table.flow(5_000 + key), at(60)).expect("one is due").made_room;
-            made_room.into_iter().for_each(|ended| assert!(survive(|| drop(ended)).is_none()));
-        }
-        reap_to_rest(&table, flows);
-        assert_eq!(table.ledger().dropped() as u64, flows);
-    });
+    for with_the_table in [false, true] {
+        with_fragile::<B>(setup, |table, flows| {
+            for key in 0..flows {
+                let inserted = table.insert(table.flow(5_000 + key), at(60)).expect("one is due");
+                assert_eq!(inserted.replaced, None);
+            }
+            assert_eq!((table.stats().dying as u64, table.ledger().dropped()), (flows, 0));
+            let ledger = table.ledger().clone();
+            if with_the_table {
+                assert!(survive(|| table.close()).is_none(), "a panic comes out");
+                assert_eq!(ledger.faults(), [""; 0]);
+            } else {
+                reap_to_rest(&table, flows);
+                assert_eq!(ledger.dropped() as u64, flows);
+            }
+        });
+    }
 }
 
 /// While another thread lets go of a flow, an operation that looks at it may find itself holding it last. The
@@ -176,7 +185,8 @@ fn meetings<B: Backend>() -> [(&'static str, Meet<B>); 9] {
         ("insert in conflict", |table, _, new| drop(table.insert(new(1, 103), at(60)))),
         ("insert_if_absent", |table, _, new| drop(table.insert_if_absent(new(2, 101), at(60)))),
         ("get_or_insert_with", |table, _, new| {
-            drop(table.get_or_insert_with(&1.into(), at(60), || new(101, 1)));
+            let made = new(1, 101).into_parts();
+            drop(table.get_or_insert_with(table.spec(1).reply(101.into()), at(60), || made.value));
         }),
         ("reinsert", |table, detached, _| drop(table.reinsert(detached, at(60)))),
         ("remove", |table, _, _| drop((table.remove(&1.into()), table.remove(&102.into())))),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, Budget, Burst, Flow, FlowRef, InsertError, NewFlow, ReinsertError, Table, Timestamp,
+    Budget, Burst, Flow, FlowRef, InsertError, NewFlow, ReinsertError, Status, Table, Timestamp,
 };
 
 use super::values::ends;
@@ -41,7 +41,7 @@ pub fn time_goes_anywhere<B: Backend>(setup: Setup) {
 }
 
 /// A flood of one-packet flows at capacity: each gets its refusal, and comes back in it; once something is due the flood
-/// is let in, and what made room is handed over, once.
+/// is let in, and what made room is handed over by the next reap, once.
 pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
     const CAPACITY: u64 = 50;
     let table = Fixture::<B>::exactly(setup, CAPACITY as usize);
@@ -51,7 +51,7 @@ pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
         let now = at(key % 60);
         let refused = match key % 2 {
             0 => table.insert(table.flow(key), now).map(drop),
-            _ => table.get_or_insert_with(&key.into(), now, || table.pair(1_000 + key, key)).map(drop),
+            _ => table.get_or_insert_with(table.spec(key).reply((1_000 + key).into()), now, || table.value()).map(drop),
         };
         match refused {
             Err(InsertError::Full { flow, .. }) => assert_eq!(flow.value().serial() as u64, key),
@@ -60,22 +60,20 @@ pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
     }
     assert_eq!((table.len() as u64, table.stats().refusals), (CAPACITY, 9 * CAPACITY));
     assert!((0..CAPACITY).all(|key| table.is_live(key, at(59))), "a live flow was evicted");
-    let mut handed_over = Vec::new();
     let (mut let_in, mut refused) = (0, 0);
     for key in flood {
         match table.insert(table.flow(key), at(60)) {
-            Ok(inserted) => {
-                handed_over.extend(inserted.made_room.iter().map(|ended| ended.flow.value().serial()));
-                let_in += 1;
-            }
+            Ok(_) => let_in += 1,
             Err(InsertError::Full { .. }) => refused += 1,
             Err(other) => panic!("{other:?}"),
         }
         assert!(table.len() as u64 <= CAPACITY);
     }
+    assert_eq!((let_in, refused, table.stats().dying as u64), (CAPACITY, 8 * CAPACITY, CAPACITY));
+    let mut handed_over = Vec::new();
+    table.reap_with(at(60), Budget::UNLIMITED, |ended| handed_over.push(ended.flow.value().serial()));
     handed_over.sort_unstable();
     assert!(handed_over.into_iter().eq(0..CAPACITY as usize), "each flow of the first wave is handed over once");
-    assert_eq!((let_in, refused), (CAPACITY, 8 * CAPACITY));
 }
 
 /// The limit is zero, raised to one, and lowered to zero while the table is full and what it holds is due.
@@ -91,9 +89,8 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     table.set_capacity(1);
     let first = table.put(1, at(0));
     assert!(is_refused(2, at(59), 1));
-    let second = table.insert(table.flow(2), at(60)).expect("the first flow is due");
-    assert!(second.made_room.iter().map(|ended| &ended.flow).eq([&first]));
-    drop(second);
+    drop(table.insert(table.flow(2), at(60)).expect("the first flow is due"));
+    assert_eq!((first.status(), table.len(), table.stats().dying), (Status::Expired, 1, 1));
 
     table.set_capacity(4);
     (3..6).for_each(|key| drop(table.put(key, at(60))));
@@ -102,9 +99,10 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     assert_eq!(table.reinsert(&first, at(60)), Err(ReinsertError::Full { capacity: 0 }));
     assert!(table.insert(table.flow(3), at(60)).expect("replacing needs no room").replaced.is_some());
     assert!(table.remove(&4.into()).is_some());
-    assert_eq!((table.capacity(), table.len()), (0, 3));
+    assert_eq!((table.capacity(), table.len(), table.stats().dying), (0, 3, 1));
     assert!(is_refused(9, at(120), 0), "what is due is less than what is too much");
-    assert_eq!(table.reap_all(at(120)).expired, 3, "a refused insertion let something go");
+    assert_eq!((table.len(), table.stats().dying), (3, 1), "with a limit of zero, nothing may die");
+    assert_eq!(table.reap_all(at(120)).expired, 4, "a refused insertion let something go");
     assert!(is_refused(9, at(120), 0));
 
     table.set_capacity(usize::MAX);
@@ -125,7 +123,7 @@ pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
                     continue;
                 }
                 match table.insert(table.flow(key), at(0)) {
-                    Ok(inserted) => assert!(inserted.made_room.is_empty(), "round {round}: nothing is due"),
+                    Ok(inserted) => drop(inserted),
                     Err(InsertError::Full { capacity, .. }) => assert!(capacity <= MOST),
                     Err(other) => panic!("{other:?}"),
                 }
@@ -152,7 +150,8 @@ fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
         assert!(table.burst(now).get(&8.into()).is_none());
         drop(table.insert(table.flow(1), now).expect("there is room"));
         drop(table.insert_if_absent(table.pair(4, 5), now).expect("there is room"));
-        drop(table.get_or_insert_with(&6.into(), now, || table.pair(7, 6)).expect("there is room"));
+        let spec = table.spec(6).reply(7.into());
+        drop(table.get_or_insert_with(spec, now, || table.value()).expect("there is room"));
         let _ = table.find(4, now).map(|flow| (flow.cancel(), table.remove_flow(&flow)));
         table.for_each(|flow| assert!(table.set_deadline(flow, now + TIMEOUT).is_ok()));
         table.reap_all(now);
@@ -185,9 +184,9 @@ pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
         ("make", |table, pause| {
             let make = || {
                 pause();
-                table.flow(8)
+                table.value()
             };
-            drop(table.get_or_insert_with(&8.into(), at(0), make).expect("there is room"));
+            drop(table.get_or_insert_with(table.spec(8), at(0), make).expect("there is room"));
         }),
         ("visit", |table, pause| table.for_each(|_| pause())),
         ("keep", |table, pause| {
@@ -253,11 +252,12 @@ pub fn callbacks_may_nest<B: Backend>(setup: Setup) {
     });
     assert_eq!((removed, table.len()), (19, 1));
 
-    let make = || match table.get_or_insert_with(&500.into(), at(60), || table.flow(500)).expect("there is room") {
-        Admission::Inserted(_) => table.flow(500),
-        Admission::Existing { .. } => panic!("there was nothing"),
+    let make = || {
+        let inner = table.get_or_insert_with(table.spec(500), at(60), || table.value()).expect("there is room");
+        assert!(inner.is_inserted(), "there was nothing");
+        table.value()
     };
-    let outer = table.get_or_insert_with(&500.into(), at(60), make).expect("there is room");
+    let outer = table.get_or_insert_with(table.spec(500), at(60), make).expect("there is room");
     assert!(!outer.is_inserted(), "the inner call came first");
 }
 

@@ -1,8 +1,8 @@
 use std::cell::Cell;
 
-use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, InsertError, Status, Table};
+use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, OnExpiry, Status, Table};
 
-use crate::fixture::{Fixture, TestKey, at, race, rounds};
+use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
 /// `insert` replaces the live flow under its key: the new one is found, the old one is detached and returned.
@@ -15,7 +15,6 @@ pub fn replaces_the_live_flow<B: Backend>(setup: Setup) {
     assert_ne!(inserted.flow, old);
     assert_eq!((inserted.flow.status(), inserted.flow.deadline()), (Status::Active, at(61)));
     assert_eq!((old.status(), old.refresh(at(1))), (Status::Detached, false));
-    assert!(inserted.made_room.is_empty());
     assert_eq!((table.len(), table.stats().inserts, table.stats().ended.replaced), (1, 2, 1));
 }
 
@@ -83,7 +82,7 @@ pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
         // The latest first: whatever had to go elsewhere is asked for while there is still room where it belongs.
         for key in (0..FLOWS).rev() {
             let inserted = match table.insert_if_absent(table.flow(key), at(0)).expect("there is room") {
-                Admission::Inserted(inserted) => inserted.replaced.is_none(),
+                Admission::Inserted(flow) => flow.status() == Status::Active,
                 Admission::Existing { .. } => false,
             };
             assert_eq!(inserted, key % round == 0, "round {round}: {key}");
@@ -142,7 +141,7 @@ pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
             if thread % 2 == 0 {
                 table.insert_if_absent(table.flow(1), now)
             } else {
-                table.get_or_insert_with(&1.into(), now, || table.flow(1))
+                table.get_or_insert_with(table.spec(1), now, || table.value())
             }
         });
         let admissions: Vec<_> = admissions.into_iter().map(|one| one.expect("there is room")).collect();
@@ -155,30 +154,37 @@ pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
     }
 }
 
-/// `get_or_insert_with` finds what is live without making anything, and makes exactly one flow on a miss.
+/// `get_or_insert_with` finds what is live without making anything, and makes exactly one value on a miss.
 pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let made = Cell::new(0);
-    let get = |key: u64, now| {
+    let get = |key: u64, reply: u64, now| {
         let make = || {
             made.set(made.get() + 1);
-            table.pair(1, 2)
+            table.value()
         };
-        table.get_or_insert_with(&key.into(), now, make).expect("there is room")
+        table.get_or_insert_with(table.spec(key).reply(reply.into()), now, make).expect("there is room")
     };
-    let first = get(1, at(0));
+    let first = get(1, 2, at(0));
     assert!(first.is_inserted() && made.get() == 1);
-    for (key, direction) in [(1, Direction::Forward), (2, Direction::Reply)] {
-        let Admission::Existing { holder, key: matched, rejected } = get(key, at(59)) else {
+    for (key, reply, direction) in [(1, 2, Direction::Forward), (2, 1, Direction::Reply), (2, 9, Direction::Reply)] {
+        let Admission::Existing { holder, key: matched, rejected } = get(key, reply, at(59)) else {
             panic!("it is there")
         };
-        assert_eq!((&holder, holder.direction(), matched), (first.flow(), direction, direction));
+        assert_eq!((&holder, holder.direction(), matched), (first.flow(), direction, Direction::Forward));
         assert!(rejected.is_none());
     }
     assert_eq!(made.get(), 1, "nothing is made on a hit");
-    let second = get(2, at(60));
+    match get(9, 1, at(59)) {
+        Admission::Existing { holder, key, rejected } => {
+            assert_eq!((&holder, key, made.get()), (first.flow(), Direction::Reply, 2), "a miss by the forward key");
+            assert!(rejected.is_some());
+        }
+        Admission::Inserted(_) => panic!("the reply key is taken"),
+    }
+    let second = get(2, 1, at(60));
     assert!(second.is_inserted() && second.flow() != first.flow(), "the first flow is held, but not live");
-    assert_eq!((made.get(), second.flow().deadline()), (2, at(120)));
+    assert_eq!((made.get(), second.flow().deadline()), (3, at(120)));
 }
 
 /// `make` may use the table, even insert the very key: then that flow is found, and the one made given back.
@@ -192,24 +198,24 @@ pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
             inner.get_or_insert(flow);
         }
         assert_eq!(table.retain(|flow| *flow.key() != 33.into()), 1);
-        table.flow(1)
+        table.value()
     };
-    let admission = table.get_or_insert_with(&1.into(), at(0), make).expect("there is room");
+    let admission = table.get_or_insert_with(table.spec(1), at(0), make).expect("there is room");
     let Admission::Existing { holder, rejected, .. } = admission else { panic!("`make` inserted the key") };
     assert_eq!(Some(holder), inner);
     assert!(rejected.is_some());
 }
 
-/// A made flow without the key that was looked up is refused: every flow stands under its own keys.
+/// What `get_or_insert_with` installs stands under the keys that were given, with all that was given besides, and the value made.
 pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
-    match table.get_or_insert_with(&1.into(), at(0), || table.pair(2, 3)) {
-        Err(InsertError::KeyMismatch { flow }) => assert_eq!(*flow.key(), 2.into()),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!((table.len(), table.stats().inserts), (0, 0));
-    assert!(table.find(1, at(0)).is_none() && table.find(2, at(0)).is_none());
-    let admission = table.get_or_insert_with(&3.into(), at(0), || table.pair(2, 3)).expect("it has the key");
-    assert_eq!((admission.flow().key(), admission.flow().reply_key()), (&2.into(), Some(&3.into())));
+    let spec = table.spec(2).reply(3.into()).timeout(secs(7)).on_expiry(OnExpiry::Remove);
+    let admission = table.get_or_insert_with(spec, at(0), || table.value()).expect("there is room");
+    assert!(admission.is_inserted());
+    let flow = admission.into_flow();
+    assert_eq!((flow.key(), flow.reply_key(), flow.value().serial()), (&2.into(), Some(&3.into()), 0));
+    assert_eq!((flow.deadline(), flow.timeout(), flow.on_expiry()), (at(7), secs(7), OnExpiry::Remove));
+    assert_eq!(table.find(2, at(0)).map(|flow| flow.direction()), Some(Direction::Forward));
     assert_eq!(table.find(3, at(0)).map(|flow| flow.direction()), Some(Direction::Reply));
+    assert_eq!((table.len(), table.stats().inserts), (1, 1));
 }

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod concurrency;
 pub mod deadline;
 pub mod drops;
+pub mod dying;
 pub mod early_end;
 pub mod export;
 pub mod handles;

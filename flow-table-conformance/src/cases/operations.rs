@@ -45,7 +45,7 @@ pub fn check<B: Backend>(table: &Fixture<B>, after: &str) {
     }
     assert!(table.insert(table.flow(key(600)), at(0)).is_err(), "{after}: the limit is gone");
     assert_eq!(table.reap_all(at(1_000)).expired, CAPACITY, "{after}: a flow cannot be reaped");
-    assert_eq!((table.len(), table.stats().dead_slots), (0, 0), "{after}");
+    assert_eq!((table.len(), table.stats().dying), (0, 0), "{after}");
 }
 
 /// An operation on a table as [`prepare`] makes it, with its detached flow. Callbacks are observed.
@@ -102,9 +102,9 @@ fn insertions<B: Backend>() -> Vec<(&'static str, Act<B>)> {
         }),
         ("insert_if_absent", |table, _| drop(table.insert_if_absent(table.pair(key(9), key(2)), at(0)))),
         ("get_or_insert_with", |table, _| {
-            drop(table.get_or_insert_with(&key(9), at(0), || {
+            drop(table.get_or_insert_with(table.spec(key(9)).reply(key(109)), at(0), || {
                 called();
-                table.pair(key(109), key(9))
+                table.value()
             }));
         }),
         ("reinsert", |table, detached| drop(table.reinsert(detached, at(0)))),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use flow_table_api::{
-    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, InsertError, Status, Table, Timeout, Timestamp,
+    Budget, Burst, Direction, Ended, Flow, FlowRef, InsertError, Status, Table, Timeout, Timestamp,
 };
 
 use crate::fixture::{Dice, Fixture, TestKey, at, race, rounds, secs};
@@ -33,9 +33,7 @@ pub fn everything_at_once_with_reinsertion_adds_up<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, CAPACITY);
     let shared = Shared { puts_back: true, ..Shared::default() };
     all_at_once(&table, &shared, |flow, now| {
-        if let Ok(inserted) = table.reinsert(flow, now) {
-            inserted.made_room.into_iter().for_each(|ended| shared.hand_over(ended));
-        }
+        drop(table.reinsert(flow, now));
     });
     let (stats, handed_over) = (table.stats(), shared.handed_over());
     assert!(stats.inserts > table.ledger().made() as u64 / 2, "some found room");
@@ -82,7 +80,7 @@ fn all_at_once<B: Backend>(table: &Fixture<B>, shared: &Shared, let_go: impl Fn(
     let stats = table.stats();
     assert_eq!(stats.flows, 0, "{stats:?}");
     if !shared.forgets {
-        assert_eq!((stats.dead_slots, stats.waiting), (0, 0), "{stats:?}");
+        assert_eq!((stats.dying, stats.waiting), (0, 0), "{stats:?}");
         assert_eq!(table.ledger().dropped(), table.ledger().made());
     }
 }
@@ -119,21 +117,14 @@ impl Shared {
 fn act<B: Backend>(table: &Fixture<B>, shared: &Shared, dice: &mut Dice, held: &mut Vec<TestRef<B>>) {
     let now = shared.now();
     let key = dice.below(6) as u64;
-    let new = || table.pair(key, 10 + key).timeout(secs(5));
+    let spec = table.spec(key).reply((10 + key).into()).timeout(secs(5));
     match dice.below(12) {
-        0 | 1 => match table.insert(new(), now) {
-            Ok(inserted) => {
-                inserted.made_room.into_iter().for_each(|ended| shared.hand_over(ended));
-                held.push(inserted.flow);
-            }
+        0 | 1 => match table.insert(spec.value(table.value()), now) {
+            Ok(inserted) => held.push(inserted.flow),
             Err(InsertError::Full { capacity, .. }) => assert_eq!(capacity, CAPACITY),
             Err(other) => panic!("{other:?}"),
         },
-        2 | 3 => match table.get_or_insert_with(&(10 + key).into(), now, new) {
-            Ok(Admission::Inserted(inserted)) => {
-                inserted.made_room.into_iter().for_each(|ended| shared.hand_over(ended));
-                held.push(inserted.flow);
-            }
+        2 | 3 => match table.get_or_insert_with(spec, now, || table.value()) {
             Ok(found) => held.push(found.into_flow()),
             Err(InsertError::Full { capacity, .. }) => assert_eq!(capacity, CAPACITY),
             Err(other) => panic!("{other:?}"),

@@ -109,9 +109,9 @@ impl<'t, B: Backend> Player<'t, B> {
                 let flow = self.spec(draft);
                 self.act(Op::InsertIfAbsent { flow, now });
             }
-            Step::GetOrInsertWith(key, draft) => {
+            Step::GetOrInsertWith(draft) => {
                 let flow = self.spec(draft);
-                self.act(Op::GetOrInsertWith { key: *key, flow, now });
+                self.act(Op::GetOrInsertWith { flow, now });
             }
             Step::Remove(key) => self.act(Op::Remove { key: *key }),
             Step::Reap { budget, local, .. } => {

@@ -32,10 +32,8 @@ impl Groups {
         let mut groups = Self { parents: BTreeMap::new(), keys: BTreeMap::new() };
         for event in events {
             match event.op {
-                Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } => groups.add(&flow),
-                Op::GetOrInsertWith { key, flow, .. } => {
+                Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => {
                     groups.add(&flow);
-                    groups.join(key, flow.key);
                 }
                 _ => {}
             }
@@ -97,9 +95,9 @@ pub fn parts(history: &History) -> BTreeMap<u64, Vec<Timed>> {
                     }
                 }
             }
-            (Op::GetOrInsertWith { key, flow, now }, seen) if !is_hit(seen) => {
+            (Op::GetOrInsertWith { flow, now }, seen) if !is_hit(seen) => {
                 // A miss, which need not be one any more when the flow is inserted.
-                add(groups.of_key(key), Moment::Whole(Op::InsertIfAbsent { flow, now }, seen.clone()), false);
+                add(groups.of_key(flow.key), Moment::Whole(Op::InsertIfAbsent { flow, now }, seen.clone()), false);
             }
             (Op::Reap { now, .. }, Outcome::Reaped { ended, .. }) => {
                 for &end in ended {
@@ -187,8 +185,8 @@ fn left_alone(history: &History, event: &Event, ended: &[End]) -> Vec<FlowId> {
 
 const fn key_of(op: &Op) -> Option<u64> {
     match *op {
-        Op::Lookup { key, .. } | Op::Remove { key } | Op::GetOrInsertWith { key, .. } => Some(key),
-        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } => Some(flow.key),
+        Op::Lookup { key, .. } | Op::Remove { key } => Some(key),
+        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => Some(flow.key),
         _ => None,
     }
 }

@@ -141,10 +141,7 @@ impl Profile {
         match dice.below(40) {
             0..5 => Step::Insert(self.draft(keys, dice)),
             5..8 => Step::InsertIfAbsent(self.draft(keys, dice)),
-            8..11 => {
-                let draft = self.draft(keys, dice);
-                Step::GetOrInsertWith(draft.key, draft)
-            }
+            8..11 => Step::GetOrInsertWith(self.draft(keys, dice)),
             11..14 => Step::Reinsert(pick),
             14..16 => Step::Remove(key),
             16..18 => Step::RemoveFlow(pick),

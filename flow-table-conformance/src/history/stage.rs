@@ -66,7 +66,7 @@ impl<B: Backend> Stage<B> {
         // What an empty table still keeps, though nobody holds it, has leaked.
         table.reap(Timestamp::MAX, Budget::UNLIMITED);
         let rest = table.stats();
-        assert_eq!((rest.flows, rest.dead_slots, rest.waiting), (0, 0, 0), "after a history, at rest: {rest:?}");
+        assert_eq!((rest.flows, rest.dying, rest.waiting), (0, 0, 0), "after a history, at rest: {rest:?}");
         let faults = self.ledger.faults();
         assert!(faults.is_empty(), "after a history, in an empty table: {}", faults.join(", "));
         History { events, end }

@@ -22,7 +22,7 @@ const fn new(replaced: Option<usize>) -> Outcome {
         Some(id) => Some(FlowId(id)),
         None => None,
     };
-    Outcome::Inserted(Ok(Admitted::New { replaced, made_room: Vec::new() }))
+    Outcome::Inserted(Ok(Admitted::New { replaced }))
 }
 
 fn existing(id: usize, rejected: bool) -> Outcome {
@@ -96,10 +96,11 @@ fn history(did: &[(Did, usize, usize)], left: &[usize]) -> History {
         count(|event| matches!((event.op, &event.seen), (Op::Cancel { .. }, Outcome::Granted(true))));
     ended.removed = count(|event| matches!(event.seen, Outcome::Removed(Some(_))));
     ended.replaced =
-        count(|event| matches!(event.seen, Outcome::Inserted(Ok(Admitted::New { replaced: Some(_), .. }))));
+        count(|event| matches!(event.seen, Outcome::Inserted(Ok(Admitted::New { replaced: Some(_) }))));
     ended.expired = inserts.saturating_sub(ended.total());
     let end = View {
         len: 0,
+        dying: 0,
         inserts,
         refusals: 0,
         ended,
@@ -151,7 +152,7 @@ fn one_insertion_wins() {
 #[test]
 fn a_miss_may_have_passed_by_the_time_of_the_insertion() {
     let flow = spec(1, 1, None);
-    let late = (Op::GetOrInsertWith { key: 1, flow, now: at(0) }, existing(0, true));
+    let late = (Op::GetOrInsertWith { flow, now: at(0) }, existing(0, true));
     assert!(is_explained(&[(late.clone(), 0, 3), (insert(0, 1, None), 1, 2)], &[0]));
     assert!(!is_explained(&[(late, 0, 1), (insert(0, 1, None), 2, 3)], &[0]));
 }

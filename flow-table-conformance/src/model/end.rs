@@ -1,4 +1,4 @@
-use flow_table_api::{OnExpiry, Status, Timestamp};
+use flow_table_api::{OnExpiry, Status};
 
 use super::{FlowId, Model, Outcome, Worlds, one};
 
@@ -9,7 +9,7 @@ impl Model {
                 Outcome::Granted(true),
                 self.with(|world| {
                     let entry = world.entry(flow);
-                    entry.status = Status::Cancelled;
+                    entry.end(Status::Cancelled);
                     entry.linked = false;
                     entry.waiting = true;
                     world.ended.cancelled += 1;
@@ -42,9 +42,7 @@ impl Model {
     /// Takes an active flow out.
     pub(super) fn detach(&mut self, flow: FlowId) {
         let entry = self.entry(flow);
-        entry.status = Status::Detached;
-        // As `StateWord::deadline` says.
-        entry.deadline = entry.deadline.max(Timestamp::from_nanos(1));
+        entry.end(Status::Detached);
         entry.linked = false;
         self.ended.removed += 1;
         self.let_go(flow);

@@ -1,6 +1,6 @@
 use flow_table_api::{Direction, Status, Timeout, Timestamp};
 
-use super::{Admitted, End, Entry, FlowId, Model, Outcome, Refusal, Spec, Worlds, one};
+use super::{Admitted, Entry, FlowId, Model, Outcome, Refusal, Spec, Worlds, one};
 
 /// The flow that has a key of the new one: which, by which of its own keys, and which of the new one's.
 #[derive(Clone, Copy)]
@@ -18,11 +18,11 @@ impl Holder {
 }
 
 impl Model {
-    pub(super) fn insert(&self, spec: &Spec, now: Timestamp, replace: bool, seen: &Outcome) -> Worlds {
+    pub(super) fn insert(&self, spec: &Spec, now: Timestamp, replace: bool) -> Worlds {
         if spec.reply == Some(spec.key) {
             return one(refused(Refusal::IdenticalKeys), self.clone());
         }
-        if let Some(worlds) = self.switched(spec, now, seen) {
+        if let Some(worlds) = self.switched(spec, now) {
             return worlds;
         }
         let holders = self.holders(spec.key, spec.reply);
@@ -37,8 +37,8 @@ impl Model {
             };
             return self.given(holder).refusing(&outcome, &holders, now);
         }
-        let needs_room = replaced.is_none() && self.len() >= self.capacity;
-        self.admit(needs_room, &holders, now, seen, |world| {
+        let needs_room = replaced.is_none() && self.may_be_full();
+        self.admit(needs_room, &holders, now, |world| {
             if let Some(old) = replaced {
                 world.replace(old);
             }
@@ -60,20 +60,17 @@ impl Model {
         self.flows.insert(spec.id, new_entry(spec, now));
     }
 
-    pub(super) fn get_or_insert(&self, key: u64, spec: &Spec, now: Timestamp, seen: &Outcome) -> Worlds {
-        let met = self.under(key);
+    pub(super) fn get_or_insert(&self, spec: &Spec, now: Timestamp) -> Worlds {
+        let met = self.under(spec.key);
         if let Some((holder, direction)) = met.filter(|(flow, _)| self.flows[flow].is_live(now)) {
-            let existing = Admitted::Existing { holder, direction, key: direction, rejected: false };
+            let existing = Admitted::Existing { holder, direction, key: Direction::Forward, rejected: false };
             return one(Outcome::Inserted(Ok(existing)), self.given(holder));
         }
         let worlds = self.after_meeting(met.map(|(flow, _)| flow), now).into_iter();
-        if spec.key != key && spec.reply != Some(key) {
-            return worlds.map(|world| (refused(Refusal::KeyMismatch), world)).collect();
-        }
-        worlds.flat_map(|world| world.insert(spec, now, false, seen)).collect()
+        worlds.flat_map(|world| world.insert(spec, now, false)).collect()
     }
 
-    pub(super) fn reinsert(&self, flow: FlowId, now: Timestamp, seen: &Outcome) -> Worlds {
+    pub(super) fn reinsert(&self, flow: FlowId, now: Timestamp) -> Worlds {
         let entry = self.flows[&flow];
         match entry.status {
             Status::Cancelled => return one(refused(Refusal::Cancelled), self.clone()),
@@ -81,7 +78,7 @@ impl Model {
             Status::Active => {
                 // Due, though nobody has noticed: the table may notice now, or call it active.
                 let mut worlds = one(refused(Refusal::Active), self.clone());
-                worlds.extend(self.with(|world| world.expire_if_due(flow, now)).reinsert(flow, now, seen));
+                worlds.extend(self.with(|world| world.expire_if_due(flow, now)).reinsert(flow, now));
                 return worlds;
             }
             Status::Detached | Status::Expired => {}
@@ -94,17 +91,38 @@ impl Model {
             let outcome = refused(Refusal::Conflict { holder, direction, key });
             return self.given(holder).refusing(&outcome, &holders, now);
         }
-        // One that waits for a reap has its place.
-        let needs_room = !entry.waiting && self.len() >= self.capacity;
-        self.admit(needs_room, &holders, now, seen, |world| {
+        let back = |world: &mut Self| {
             let entry = world.entry(flow);
             entry.status = Status::Active;
             entry.deadline = now + entry.timeout;
             entry.linked = true;
             entry.waiting = false;
+            entry.may_be_dying = false;
             entry.handles += 1;
             None
-        })
+        };
+        // One that waits for a reap has its place, unless it has given that up.
+        let mut worlds = Vec::new();
+        if !entry.waiting {
+            worlds.extend(self.admit(self.may_be_full(), &holders, now, back));
+        }
+        if self.may_have_place(flow) {
+            worlds.extend(self.admit(self.is_crowded, &holders, now, back));
+        }
+        if entry.may_be_dying {
+            let taken = self.with(|world| world.take_off(flow));
+            let mut outcomes = taken.admit(taken.len() >= self.capacity, &holders, now, back);
+            if self.dying >= self.capacity && taken.len() >= self.capacity {
+                // It may count among those that die until it is back.
+                let full = refused(Refusal::Full { capacity: self.capacity });
+                outcomes.push((full, taken.with(|world| world.refusals += 1)));
+            }
+            worlds.extend(outcomes.into_iter().map(|(outcome, world)| {
+                let after = if outcome.is_full() { world.with(|world| world.put_on(flow)) } else { world };
+                (outcome, after)
+            }));
+        }
+        worlds
     }
 
     /// The insertion, unless it needs room and there is none.
@@ -113,27 +131,12 @@ impl Model {
         needs_room: bool,
         holders: &[Holder],
         now: Timestamp,
-        seen: &Outcome,
         install: impl Fn(&mut Self) -> Option<FlowId>,
     ) -> Worlds {
-        let mut worlds = Vec::new();
-        let mut made_room: &[End] = &[];
-        if needs_room {
-            // With more flows than the limit allows, room for one may be more than the table is ready to make.
-            if self.len() > self.capacity || !self.flows.values().any(|entry| entry.is_due(now)) {
-                // What it looked at in vain, it may have expired.
-                let full = refused(Refusal::Full { capacity: self.capacity });
-                let due = self.flows.iter().filter(|(_, entry)| entry.is_due(now)).map(|(&flow, _)| flow);
-                let after = self.with(|world| world.refusals += 1).after_meeting(due, now);
-                worlds = after.into_iter().map(|world| (full.clone(), world)).collect();
-            }
-            let Outcome::Inserted(Ok(Admitted::New { made_room: chosen, .. })) = seen else { return worlds };
-            if !self.may_hand_over(chosen, now) || self.len() >= self.capacity + chosen.len() {
-                return worlds;
-            }
-            made_room = chosen;
-        }
-        for mut world in self.hand_over(made_room, now) {
+        let full = refused(Refusal::Full { capacity: self.capacity });
+        let (roomy, refusing) = if needs_room { self.make_room(now) } else { (vec![self.clone()], Vec::new()) };
+        let mut worlds: Worlds = refusing.into_iter().map(|world| (full.clone(), world)).collect();
+        for mut world in roomy {
             for holder in holders {
                 world.expire_if_due(holder.flow, now);
             }
@@ -143,8 +146,7 @@ impl Model {
                 world.entry(holder.flow).linked = false;
                 world.let_go(holder.flow);
             }
-            let admitted = Admitted::New { replaced, made_room: made_room.to_vec() };
-            worlds.push((Outcome::Inserted(Ok(admitted)), world));
+            worlds.push((Outcome::Inserted(Ok(Admitted::New { replaced })), world));
         }
         worlds
     }
@@ -196,6 +198,7 @@ fn new_entry(spec: &Spec, now: Timestamp) -> Entry {
         deadline: now + timeout,
         linked: true,
         waiting: false,
+        may_be_dying: false,
         handles: 1,
     }
 }

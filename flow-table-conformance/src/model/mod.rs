@@ -1,11 +1,13 @@
 //! The sequential reference model: what a table does, in the simplest terms, without a hash, a lock or a queue.
 //!
-//! The contract leaves a table some choices: which flows a limited reap takes, which one makes room, when a dead
-//! slot is cleared. So the model is not a function but a relation: [`Model::step`] takes an [operation](Op) and
-//! the [outcome](Outcome) that was seen, and gives every state in which a correct table may be after it; none if
-//! no correct table could have given that outcome. Whoever follows a table keeps all of them, as the property
-//! tests of the suite do; a checker of concurrent histories searches for an order of operations along which some
-//! state is left.
+//! The contract leaves a table some choices: which flows a limited reap takes, which one gives up its place to make room,
+//! whether a look-up hides a flow that it did not find. So the model is not a function but a relation: [`Model::step`] takes an
+//! [operation](Op) and the [outcome](Outcome) that was seen, and returns every state in which a correct table may be after it;
+//! none if no correct table could have given that outcome. Whoever follows a table keeps all of them, as the property tests of
+//! the suite do; a checker of concurrent histories searches for an order of operations along which some state is left.
+//!
+//! Which flows are dying cannot be seen until one is put back. So a state says how many are, and which flows may be among
+//! them; what cannot be told apart is one state.
 
 mod end;
 mod insert;
@@ -13,6 +15,7 @@ mod lookup;
 mod moment;
 mod op;
 mod reap;
+mod room;
 mod switch;
 mod view;
 
@@ -41,6 +44,8 @@ struct Entry {
     linked: bool,
     /// It has ended, and waits for a reap.
     waiting: bool,
+    /// It waited when room was made last: it may be the one that gave up its place.
+    may_be_dying: bool,
     /// References other than the table's own.
     handles: usize,
 }
@@ -53,6 +58,12 @@ impl Entry {
     /// To be let go by a reap at `now`.
     fn is_due(&self, now: Timestamp) -> bool {
         self.waiting || self.status == Status::Active && now >= self.deadline
+    }
+
+    /// It ends, with its last deadline, which is at least a nanosecond.
+    fn end(&mut self, status: Status) {
+        self.status = status;
+        self.deadline = self.deadline.max(Timestamp::from_nanos(1));
     }
 
     /// The table or a handle keeps its value alive.
@@ -74,6 +85,10 @@ impl Entry {
 pub struct Model {
     flows: BTreeMap<FlowId, Entry>,
     capacity: usize,
+    /// Flows of which the model knows nothing take places as well: any insertion that needs room may be refused.
+    is_crowded: bool,
+    /// Flows among those that wait for a reap that have given up their places.
+    dying: usize,
     inserts: u64,
     refusals: u64,
     ended: EndCounts,
@@ -101,6 +116,8 @@ impl Model {
         Self {
             flows: BTreeMap::new(),
             capacity,
+            is_crowded: false,
+            dying: 0,
             inserts: 0,
             refusals: 0,
             ended: Stats::new().ended,
@@ -110,12 +127,18 @@ impl Model {
         }
     }
 
+    /// An empty table in which any number of other flows come and go, of which the model is not told.
+    pub fn in_a_crowd() -> Self {
+        Self { is_crowded: true, ..Self::new(usize::MAX) }
+    }
+
     /// The states that a correct table may be in after `op` gave `seen`.
     pub fn step(&self, op: &Op, seen: &Outcome) -> Vec<Self> {
         if self.waits(op) {
             return Vec::new();
         }
-        let matching = self.worlds(op, seen).into_iter().filter(|(outcome, _)| outcome == seen);
+        let agrees = |outcome: &Outcome| outcome == seen || self.is_crowded && outcome.is_full() && seen.is_full();
+        let matching = self.worlds(op, seen).into_iter().filter(|(outcome, _)| agrees(outcome));
         matching.map(|(_, after)| after).collect()
     }
 
@@ -124,18 +147,18 @@ impl Model {
         self.worlds(op, seen).into_iter().map(|(outcome, _)| outcome).collect()
     }
 
-    /// Every outcome that `op` may have, with the state after it. Where the table chooses flows to let go, its
-    /// choice is read from `seen`.
+    /// Every outcome that `op` may have, with the state after it. Which flows a reap lets go is read from
+    /// `seen`.
     fn worlds(&self, op: &Op, seen: &Outcome) -> Worlds {
         match *op {
             Op::Lookup { key, now } => self.lookup(key, now, |world, flow| world.entry(flow).handles += 1),
             Op::BurstGet { key, now } => self.lookup(key, now, |world, flow| {
                 world.bursts.last_mut().expect("a burst is open").insert(flow);
             }),
-            Op::Insert { flow, now } => self.insert(&flow, now, true, seen),
-            Op::InsertIfAbsent { flow, now } => self.insert(&flow, now, false, seen),
-            Op::GetOrInsertWith { key, flow, now } => self.get_or_insert(key, &flow, now, seen),
-            Op::Reinsert { flow, now } => self.reinsert(flow, now, seen),
+            Op::Insert { flow, now } => self.insert(&flow, now, true),
+            Op::InsertIfAbsent { flow, now } => self.insert(&flow, now, false),
+            Op::GetOrInsertWith { flow, now } => self.get_or_insert(&flow, now),
+            Op::Reinsert { flow, now } => self.reinsert(flow, now),
             Op::Refresh { flow, now } if self.flows[&flow].is_live(now) => {
                 let refreshed = |entry: &mut Entry| entry.deadline = entry.deadline.max(now + entry.timeout);
                 one(Outcome::Granted(true), self.with(|world| refreshed(world.entry(flow))))
@@ -214,7 +237,7 @@ impl Model {
     }
 
     fn len(&self) -> usize {
-        self.flows.values().filter(|entry| entry.status == Status::Active || entry.waiting).count()
+        self.flows.values().filter(|entry| entry.status == Status::Active || entry.waiting).count() - self.dying
     }
 
     fn is_borrowed(&self, flow: FlowId) -> bool {
@@ -225,7 +248,7 @@ impl Model {
     fn expire_if_due(&mut self, flow: FlowId, now: Timestamp) {
         let entry = self.entry(flow);
         if entry.status == Status::Active && now >= entry.deadline {
-            entry.status = Status::Expired;
+            entry.end(Status::Expired);
             entry.waiting = true;
             entry.linked = entry.on_expiry == OnExpiry::KeepWhileReferenced;
             self.ended.expired += 1;

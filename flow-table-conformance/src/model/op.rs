@@ -33,8 +33,8 @@ pub enum Op {
     Insert { flow: Spec, now: Timestamp },
     /// `insert_if_absent`.
     InsertIfAbsent { flow: Spec, now: Timestamp },
-    /// `get_or_insert_with`, whose closure would make `flow`.
-    GetOrInsertWith { key: u64, flow: Spec, now: Timestamp },
+    /// `get_or_insert_with`, whose closure would make the value of `flow`.
+    GetOrInsertWith { flow: Spec, now: Timestamp },
     /// `reinsert`.
     Reinsert { flow: FlowId, now: Timestamp },
     /// `refresh`.
@@ -93,6 +93,13 @@ pub enum Outcome {
     Visited(Vec<FlowId>),
 }
 
+impl Outcome {
+    /// Whether an insertion found no room.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Inserted(Err(Refusal::Full { .. })))
+    }
+}
+
 /// A flow found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
@@ -118,7 +125,7 @@ pub struct End {
 #[allow(missing_docs, reason = "the fields are those of `Inserted` and `Admission`")]
 pub enum Admitted {
     /// Installed.
-    New { replaced: Option<FlowId>, made_room: Vec<End> },
+    New { replaced: Option<FlowId> },
     /// Found a live flow instead. `direction` is the holder's, `key` the rejected flow's or the look-up's.
     Existing { holder: FlowId, direction: Direction, key: Direction, rejected: bool },
 }
@@ -130,7 +137,6 @@ pub enum Refusal {
     Full { capacity: usize },
     IdenticalKeys,
     Conflict { holder: FlowId, direction: Direction, key: Direction },
-    KeyMismatch,
     Active,
     Cancelled,
 }

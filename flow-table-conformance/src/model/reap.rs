@@ -38,9 +38,12 @@ impl Model {
         ended.iter().enumerate().all(|(index, end)| right(index, end))
     }
 
-    /// Lets these flows go, to somebody who keeps the handles.
+    /// Lets these flows go, to somebody who keeps the handles. How many of them were dying shows in what is left.
     pub(super) fn hand_over(&self, ended: &[End], now: Timestamp) -> Vec<Self> {
-        let mut worlds = vec![self.clone()];
+        let gone = ended.iter().filter(|end| self.flows[&end.flow].may_be_dying).count();
+        let least = (self.dying + gone).saturating_sub(self.candidates());
+        let without = |dying| self.with(|world| world.fewer_dying(dying));
+        let mut worlds: Vec<_> = (least..=gone.min(self.dying)).map(without).collect();
         for end in ended {
             worlds = worlds.iter().flat_map(|world| world.hand_over_one(end.flow, now)).collect();
         }
@@ -52,6 +55,7 @@ impl Model {
             world.expire_if_due(flow, now);
             let entry = world.entry(flow);
             entry.waiting = false;
+            entry.may_be_dying = false;
             entry.handles += 1;
         });
         if self.flows[&flow].handles > 0 || !found.flows[&flow].linked {

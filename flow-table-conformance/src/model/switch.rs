@@ -5,7 +5,7 @@
 
 use flow_table_api::{Status, Timestamp};
 
-use super::{FlowId, Model, Moment, Op, Outcome, Spec, Worlds};
+use super::{FlowId, Model, Moment, Op, Spec, Worlds};
 
 /// An insertion that has ended the flow that it replaces, and has not started its own yet. What both have a key in common for
 /// waits for it, so that this key has no gap.
@@ -73,7 +73,7 @@ impl Model {
     }
 
     /// The rest of an insertion that is on its way, if it is.
-    pub(super) fn switched(&self, spec: &Spec, now: Timestamp, seen: &Outcome) -> Option<Worlds> {
+    pub(super) fn switched(&self, spec: &Spec, now: Timestamp) -> Option<Worlds> {
         let Switch { old, .. } = *self.switching.get(&spec.id)?;
         let holders = self.holders(spec.key, spec.reply);
         if holders.iter().any(|holder| self.flows[&holder.flow].is_live(now)) {
@@ -81,7 +81,7 @@ impl Model {
         }
         let mut rest = self.clone();
         rest.switching.remove(&spec.id);
-        Some(rest.admit(false, &holders, now, seen, |world| {
+        Some(rest.admit(false, &holders, now, |world| {
             world.start(spec, now);
             Some(old)
         }))

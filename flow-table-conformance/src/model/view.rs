@@ -10,6 +10,8 @@ use super::{FlowId, Model};
 pub struct View {
     /// `len`.
     pub len: usize,
+    /// `stats().dying`.
+    pub dying: usize,
     /// `stats().inserts`.
     pub inserts: u64,
     /// `stats().refusals`.
@@ -31,10 +33,10 @@ impl Model {
     ///
     /// The contradiction, in words.
     pub fn agrees(&self, view: &View) -> Result<(), String> {
-        let counters = (self.len(), self.inserts, self.refusals, self.ended);
-        let seen = (view.len, view.inserts, view.refusals, view.ended);
+        let counters = (self.len(), self.dying, self.inserts, self.refusals, self.ended);
+        let seen = (view.len, view.dying, view.inserts, view.refusals, view.ended);
         if counters != seen {
-            return Err(format!("len, inserts, refusals, ends should be {counters:?}"));
+            return Err(format!("len, dying, inserts, refusals, ends should be {counters:?}"));
         }
         for (flow, seen) in &view.held {
             let entry = &self.flows[flow];
@@ -59,8 +61,7 @@ impl Model {
         let right = match (waiting, earliest) {
             (true, _) => next == Some(Timestamp::ZERO),
             (false, Some(earliest)) => next.is_some_and(|next| next <= earliest),
-            // A dead slot may wait.
-            (false, None) => next.is_none_or(|next| next == Timestamp::ZERO),
+            (false, None) => next.is_none(),
         };
         let why = || format!("next_deadline should follow from waiting {waiting}, earliest {earliest:?}");
         right.then_some(()).ok_or_else(why)

@@ -168,10 +168,6 @@ impl<'t, B: Backend> Driver<'t, B> {
         Disagreement(in_words(&self.way) + why)
     }
 
-    pub(super) const fn in_burst(&self) -> bool {
-        self.depth > 0
-    }
-
     pub(super) fn later(&self, nanos: i64) -> Timestamp {
         let by = Duration::from_nanos(nanos.unsigned_abs());
         if nanos < 0 { self.now.saturating_sub(by) } else { self.now + by }
@@ -182,7 +178,7 @@ impl<'t, B: Backend> Driver<'t, B> {
 fn at_rest<B: Backend>(table: &TestTable<B>, ledger: &Ledger) -> Result<(), String> {
     table.reap(Timestamp::MAX, Budget::UNLIMITED);
     let (rest, faults) = (table.stats(), ledger.faults());
-    let still = (rest.flows, rest.dead_slots, rest.waiting) == (0, 0, 0) && faults.is_empty();
+    let still = (rest.flows, rest.dying, rest.waiting) == (0, 0, 0) && faults.is_empty();
     still.then_some(()).ok_or_else(|| format!("at rest: {faults:?}, {rest:?}"))
 }
 

@@ -18,7 +18,7 @@ pub enum Step {
     LookupBatch(Vec<u64>),
     Insert(Draft),
     InsertIfAbsent(Draft),
-    GetOrInsertWith(u64, Draft),
+    GetOrInsertWith(Draft),
     Reinsert(usize),
     Refresh(usize),
     /// Nanoseconds from now, either way.
@@ -98,7 +98,7 @@ pub fn step(keys: [u64; 6]) -> impl Strategy<Value = Step> {
         2 => keys().prop_map(Step::LookupBatch),
         12 => draft().prop_map(Step::Insert),
         8 => draft().prop_map(Step::InsertIfAbsent),
-        5 => (key(), draft()).prop_map(|(key, flow)| Step::GetOrInsertWith(key, flow)),
+        5 => draft().prop_map(Step::GetOrInsertWith),
         5 => flow().prop_map(Step::Reinsert),
         6 => flow().prop_map(Step::Refresh),
         3 => (flow(), seconds(-5..15)).prop_map(|(flow, nanos)| Step::SetDeadline(flow, nanos)),
