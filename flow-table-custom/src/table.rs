@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
-    ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -111,7 +111,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     /// Hashes each key once, for the look-up and for the insertion.
-    fn get_or_insert_with(&self, spec: FlowSpec<K>, now: Timestamp, make: impl FnOnce() -> V) -> AdmissionResult<K, V> {
+    fn get_or_insert_with(
+        &self,
+        spec: FlowSpec<K>,
+        now: Timestamp,
+        make: impl FnOnce() -> V,
+    ) -> AdmissionResult<K, V> {
         let hash = self.core.hash(spec.key());
         if let Some(holder) = self.core.lookup(Counted, spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // As in the trait's own: before the result is on its way out.

@@ -28,9 +28,9 @@ use std::ptr::{self, NonNull};
 use flow_table_api::state::{FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
 
+use super::refs::RefWord;
 use crate::nesting::Nested;
 use crate::panics::Panics;
-use super::refs::RefWord;
 
 /// The table owns one of the references.
 pub(crate) const HELD: u32 = FlowOptions::OWN_0;

@@ -18,17 +18,17 @@ mod slab;
 
 pub(crate) use arena::Arena;
 pub(crate) use at::FlowAt;
-pub use entry::FlowEntry;
 pub(crate) use entry::Entry;
+pub use entry::FlowEntry;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use entry::HELD;
 pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
 pub(crate) use notices::Notices;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use notices::PageNotices;
+pub(crate) use page::Locked;
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) use page::entry_bytes;
-pub(crate) use page::Locked;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use refs::RefWord;
 pub(crate) use slab::Slab;

@@ -50,7 +50,10 @@ struct Collector {
 
 impl Limbo {
     pub(crate) fn new() -> Self {
-        Self { len: AtomicUsize::new(0), waiting: Mutex::new(Waiting { epoch: EpochLock(()), queue: VecDeque::new(), collectors: Vec::new() }) }
+        Self {
+            len: AtomicUsize::new(0),
+            waiting: Mutex::new(Waiting { epoch: EpochLock(()), queue: VecDeque::new(), collectors: Vec::new() }),
+        }
     }
 
     /// Entries that wait.

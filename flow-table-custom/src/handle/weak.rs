@@ -18,7 +18,12 @@ pub struct WeakRef<K, V> {
 }
 
 impl<K, V> WeakRef<K, V> {
-    pub(super) const fn new(core: Arc<Core<K, V>>, index: EntryIndex, generation: u32, direction: Direction) -> Self {
+    pub(super) const fn new(
+        core: Arc<Core<K, V>>,
+        index: EntryIndex,
+        generation: u32,
+        direction: Direction,
+    ) -> Self {
         Self { core, index, generation, direction }
     }
 }

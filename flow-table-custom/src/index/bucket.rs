@@ -17,8 +17,8 @@
 //!   least as new: the flow's, that of a later flow, or nothing.
 //! * All-zero memory is an empty bucket.
 
-use crate::hash::Tag;
 use super::slot::Slot;
+use crate::hash::Tag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Slots in a bucket.

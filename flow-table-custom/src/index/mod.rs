@@ -10,9 +10,9 @@ use arrays::Arrays;
 pub(crate) use bucket::Bucket;
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) use bucket::SLOTS;
-pub(crate) use segment::{Glance, LockedHalf, Place, Segment, SlotHashes};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use segment::BucketSource;
+pub(crate) use segment::{Glance, LockedHalf, Place, Segment, SlotHashes};
 pub(crate) use slot::Slot;
 
 use crate::hash::{KeyHash, Tag};

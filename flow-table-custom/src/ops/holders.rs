@@ -49,7 +49,8 @@ impl<K, V> Holders<'_, K, V> {
             return Some((holder, Direction::Forward));
         }
         let reply = self.reply.as_ref().filter(|holder| holder.live);
-        let other = reply.filter(|holder| forward.is_none_or(|forward| forward.flow.index() != holder.flow.index()));
+        let other =
+            reply.filter(|holder| forward.is_none_or(|forward| forward.flow.index() != holder.flow.index()));
         other.map(|holder| (holder, Direction::Reply))
     }
 

@@ -24,9 +24,8 @@ impl<K: Key, V: Value> Core<K, V> {
     ) {
         let state = flow.entry().state();
         let old = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);
-        let others = [&holders.forward, &holders.reply].map(|holder| {
-            holder.as_ref().map(|holder| holder.flow).filter(|other| other.index() != flow.index())
-        });
+        let others = [&holders.forward, &holders.reply]
+            .map(|holder| holder.as_ref().map(|holder| holder.flow).filter(|other| other.index() != flow.index()));
         // Without a live one, all others have ended.
         let displaces = old.is_none() && others.iter().flatten().next().is_some();
         if displaces && !state.load().is_starting() {
@@ -68,7 +67,13 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     /// Announces to the look-ups of these keys that `new` is about to take the place of `old`. The keys' shards are locked.
-    fn announce(&self, old: EntryIndex, new: EntryIndex, deadline: Timestamp, keys: impl Iterator<Item = KeyHash>) {
+    fn announce(
+        &self,
+        old: EntryIndex,
+        new: EntryIndex,
+        deadline: Timestamp,
+        keys: impl Iterator<Item = KeyHash>,
+    ) {
         for hash in keys {
             self.shards.get(self.shards.index.shard_of(hash)).switch.begin(old, new, deadline);
         }

@@ -27,7 +27,9 @@ impl<K, V> Core<K, V> {
                     self.note_page(shard, page, pair, &mut noted);
                     for (index, generation) in noted.drain(..) {
                         let entry = self.shards.arena.entry(index);
-                        StrongRef::acquire_generation(entry, generation, Direction::Forward).into_iter().for_each(&mut visit);
+                        StrongRef::acquire_generation(entry, generation, Direction::Forward)
+                            .into_iter()
+                            .for_each(&mut visit);
                     }
                 }
             }

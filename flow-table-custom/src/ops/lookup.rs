@@ -77,7 +77,13 @@ fn has_key<K: Key, V>(flow: &FlowEntry<K, V>, direction: Direction, key: &K) -> 
 
 impl<K: Key, V: Value> Core<K, V> {
     #[inline]
-    pub(crate) fn lookup<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
+    pub(crate) fn lookup<R: Reach<K, V>>(
+        &self,
+        reach: R,
+        key: &K,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<R::Found> {
         let glance = self.shards.index.segment(hash).glance(hash, |slot| {
             let flow = self.reach_key(reach, slot, key)?;
             Some(if flow.is_live(now) { Ok(flow) } else { Err(()) })
@@ -176,7 +182,9 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
                     // It has displaced another one before, whose slots may still be there.
-                    Seen::Ended if switch.of(slot.entry()).is_some() && !flow.entry().state().load().is_starting() => {
+                    Seen::Ended
+                        if switch.of(slot.entry()).is_some() && !flow.entry().state().load().is_starting() =>
+                    {
                         (kept, is_newest) = (None, true);
                     }
                     Seen::Ended => {}

@@ -48,7 +48,9 @@ impl<'s, K, V> Batch<'s, K, V> {
             shards.capacity.sub_dying(dying);
         }
         let mut rescheduled = 0;
-        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| batch.push(flow, guard, report));
+        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
+            batch.push(flow, guard, report)
+        });
         report.rescheduled += rescheduled;
         if batch.flows.len() > dying {
             shards.capacity.give_back(batch.flows.len() - dying);
@@ -98,7 +100,11 @@ impl<'s, K, V> Batch<'s, K, V> {
 
     /// Gives up the table's references to the one-key flows, and takes the slots of those out that nobody else holds or that may not be
     /// found. Two-key flows stay. Under the same lock.
-    pub(super) fn release_singles(&mut self, guard: &mut ShardGuard<'_, K, V>, bursts: &Bursts) -> Unreferenced<K, V> {
+    pub(super) fn release_singles(
+        &mut self,
+        guard: &mut ShardGuard<'_, K, V>,
+        bursts: &Bursts,
+    ) -> Unreferenced<K, V> {
         if self.flows.len() > 1 {
             for (own, _) in &self.flows {
                 let hash = own.at().hash(Direction::Forward);
@@ -164,11 +170,17 @@ impl<K, V> Unreferenced<K, V> {
     }
 
     /// Drops the flows and frees their entries in the shard. Returns those that must wait for bursts. No shard is locked.
-    pub(super) fn drop_in(self, shards: &Shards<K, V>, shard: usize, panics: &mut Panics) -> ArrayVec<Dead<K, V>, BATCH> {
+    pub(super) fn drop_in(
+        self,
+        shards: &Shards<K, V>,
+        shard: usize,
+        panics: &mut Panics,
+    ) -> ArrayVec<Dead<K, V>, BATCH> {
         let Self { flows, unseen } = self;
         let Some(unseen) = unseen else { return flows };
         if !flows.is_empty() {
-            let empty: ArrayVec<_, BATCH> = flows.into_iter().map(|dead| dead.drop_flow(&unseen, panics)).collect();
+            let empty: ArrayVec<_, BATCH> =
+                flows.into_iter().map(|dead| dead.drop_flow(&unseen, panics)).collect();
             let mut guard = shards.lock(shard);
             empty.into_iter().for_each(|entry| guard.free(entry));
         }

@@ -11,7 +11,11 @@ use crate::memory::AllocError;
 type ReinsertResult<T, K, V> = Result<T, ReinsertError<StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> Core<K, V> {
-    pub(crate) fn reinsert(&self, flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<StrongRef<K, V>, K, V> {
+    pub(crate) fn reinsert(
+        &self,
+        flow: &StrongRef<K, V>,
+        now: Timestamp,
+    ) -> ReinsertResult<StrongRef<K, V>, K, V> {
         may_return(flow, now)?;
         let hashes = flow.at().hashes();
         let mut room = Room::new(&self.shards, now);

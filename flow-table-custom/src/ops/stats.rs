@@ -29,7 +29,8 @@ impl<K, V> Core<K, V> {
         for shard in 0..self.shards.len() {
             self.shards.lock(shard).shrink();
         }
-        for pool in [self.shards.arena.pool(false), self.shards.arena.pool(true), self.shards.index.arrays.pool()] {
+        for pool in [self.shards.arena.pool(false), self.shards.arena.pool(true), self.shards.index.arrays.pool()]
+        {
             pool.purge();
         }
     }

@@ -1,5 +1,5 @@
-use flow_table_api::{Direction, NewFlow, Status, Timestamp};
 use flow_table_api::state::Expiry;
+use flow_table_api::{Direction, NewFlow, Status, Timestamp};
 
 use super::filed::Filed;
 use super::{Shard, ShardState, Shards};
@@ -61,7 +61,12 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     /// Writes a flow into the entry that was taken for it.
     #[inline]
-    pub(crate) fn write(&mut self, entry: Vacant<K, V>, flow: NewFlow<K, V>, hashes: KeyHashes) -> Unpublished<K, V> {
+    pub(crate) fn write(
+        &mut self,
+        entry: Vacant<K, V>,
+        flow: NewFlow<K, V>,
+        hashes: KeyHashes,
+    ) -> Unpublished<K, V> {
         entry.write(&mut self.state.locked, flow, hashes)
     }
 
@@ -114,7 +119,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     }
 
     /// The entries of a page that may be in use; none if the page is not this shard's any more.
-    pub(crate) fn entries_of(&mut self, page: u32, pair: bool) -> impl Iterator<Item = FlowAt<K, V>> + use<'s, K, V> {
+    pub(crate) fn entries_of(
+        &mut self,
+        page: u32,
+        pair: bool,
+    ) -> impl Iterator<Item = FlowAt<K, V>> + use<'s, K, V> {
         let (shards, state) = (self.shards, &mut *self.state);
         let owns = state.slabs[usize::from(pair)].owns(page);
         let used = if owns { shards.arena.page(page, pair).used_places(&mut state.locked) } else { 0 };
@@ -327,7 +336,9 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
                 {
                     *budget -= 1;
                     let flow = arena.at(EntryIndex::new(page, place, pair));
-                    if flow.entry().is_held() && flow.entry().state().load().status != Status::Active && !self.is_dying(flow)
+                    if flow.entry().is_held()
+                        && flow.entry().state().load().status != Status::Active
+                        && !self.is_dying(flow)
                     {
                         self.disarm(flow);
                         *most -= 1;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use flow_table_api::{FlowKey, NewFlow, Table, Timestamp};
 
 use crate::FlowTable;
-use crate::index::{Bucket, SLOTS};
-use crate::handle::StrongRef;
 use crate::flows::entry_bytes;
+use crate::handle::StrongRef;
+use crate::index::{Bucket, SLOTS};
 
 type Key = [u64; 5];
 type Payload = [u64; 8];
