@@ -62,6 +62,13 @@ pub(crate) struct KeyHashes {
     pub(crate) reply: Option<KeyHash>,
 }
 
+impl From<KeyHash> for KeyHashes {
+    #[inline]
+    fn from(forward: KeyHash) -> Self {
+        Self { forward, reply: None }
+    }
+}
+
 impl KeyHashes {
     #[inline]
     pub(crate) fn iter(self) -> impl Iterator<Item = (KeyHash, Direction)> {

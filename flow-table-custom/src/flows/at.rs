@@ -1,14 +1,14 @@
 use flow_table_api::Direction;
 
 use super::entry::Entry;
-use super::page::Page;
+use super::page::{Page, PageAddress};
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
 
 /// An entry with its index and its page: found once in an operation, and carried from then on.
 pub(crate) struct FlowAt<K, V> {
     entry: Entry<K, V>,
-    page: Page<K, V>,
+    page: PageAddress,
     index: EntryIndex,
 }
 
@@ -24,14 +24,14 @@ impl<K, V> FlowAt<K, V> {
     /// The entry with this index, which lies in this page.
     #[inline]
     pub(super) fn new(page: Page<K, V>, index: EntryIndex) -> Self {
-        Self { entry: page.entry(index.place()), page, index }
+        Self { entry: page.entry(index.place()), page: page.address(), index }
     }
 
     /// Where an entry lies, by its address.
     #[inline]
     pub(crate) fn of(entry: Entry<K, V>) -> Self {
         let (page, index) = Page::of(entry);
-        Self { entry, page, index }
+        Self { entry, page: page.address(), index }
     }
 
     #[inline]
@@ -40,8 +40,9 @@ impl<K, V> FlowAt<K, V> {
     }
 
     #[inline]
-    pub(crate) const fn page(&self) -> &Page<K, V> {
-        &self.page
+    pub(crate) fn page(&self) -> Page<K, V> {
+        // SAFETY: it is the address of the page with this index, of this kind.
+        unsafe { Page::at(self.page, self.is_pair()) }
     }
 
     #[inline]
@@ -57,15 +58,15 @@ impl<K, V> FlowAt<K, V> {
     /// The number of the shard that the entry belongs to.
     #[inline]
     pub(crate) fn shard(&self) -> usize {
-        self.page.shard()
+        self.page().shard()
     }
 
     /// The hash of one of the flow's keys, for whoever may ask (see `page`).
     #[inline]
     pub(crate) fn hash(&self, direction: Direction) -> KeyHash {
         match direction {
-            Direction::Forward => self.page.hash(self.index.place()),
-            Direction::Reply => self.page.reply_hash(self.index.place()),
+            Direction::Forward => self.page().hash(self.index.place()),
+            Direction::Reply => self.page().reply_hash(self.index.place()),
         }
     }
 

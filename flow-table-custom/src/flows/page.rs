@@ -172,6 +172,10 @@ pub(crate) struct Page<K, V> {
     flows: PhantomData<(K, V)>,
 }
 
+/// Where a page is.
+#[derive(Clone, Copy)]
+pub(super) struct PageAddress(NonNull<Header>);
+
 impl<K, V> Clone for Page<K, V> {
     fn clone(&self) -> Self {
         *self
@@ -187,6 +191,19 @@ impl<K, V> Page<K, V> {
     #[inline]
     pub(crate) const unsafe fn new(address: NonNull<u8>, pair: bool) -> Self {
         Self { header: address.cast(), pair, flows: PhantomData }
+    }
+
+    /// # Safety
+    ///
+    /// 1. The address is that of a page of entries of these K, V and this `pair`.
+    #[inline]
+    pub(super) const unsafe fn at(address: PageAddress, pair: bool) -> Self {
+        Self { header: address.0, pair, flows: PhantomData }
+    }
+
+    #[inline]
+    pub(super) const fn address(self) -> PageAddress {
+        PageAddress(self.header)
     }
 
     /// The page that `entry` lies in, and its index.

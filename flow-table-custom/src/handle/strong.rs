@@ -164,7 +164,7 @@ impl<K, V> fmt::Debug for StrongRef<K, V> {
 
 impl<K, V> StrongRef<K, V> {
     #[inline]
-    fn direction_bit(&self) -> Direction {
+    pub(crate) fn direction_bit(&self) -> Direction {
         if self.tagged.addr().get() & REPLY == 0 { Direction::Forward } else { Direction::Reply }
     }
 }

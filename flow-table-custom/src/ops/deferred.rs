@@ -36,6 +36,15 @@ impl<K, V> Deferred<K, V> {
             }
         }
     }
+
+    /// Takes one of the references out, as found by this key: the caller's from now on.
+    pub(super) fn take(&mut self, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
+        let is_wanted = |flow: &StrongRef<K, V>| flow.entry() == entry && flow.direction_bit() == direction;
+        if let Some(at) = self.first.iter().position(is_wanted) {
+            return self.first.swap_pop(at);
+        }
+        self.others.iter().position(is_wanted).map(|at| self.others.swap_remove(at))
+    }
 }
 
 impl<K, V> Drop for Deferred<K, V> {

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::flows::FlowAt;
 use crate::handle::StrongRef;
 use crate::hash::{KeyHash, KeyHashes};
-use crate::shard::{Locks, ShardSet};
+use crate::shard::{Locks, ShardGuard};
 
 /// What to do about a live flow under the forward key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub(super) struct Holder<K, V> {
 }
 
 impl<K, V> Holder<K, V> {
-    /// A handle, as found.
-    pub(super) fn handle(&self) -> StrongRef<K, V> {
-        StrongRef::acquire(self.flow.entry(), self.direction).expect("a holder is referenced")
+    /// The handle by which it was found.
+    pub(super) fn handle(&self, deferred: &mut Deferred<K, V>) -> StrongRef<K, V> {
+        deferred.take(self.flow.entry(), self.direction).expect("each holder's reference is taken once")
     }
 }
 
@@ -53,11 +53,6 @@ impl<K, V> Holders<'_, K, V> {
             reply.filter(|holder| forward.is_none_or(|forward| forward.flow.index() != holder.flow.index()));
         other.map(|holder| (holder, Direction::Reply))
     }
-
-    /// Each holder, one of both keys twice.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Holder<K, V>> {
-        self.forward.iter().chain(&self.reply)
-    }
 }
 
 impl<K: Key, V: Value> Core<K, V> {
@@ -75,39 +70,32 @@ impl<K: Key, V: Value> Core<K, V> {
         let mut set = keys;
         loop {
             let mut locks = Locks::take(&self.shards, set);
-            let forward = self.find_holder(&mut locks, key, hashes.forward, now, deferred);
+            let forward = self.find_holder(locks.of(hashes.forward), key, hashes.forward, now, deferred);
             let reply = match reply.zip(hashes.reply) {
-                Some((key, hash)) => self.find_holder(&mut locks, key, hash, now, deferred),
+                Some((key, hash)) => self.find_holder(locks.of(hash), key, hash, now, deferred),
                 None => None,
             };
-            let holders = Holders { locks, forward, reply };
-            let wanted = self.shards_of_all(keys, &holders);
+            let mut wanted = keys;
+            for holder in [&forward, &reply].into_iter().flatten().filter(|holder| holder.flow.is_pair()) {
+                holder.flow.hashes().iter().for_each(|(hash, _)| wanted.add(self.shards.index.shard_of(hash)));
+            }
             if wanted.is_within(set) {
-                return holders;
+                return Holders { locks, forward, reply };
             }
             set = wanted;
         }
     }
 
-    /// The shards of the keys that are looked for, and of all keys of their holders.
-    fn shards_of_all(&self, keys: ShardSet, holders: &Holders<'_, K, V>) -> ShardSet {
-        let mut wanted = keys;
-        for holder in holders.iter().filter(|holder| holder.flow.is_pair()) {
-            holder.flow.hashes().iter().for_each(|(hash, _)| wanted.add(self.shards.index.shard_of(hash)));
-        }
-        wanted
-    }
-
     #[inline]
-    fn find_holder(
+    pub(super) fn find_holder(
         &self,
-        _: &mut Locks<'_, K, V>,
+        shard: &mut ShardGuard<'_, K, V>,
         key: &K,
         hash: KeyHash,
         now: Option<Timestamp>,
         deferred: &mut Deferred<K, V>,
     ) -> Option<Holder<K, V>> {
-        let slot = self.shards.index.segment(hash).find(hash, |slot| {
+        let slot = shard.segment(hash).find(hash, |slot| {
             // A dead slot is its owner's to take out: whoever brought the flow's count to zero is about to do it.
             let flow = deferred.acquire(self.shards.arena.entry(slot.entry()), slot.direction())?;
             (flow.key_for(slot.direction()) == Some(key)).then_some(slot)

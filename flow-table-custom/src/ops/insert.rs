@@ -129,7 +129,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let keys = (new.key(), new.reply_key());
         let mut holders = self.find_holders(keys, hashes, Some(now), deferred);
         if let Some((holder, key)) = holders.conflict(mode) {
-            return Some(Err(Refusal::Held { holder: holder.handle(), key }));
+            return Some(Err(Refusal::Held { holder: holder.handle(deferred), key }));
         }
         // A flow that replaces another takes its place.
         let replaced = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);

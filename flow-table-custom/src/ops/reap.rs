@@ -2,7 +2,7 @@
 
 use flow_table_api::{Budget, Ended, ReapReport, Timestamp};
 
-use super::reap_batch::Batch;
+use super::reap_batch::{Batch, Unreferenced};
 use crate::core::Core;
 use crate::flows::Dead;
 use crate::handle::StrongRef;
@@ -22,7 +22,8 @@ impl<K, V> Core<K, V> {
     ) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
             let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
-            let mut batch = Batch::claim(&self.shards, &mut guard, now, left, report);
+            let mut batch = Batch::new(&self.shards);
+            batch.claim(&mut guard, now, left, report);
             batch.prepare(&mut guard);
             drop(guard);
             batch.unlink_replies();
@@ -38,21 +39,40 @@ impl<K, V> Core<K, V> {
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
             let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
-            let mut batch = Batch::claim(&self.shards, &mut guard, now, left, report);
-            let unreferenced = batch.release_singles(&mut guard, &self.bursts);
-            drop(guard);
-            batch.unlink_replies();
+            let (mut batch, mut unreferenced) = (Batch::new(&self.shards), Unreferenced::new());
             let mut panics = Panics::none();
-            let waiting = unreferenced.drop_in(&self.shards, shard, &mut panics);
-            if !waiting.is_empty() {
-                self.limbo.push(&self.bursts, waiting.into_iter().map(Dead::into_limbo));
-                // A burst that was open may have looked into limbo before the flows came there.
-                drop(self.collect(&mut panics));
+            batch.claim(&mut guard, now, left, report);
+            batch.release_singles(&mut guard, &mut unreferenced);
+            let unseen = unreferenced.unseen(&self.bursts);
+            if let Some(unseen) = unseen {
+                // What need not be dropped is freed under the same lock.
+                let locked = if const { std::mem::needs_drop::<(K, V)>() } {
+                    drop(guard);
+                    None
+                } else {
+                    Some(guard)
+                };
+                unreferenced.drop_flows(&unseen, &mut panics);
+                unreferenced.free(&mut locked.unwrap_or_else(|| self.shards.lock(shard)));
+            } else {
+                drop(guard);
+                self.wait(&mut unreferenced, &mut panics);
             }
+            batch.unlink_replies();
             panics.repeat(|| batch.next().map(|(flow, _)| drop(StrongRef::from_table(flow))).is_some());
             panics.resume();
             true
         })
+    }
+
+    /// Lets flows wait in limbo for the bursts that may see them.
+    #[inline]
+    fn wait(&self, unreferenced: &mut Unreferenced<K, V>, panics: &mut Panics) {
+        if !unreferenced.dead().is_empty() {
+            self.limbo.push(&self.bursts, unreferenced.dead().drain(..).map(Dead::into_limbo));
+            // A burst that was open may have looked into limbo before the flows came there.
+            drop(self.collect(panics));
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {

@@ -1,7 +1,7 @@
 use arrayvec::ArrayVec;
 use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
 
-use crate::flows::{Dead, FlowAt, TableRef};
+use crate::flows::{Dead, Empty, FlowAt, TableRef};
 use crate::grace::{Bursts, Unseen};
 use crate::handle::StrongRef;
 use crate::nesting;
@@ -19,43 +19,48 @@ pub(super) struct Batch<'s, K, V> {
 }
 
 /// One-key flows whose last reference was the table's: dropped and freed together, with one look at the open bursts and one more lock of
-/// the shard. Without slots, but with keys and values.
+/// the shard. Without slots.
 pub(super) struct Unreferenced<K, V> {
-    flows: ArrayVec<Dead<K, V>, BATCH>,
-    /// If no open burst can see them.
-    unseen: Option<Unseen>,
+    dead: ArrayVec<Dead<K, V>, BATCH>,
+    /// Those that are dropped.
+    empty: ArrayVec<Empty<K, V>, BATCH>,
 }
 
 impl<'s, K, V> Batch<'s, K, V> {
+    #[inline]
+    pub(super) const fn new(shards: &'s Shards<K, V>) -> Self {
+        Self { shards, flows: ArrayVec::new_const() }
+    }
+
     /// Claims flows of a shard that have ended or are due, the dying ones first.
+    #[inline]
     pub(super) fn claim(
-        shards: &'s Shards<K, V>,
+        &mut self,
         guard: &mut ShardGuard<'_, K, V>,
         now: Timestamp,
         budget: &mut usize,
         report: &mut ReapReport,
-    ) -> Self {
-        let mut batch = Self { shards, flows: ArrayVec::new_const() };
+    ) {
+        let capacity = &self.shards.capacity;
         while *budget > 0
-            && !batch.flows.is_full()
+            && !self.flows.is_full()
             && let Some(flow) = guard.pop_dying()
         {
             *budget -= 1;
-            batch.push(flow, guard, report);
+            self.push(flow, guard, report);
         }
-        let dying = batch.flows.len();
+        let dying = self.flows.len();
         if dying > 0 {
-            shards.capacity.sub_dying(dying);
+            capacity.sub_dying(dying);
         }
         let mut rescheduled = 0;
         guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
-            batch.push(flow, guard, report)
+            self.push(flow, guard, report)
         });
         report.rescheduled += rescheduled;
-        if batch.flows.len() > dying {
-            shards.capacity.give_back(batch.flows.len() - dying);
+        if self.flows.len() > dying {
+            capacity.give_back(self.flows.len() - dying);
         }
-        batch
     }
 
     /// Claims one flow, which has ended and is filed nowhere.
@@ -100,44 +105,36 @@ impl<'s, K, V> Batch<'s, K, V> {
 
     /// Gives up the table's references to the one-key flows, and takes the slots of those out that nobody else holds or that may not be
     /// found. Two-key flows stay. Under the same lock.
+    #[inline]
     pub(super) fn release_singles(
         &mut self,
         guard: &mut ShardGuard<'_, K, V>,
-        bursts: &Bursts,
-    ) -> Unreferenced<K, V> {
+        unreferenced: &mut Unreferenced<K, V>,
+    ) {
         if self.flows.len() > 1 {
             for (own, _) in &self.flows {
                 let hash = own.at().hash(Direction::Forward);
                 guard.segment(hash).prefetch(hash);
             }
         }
-        let (mut pairs, mut unreferenced) = (ArrayVec::new_const(), ArrayVec::new_const());
-        for (own, reason) in self.flows.drain(..) {
-            let flow = own.at();
+        let mut number = 0;
+        while number < self.flows.len() {
+            let flow = self.flows[number].0.at();
             let findable = is_findable(flow);
             if flow.is_pair() {
+                number += 1;
                 if !findable {
                     guard.unlink_key(flow, Direction::Forward);
                 }
-                pairs.push((own, reason));
                 continue;
             }
-            let dead = own.release();
+            let dead = self.flows.swap_remove(number).0.release();
             // Whoever else may hold it: nobody frees the entry without this shard's lock.
             if dead.is_some() || !findable {
                 guard.unlink_key(flow, Direction::Forward);
             }
-            unreferenced.extend(dead);
+            unreferenced.dead.extend(dead);
         }
-        self.flows = pairs;
-        let mut unreferenced = Unreferenced { flows: unreferenced, unseen: None };
-        if !unreferenced.flows.is_empty() && !nesting::is_deepest() {
-            unreferenced.unseen = bursts.none_open();
-            if const { !std::mem::needs_drop::<(K, V)>() } {
-                unreferenced.free_under(guard);
-            }
-        }
-        unreferenced
     }
 
     /// One of the flows, which is the caller's then; in the order of their claims, once [prepared](Self::prepare).
@@ -160,31 +157,32 @@ impl<K, V> Drop for Batch<'_, K, V> {
 }
 
 impl<K, V> Unreferenced<K, V> {
-    /// Frees the entries of flows that need no drop, while their shard is locked.
-    fn free_under(&mut self, guard: &mut ShardGuard<'_, K, V>) {
-        if let Some(unseen) = &self.unseen {
-            let mut panics = Panics::none();
-            self.flows.drain(..).for_each(|dead| guard.free(dead.drop_flow(unseen, &mut panics)));
-            panics.resume();
-        }
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { dead: ArrayVec::new_const(), empty: ArrayVec::new_const() }
     }
 
-    /// Drops the flows and frees their entries in the shard. Returns those that must wait for bursts. No shard is locked.
-    pub(super) fn drop_in(
-        self,
-        shards: &Shards<K, V>,
-        shard: usize,
-        panics: &mut Panics,
-    ) -> ArrayVec<Dead<K, V>, BATCH> {
-        let Self { flows, unseen } = self;
-        let Some(unseen) = unseen else { return flows };
-        if !flows.is_empty() {
-            let empty: ArrayVec<_, BATCH> =
-                flows.into_iter().map(|dead| dead.drop_flow(&unseen, panics)).collect();
-            let mut guard = shards.lock(shard);
-            empty.into_iter().for_each(|entry| guard.free(entry));
-        }
-        ArrayVec::new_const()
+    /// Whether no open burst can see the flows, and this thread may drop them now.
+    #[inline]
+    pub(super) fn unseen(&self, bursts: &Bursts) -> Option<Unseen> {
+        if self.dead.is_empty() || nesting::is_deepest() { None } else { bursts.none_open() }
+    }
+
+    /// Drops the flows.
+    #[inline]
+    pub(super) fn drop_flows(&mut self, unseen: &Unseen, panics: &mut Panics) {
+        self.empty.extend(self.dead.drain(..).map(|dead| dead.drop_flow(unseen, panics)));
+    }
+
+    /// Frees the entries of those that are dropped.
+    #[inline]
+    pub(super) fn free(&mut self, guard: &mut ShardGuard<'_, K, V>) {
+        self.empty.drain(..).for_each(|entry| guard.free(entry));
+    }
+
+    /// Those that are not dropped.
+    pub(super) fn dead(&mut self) -> &mut ArrayVec<Dead<K, V>, BATCH> {
+        &mut self.dead
     }
 }
 

@@ -49,8 +49,10 @@ impl<K: Key, V: Value> Core<K, V> {
             // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
             // since it was found. It was active then.
             let is_itself = holder.flow.index() == at.index();
-            let conflict = || ReinsertError::Conflict { holder: holder.handle(), key };
-            return Some(Err(if is_itself { ReinsertError::Active } else { conflict() }));
+            return Some(Err(match is_itself {
+                true => ReinsertError::Active,
+                false => ReinsertError::Conflict { holder: holder.handle(deferred), key },
+            }));
         }
         let deadline = now + entry.options().timeout();
         let shard = holders.locks.of(hashes.forward);

@@ -145,7 +145,7 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
     let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1));
     let put = |key: u64| insert(&core, NewFlow::new(key, ())).is_some();
     assert!(put(0));
-    let page = *core.shards.arena.at(EntryIndex::new(0, 0, false)).page();
+    let page = core.shards.arena.at(EntryIndex::new(0, 0, false)).page();
     let is_full = || page.is_full(core.shards.lock(0).locked());
     for key in 1.. {
         assert!(put(key));
@@ -171,7 +171,7 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
 fn a_notice_about_a_page_of_another_shard_is_nobodys() {
     let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2));
     let flow = insert(&core, NewFlow::new(1, ())).expect("there is room");
-    let (page, index) = (*flow.at().page(), flow.at().index());
+    let (page, index) = (flow.at().page(), flow.at().index());
     let other = 1 - flow.at().shard();
     assert!(flow.entry().state().cancel(), "without a notice to its own shard");
     core.shards.get(other).notices.leave(index.page(), page.notices(), index.place());
