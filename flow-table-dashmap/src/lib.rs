@@ -100,36 +100,17 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod burst;
-mod end;
-mod expiry;
+mod core;
 mod flow;
-mod handle;
-mod heap;
-mod id;
-mod insert;
-mod kept;
-mod keys;
-mod lookup;
-mod panics;
+mod map;
+mod ops;
 mod queue;
-mod reap;
-mod registry;
-mod reinsert;
-mod remove;
-mod room;
-mod shared;
-mod slot_key;
-mod slots;
-mod stats;
-mod stripes;
-mod strong;
-mod sync;
 mod table;
-mod watermark;
 
 pub use burst::FlowBurst;
-pub use flow::FlowRecord;
+pub use flow::handle::{FlowHandle, WeakFlowHandle};
+pub use flow::strong::FlowRecord;
 pub use flow_table_api;
-pub use handle::{FlowHandle, WeakFlowHandle};
 pub use table::FlowTable;

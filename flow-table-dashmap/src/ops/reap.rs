@@ -1,14 +1,13 @@
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flow_table_api::{Budget, Direction, EndReason, Ended, ReapReport, Timestamp};
 
-use crate::handle::FlowHandle;
-use crate::heap::{Taken, Visit};
-use crate::queue::Queue;
-use crate::shared::Shared;
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::queue::filed::Visit;
+use crate::queue::queue::Queue;
 
-impl<K, V> Shared<K, V> {
+impl<K, V> Core<K, V> {
     /// Reaps all queues, beginning with another one each time, so that a small budget starves none.
     pub(crate) fn reap(
         &self,
@@ -17,12 +16,12 @@ impl<K, V> Shared<K, V> {
         mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
     ) -> ReapReport {
         let mut report = ReapReport::default();
-        if self.registry.read(|queues| queues.iter().any(|queue| queue.has_due(now))) {
-            let queues = self.registry.len();
+        if self.queues.iter().any(|queue| queue.has_due(now)) {
+            let queues = self.queues.len();
             // Relaxed: any start will do.
             let first = self.next_reaped.fetch_add(1, Ordering::Relaxed);
-            for queue in (0..queues).filter_map(|turn| self.registry.get(first.wrapping_add(turn) % queues)) {
-                self.reap_queue(&queue, now, budget, &mut report, &mut ended);
+            for queue in (0..queues).filter_map(|turn| self.queues.get(first.wrapping_add(turn) % queues)) {
+                self.reap_queue(queue, now, budget, &mut report, &mut ended);
             }
         }
         self.give_back_memory();
@@ -37,20 +36,23 @@ impl<K, V> Shared<K, V> {
         mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
     ) -> ReapReport {
         let mut report = ReapReport::default();
-        if let Some(queue) = self.registry.mine() {
-            self.reap_queue(&queue, now, budget, &mut report, &mut ended);
+        if let Some(queue) = self.queues.mine() {
+            self.reap_queue(queue, now, budget, &mut report, &mut ended);
         }
         self.give_back_memory();
         report
     }
 
+    /// Hands over one flow after the other, so that a callback which panics has got the only one that is not in the table.
+    /// The slots of a flow stay until its last holder goes: look-ups see that it has ended. So nothing of the user's is
+    /// dropped here, which could panic and lose the record.
     fn reap_queue(
         &self,
-        queue: &Arc<Queue<K, V>>,
+        queue: &Queue<K, V>,
         now: Timestamp,
         budget: Budget,
         report: &mut ReapReport,
-        ended: &mut impl FnMut(Ended<FlowHandle<K, V>>),
+        hand_over: &mut impl FnMut(Ended<FlowHandle<K, V>>),
     ) {
         while queue.has_due(now) {
             if report.visited() >= budget.get() {
@@ -60,45 +62,45 @@ impl<K, V> Shared<K, V> {
             match self.visit(queue, now) {
                 Visit::Nothing => return,
                 Visit::Rescheduled => report.rescheduled += 1,
-                Visit::Ended(taken) => {
-                    match taken.reason {
+                Visit::Ended(ended) => {
+                    match ended.reason {
                         EndReason::Cancelled => report.cancelled += 1,
                         _ => report.expired += 1,
                     }
-                    ended(taken.let_go());
+                    hand_over(ended);
                 }
             }
         }
     }
 
-    fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<K, V> {
+    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock: whoever looks for room finds
+    /// the flow or its place. And looks under the lock why it has ended: it may be reinserted from then on.
+    fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<Ended<FlowHandle<K, V>>> {
         let mut locked = queue.lock();
-        let visit = locked.visit(now);
-        if let Visit::Ended(_) = visit {
-            // Under the lock: whoever looks for room finds the flow or its place.
+        let mut flow = locked.next_dying();
+        if flow.is_some() {
+            self.count_out_dying();
+        } else {
+            match locked.visit(now) {
+                Visit::Ended(id) => flow = locked.take(id),
+                Visit::Rescheduled => return Visit::Rescheduled,
+                Visit::Nothing => return Visit::Nothing,
+            }
             self.held.sub(1);
         }
-        visit
+        let flow = flow.expect("dying, or just visited");
+        let reason = flow.end_reason().expect("it has ended");
+        Visit::Ended(Ended { flow: FlowHandle::new(flow, Direction::Forward), reason })
     }
 
     /// Gives memory back once much of it has become free (contract C3).
     fn give_back_memory(&self) {
-        if self.slots.count().has_fallen() {
-            self.slots.shrink_to_fit();
+        if self.shared.slots.count().has_fallen() {
+            self.shared.slots.shrink_to_fit();
         }
         if self.held.has_fallen() {
-            self.registry.each().for_each(|queue| queue.shrink_to_fit());
+            self.queues.shrink_to_fit();
         }
-    }
-}
-
-impl<K, V> Taken<K, V> {
-    /// Hands the flow over.
-    ///
-    /// Its slots stay until its last holder goes: look-ups see that it has ended. So nothing of the user's is
-    /// dropped here, which could panic and lose the record.
-    pub(crate) fn let_go(self) -> Ended<FlowHandle<K, V>> {
-        Ended { flow: FlowHandle::new(self.flow, Direction::Forward), reason: self.reason }
     }
 }
 

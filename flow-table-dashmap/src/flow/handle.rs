@@ -5,8 +5,8 @@ use std::sync::Weak;
 
 use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
 
-use crate::flow::{FlowRecord, Record};
-use crate::strong::Strong;
+use crate::flow::record::Record;
+use crate::flow::strong::{FlowRecord, Strong};
 
 /// A handle: a counted strong reference to a flow, and the direction that it was found by.
 pub struct FlowHandle<K, V> {

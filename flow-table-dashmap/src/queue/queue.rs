@@ -1,59 +1,48 @@
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crossbeam::queue::SegQueue;
-use flow_table_api::{KeyHasher, Status, Timestamp};
-use priority_queue::PriorityQueue;
+use flow_table_api::Timestamp;
 
-use crate::heap::{Entry, Heap, LockedQueue};
-use crate::id::FlowId;
-use crate::shared::Shared;
-use crate::stats::Counts;
-use crate::strong::Strong;
-use crate::sync;
+use crate::base::id::FlowId;
+use crate::base::sync;
+use crate::flow::home::Shared;
+use crate::flow::record::{Home, Record};
+use crate::flow::strong::Strong;
+use crate::queue::filed::{Filed, Visit};
 
-/// The flows that one thread inserted, whoever reinserts them: strong references, filed by deadline.
+/// The flows that one thread inserted, whoever reinserts them.
 ///
-/// **Invariant**: an active flow has exactly one entry, in its `home`, filed no later than its deadline. Filing
-/// and activation are one step under the lock, detaching and taking likewise. Other ended flows keep their entry
-/// until somebody takes it. Who takes one owes the table one flow of its count, and the removal of the slots under
-/// the entry's id.
+/// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline. Filing and
+/// activation are one step under the lock, detaching and taking likewise. Other ended flows keep their entry until somebody
+/// takes it, who owes the table one flow of its count, or until it is moved to the dying list and its place in the count
+/// goes to another flow.
 pub(crate) struct Queue<K, V> {
-    pub(crate) index: usize,
-    pub(crate) shared: Arc<Shared<K, V>>,
-    pub(crate) counts: Counts,
+    pub(crate) home: Arc<Home<K, V>>,
     /// Whether a living thread files here.
     pub(crate) taken: Arc<AtomicBool>,
-    heap: Mutex<Heap<K, V>>,
-    /// The time that the first entry is filed under, or `u64::MAX`: a hint that saves taking the lock. `Relaxed`: it
-    /// orders nothing, and who acts on it takes the lock. (Whoever takes a note lowers it before; the list of notes, which is
-    /// looked at first, shows both in this order.)
+    filed: Mutex<Filed<K, V>>,
+    /// What [`Filed::earliest`] says, or `u64::MAX`: a hint that saves taking the lock. `Relaxed`: it orders nothing, and who
+    /// acts on it takes the lock. (Whoever takes a note lowers it before; the list of notes, which is looked at first, shows
+    /// both in this order.)
     earliest: AtomicU64,
-    /// Flows that ended without being due, or before a reap came: cancelled, or expired on the spot. May name
-    /// flows that are gone or have come back, but no more of those than flows are here: see [`LockedQueue`].
-    ended: SegQueue<FlowId>,
     sequence: AtomicU64,
 }
 
+/// A queue whose lock is held.
+pub(crate) struct LockedQueue<'q, K, V> {
+    queue: &'q Queue<K, V>,
+    filed: MutexGuard<'q, Filed<K, V>>,
+}
+
 impl<K, V> Queue<K, V> {
-    /// Bytes of an entry: item, time and hash; its place in the hash table, at most seven of eight being used; its
-    /// positions in the heap and back.
-    pub(crate) const ENTRY_BYTES: usize =
-        size_of::<(Entry<K, V>, Timestamp, u64)>() + 11 + size_of::<[usize; 2]>();
-
-    /// Bytes of a note, in a list of blocks.
-    const NOTE_BYTES: usize = size_of::<(FlowId, usize)>() + 1;
-
     /// An empty queue, taken by the calling thread.
-    pub(crate) fn new(index: usize, shared: Arc<Shared<K, V>>) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared<K, Record<K, V>>>, number: usize) -> Self {
         Self {
-            index,
-            shared,
-            counts: Counts::default(),
+            home: Arc::new(Home::new(shared, number)),
             taken: Arc::new(AtomicBool::new(true)),
-            heap: Mutex::new(PriorityQueue::with_hasher(KeyHasher::random())),
+            filed: Mutex::new(Filed::new()),
             earliest: AtomicU64::new(u64::MAX),
-            ended: SegQueue::new(),
             sequence: AtomicU64::new(1),
         }
     }
@@ -61,36 +50,20 @@ impl<K, V> Queue<K, V> {
     /// A new id that names this queue.
     pub(crate) fn next_id(&self) -> FlowId {
         // Relaxed: ids are unique, and that is all.
-        FlowId::new(self.sequence.fetch_add(1, Ordering::Relaxed), self.index)
+        FlowId::new(self.sequence.fetch_add(1, Ordering::Relaxed), self.home.queue)
     }
 
     pub(crate) fn lock(&self) -> LockedQueue<'_, K, V> {
-        LockedQueue::new(self, sync::lock(&self.heap))
+        LockedQueue { queue: self, filed: sync::lock(&self.filed) }
     }
 
-    /// Notes that `id` has ended. Takes no lock.
-    pub(crate) fn note_end(&self, id: FlowId) {
-        self.ended.push(id);
-    }
-
-    /// Whether there is a note.
-    pub(crate) fn has_notes(&self) -> bool {
-        !self.ended.is_empty()
-    }
-
-    /// Takes one of the notes.
-    pub(crate) fn next_note(&self) -> Option<FlowId> {
-        self.ended.pop()
-    }
-
-    /// Takes down what the first entry is filed under.
-    pub(crate) fn set_earliest(&self, filed: Option<Timestamp>) {
+    fn set_earliest(&self, filed: Option<Timestamp>) {
         self.earliest.store(filed.map_or(u64::MAX, Timestamp::as_nanos), Ordering::Relaxed);
     }
 
     /// The time before which a visit finds nothing; `None` if the queue is empty.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        if self.has_notes() {
+        if !self.home.ended.is_empty() {
             return Some(Timestamp::ZERO);
         }
         match self.earliest.load(Ordering::Relaxed) {
@@ -105,22 +78,68 @@ impl<K, V> Queue<K, V> {
         self.next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Handles to all active flows.
-    pub(crate) fn active(&self) -> Vec<Strong<K, V>> {
-        let heap = sync::lock(&self.heap);
-        let flows = heap.iter().map(|(entry, _)| &entry.flow);
-        flows.filter(|flow| flow.state.load().status == Status::Active).cloned().collect()
-    }
-
-    /// Bytes that the queue occupies, free entries included.
+    /// Bytes that entries and notes occupy, free ones included.
     pub(crate) fn memory(&self) -> usize {
-        let entries = sync::lock(&self.heap).capacity() * Self::ENTRY_BYTES;
-        size_of::<Self>() + entries + self.ended.len() * Self::NOTE_BYTES
+        size_of::<Home<K, V>>() + sync::lock(&self.filed).memory() + self.home.ended.len() * Home::<K, V>::NOTE_BYTES
     }
 
     /// Gives unused memory back.
     pub(crate) fn shrink_to_fit(&self) {
-        sync::lock(&self.heap).shrink_to_fit();
+        sync::lock(&self.filed).shrink_to_fit();
+    }
+}
+
+impl<K, V> LockedQueue<'_, K, V> {
+    /// Takes a note. Until the lock is given back the queue looks due, as it did while the note was there: a reap that comes
+    /// meanwhile waits, and does not take the flow for one that has not ended.
+    fn next_note(&mut self) -> Option<FlowId> {
+        let notes = &self.queue.home.ended;
+        if notes.is_empty() {
+            return None;
+        }
+        self.queue.set_earliest(Some(Timestamp::ZERO));
+        notes.pop()
+    }
+
+    /// Files the flow under `deadline` and makes it active.
+    ///
+    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and a flow
+    /// that comes back is filed where it was, so a table that reinserts and never reaps keeps no more notes than flows.
+    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
+        for _ in 0..2 {
+            let Some(id) = self.next_note() else { break };
+            self.filed.advance_ended(id);
+        }
+        self.filed.file(id, flow, deadline);
+    }
+
+    /// Looks at one flow that has a place, and may have ended or may be due at `now`. If the visit finds that, the caller takes
+    /// it, lets it die, or [moves it to the front](Filed::advance_ended) again: the note about it is gone. Bounded work.
+    pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<FlowId> {
+        match self.next_note() {
+            Some(id) => self.filed.visit_ended(id),
+            None => self.filed.visit_first(now),
+        }
+    }
+}
+
+impl<K, V> Deref for LockedQueue<'_, K, V> {
+    type Target = Filed<K, V>;
+
+    fn deref(&self) -> &Filed<K, V> {
+        &self.filed
+    }
+}
+
+impl<K, V> DerefMut for LockedQueue<'_, K, V> {
+    fn deref_mut(&mut self) -> &mut Filed<K, V> {
+        &mut self.filed
+    }
+}
+
+impl<K, V> Drop for LockedQueue<'_, K, V> {
+    fn drop(&mut self) {
+        self.queue.set_earliest(self.filed.earliest());
     }
 }
 
@@ -143,8 +162,8 @@ mod tests {
             assert!(table.lookup(&1, Timestamp::from_secs(second)).is_some(), "expired, but held");
             drop(table.reinsert(&flow, Timestamp::from_secs(second)).expect("it has expired"));
         }
-        let queue = table.shared.registry.mine().expect("this thread has inserted");
-        assert!(queue.ended.len() <= 2, "{} notes about one flow", queue.ended.len());
+        let queue = table.core.queues.mine().expect("this thread has inserted");
+        assert!(queue.home.ended.len() <= 2, "{} notes about one flow", queue.home.ended.len());
         let report = table.reap(Timestamp::from_secs(999), Budget::UNLIMITED);
         assert_eq!((report.expired, table.len()), (0, 1), "none of them is true");
     }
@@ -164,7 +183,7 @@ mod tests {
     }
 
     fn notes(table: &FlowTable<u64, ()>) -> usize {
-        table.shared.registry.read(|queues| queues.iter().map(|queue| queue.ended.len()).sum())
+        table.core.queues.iter().map(|queue| queue.home.ended.len()).sum()
     }
 
     #[test]
@@ -212,13 +231,13 @@ mod tests {
         }
         drop(table.lookup(&5, Timestamp::from_secs(5)));
         drop(table.lookup(&6, Timestamp::from_secs(6)));
-        let inserted = table.insert(NewFlow::new(10, ()), Timestamp::ZERO).expect("one of them makes room");
-        assert_eq!(inserted.made_room[0].flow.record().key, 5);
+        assert!(table.insert(NewFlow::new(10, ()), Timestamp::ZERO).is_ok(), "one of them makes room");
         // Filing the new flow has absorbed the other note, and not lost it.
         let mut reaped = Vec::new();
         table.reap_with(Timestamp::ZERO, Budget::UNLIMITED, |ended| reaped.push(ended.flow.record().key));
+        assert_eq!(reaped.first(), Some(&5), "the dying come first");
         reaped.sort_unstable();
-        assert_eq!(reaped, [0, 6], "key 0 is due at zero");
+        assert_eq!(reaped, [0, 5, 6], "key 0 is due at zero");
         assert_eq!(table.next_deadline(), Some(Timestamp::from_secs(1)));
     }
 }

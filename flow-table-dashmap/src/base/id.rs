@@ -11,11 +11,11 @@ use flow_table_api::Direction;
 
 /// One stay of a flow in a table: new with every insertion and reinsertion, never used again. Each queue gives its
 /// own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlowId(u64);
 
 /// One of the slots of a [`FlowId`]: the flow and the key that it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SlotId(u64);
 
 const QUEUE_SHIFT: u32 = 1;
@@ -53,14 +53,6 @@ impl FlowId {
 }
 
 impl SlotId {
-    pub(crate) const fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
     /// The flow that the slot leads to.
     pub(crate) const fn flow(self) -> FlowId {
         FlowId(self.0 & !REPLY)
@@ -83,7 +75,7 @@ mod tests {
                 let id = FlowId::new(sequence, queue);
                 assert_eq!(FlowId::from_bits(id.to_bits()), Some(id));
                 for direction in [Direction::Forward, Direction::Reply] {
-                    let slot = SlotId::from_bits(id.slot(direction).to_bits());
+                    let slot = id.slot(direction);
                     assert_eq!((slot.flow(), slot.direction()), (id, direction));
                 }
             }

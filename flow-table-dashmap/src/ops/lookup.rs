@@ -1,9 +1,8 @@
 use flow_table_api::{Direction, Key, OnExpiry, Status, Timestamp, Value};
 
-use crate::flow::Record;
-use crate::shared::Shared;
-use crate::slots::Occupant;
-use crate::strong::Strong;
+use crate::core::{Core, Occupant};
+use crate::flow::record::Record;
+use crate::flow::strong::Strong;
 
 /// A flow that a look-up found, and the direction of the key that matched.
 pub(crate) type Found<K, V> = (Strong<K, V>, Direction);
@@ -19,12 +18,12 @@ enum Sight {
     Due,
 }
 
-impl<K: Key, V: Value> Shared<K, V> {
+impl<K: Key, V: Value> Core<K, V> {
     /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found then.
     #[inline]
     pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let hash = self.hash(key);
-        let occupant = self.slots.get(hash, key)?;
+        let occupant = self.occupant(hash, key)?;
         let flow = occupant.flow?;
         if flow.state.load().is_live(now) {
             return Some((flow, occupant.slot.direction()));
@@ -38,7 +37,7 @@ impl<K: Key, V: Value> Shared<K, V> {
     #[cold]
     fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let (flow, direction, sight) = self.stripes.settled(hash, || {
-            let Occupant { slot, flow } = self.slots.get(hash, key)?;
+            let Occupant { slot, flow } = self.occupant(hash, key)?;
             let flow = flow?;
             let sight = flow.sight(now);
             Some((flow, slot.direction(), sight))
@@ -61,7 +60,7 @@ impl<K: Key, V: Value> Shared<K, V> {
         let found;
         {
             let _held = self.stripes.hold(hash, None);
-            occupant = self.slots.get(hash, key)?;
+            occupant = self.occupant(hash, key)?;
             let flow = occupant.flow.as_ref()?;
             found = flow.is_live_or_expires(now) || flow.sight(now) == Sight::Found;
         }

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crossbeam::utils::{Backoff, CachePadded};
 
-use crate::sync;
+use crate::base::sync;
 
 /// Locks that serialize writers per key.
 ///

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use flow_table_api::{SetDeadlineError, Timestamp};
 
-use crate::flow::Record;
-use crate::handle::FlowHandle;
-use crate::shared::Shared;
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::flow::record::Record;
 
-impl<K, V> Shared<K, V> {
+impl<K, V> Core<K, V> {
     pub(crate) fn set_deadline(
         &self,
         flow: &FlowHandle<K, V>,
@@ -15,7 +15,7 @@ impl<K, V> Shared<K, V> {
         let record = self.own(flow)?;
         let old = record.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
         if deadline < old {
-            advance(record);
+            self.advance(record);
         }
         Ok(())
     }
@@ -30,18 +30,18 @@ impl<K, V> Shared<K, V> {
         let timeout = timeout.into();
         let old = record.state.set_timeout(timeout, now, &record.options);
         if now + timeout < old.map_err(|ended| SetDeadlineError::NotLive(ended.status))? {
-            advance(record);
+            self.advance(record);
         }
         Ok(())
     }
-}
 
-/// Files the flow earlier after its deadline has been (contract D4).
-///
-/// Its id is read after the change of the deadline: if it has been reinserted since, it is filed under the
-/// deadline that it has now, or nothing is found under the id.
-fn advance<K, V>(record: &Record<K, V>) {
-    if let Some(id) = record.id() {
-        record.home.lock().advance(id);
+    /// Files the flow earlier after its deadline has been (contract D4).
+    ///
+    /// Its id is read after the change of the deadline: if it has been reinserted since, it is filed under the
+    /// deadline that it has now, or nothing is found under the id.
+    fn advance(&self, record: &Record<K, V>) {
+        if let Some(id) = record.id() {
+            self.queues.of(record).lock().advance(id);
+        }
     }
 }
