@@ -17,18 +17,14 @@ use crate::map::slots::Slots;
 use crate::map::stripes::Stripes;
 use crate::queue::queues::Queues;
 
-/// What a table consists of.
-///
-/// References: this → queues → flows → [`Shared`], and this → [`Shared`] → weakly to flows. There is no circle.
-///
-/// Locks are taken in this order: key stripes, ascending; queues, ascending; shards of the map, one at a time. The lock of a
-/// claim and the first two are never held together with one's own queue to be claimed: a thread claims before it locks.
+/// What a table consists of. The documentation of the crate says how the parts work together, and in which order
+/// locks are taken.
 pub(crate) struct Core<K, V> {
     pub(crate) shared: Arc<Shared<K, Record<K, V>>>,
     pub(crate) stripes: Stripes,
     pub(crate) queues: Queues<K, V>,
-    /// The flows that have a place, and the limit to them (contract C1). A flow is counted before it goes in and until it is
-    /// let go or gives up its place.
+    /// The flows that have a place, and the limit to them (contract C1). A flow is counted before it goes in and
+    /// until it is let go or gives up its place.
     pub(crate) held: CachePadded<Watermark>,
     /// The flows that gave up their places and wait for a reap.
     pub(crate) dying: AtomicUsize,
@@ -73,6 +69,16 @@ impl<K, V> Core<K, V> {
     pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
         let record = flow.record();
         if Arc::ptr_eq(record.shared(), &self.shared) { Ok(record) } else { Err(ForeignFlow) }
+    }
+
+    /// Files the flow earlier after its deadline has been (contract D4).
+    ///
+    /// Its id is read after the change of the deadline: if it has been reinserted since, it is filed under the
+    /// deadline that it has now, or nothing is found under the id.
+    pub(crate) fn advance(&self, flow: &Record<K, V>) {
+        if let Some(id) = flow.id() {
+            self.queues.of(flow).lock().advance(id);
+        }
     }
 
     /// What stands under a key. `Eq` of keys runs, and may panic, with nothing changed.

@@ -12,7 +12,6 @@ use crate::core::Core;
 use crate::flow::handle::FlowHandle;
 use crate::flow::strong::FlowRecord;
 use crate::ops::insert::Policy;
-use crate::queue::queue::Queue;
 
 /// A flow table over a `DashMap` of weak references and per-thread priority queues.
 ///
@@ -20,16 +19,16 @@ use crate::queue::queue::Queue;
 ///
 /// | | cache lines touched, with a key of 44 bytes | atomic writes |
 /// |---|---|---|
-/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; another for the key or the value) | 3; 1 to drop the handle |
+/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; 2 with key or value) | 3; 1 to drop the handle |
 /// | look-up, miss | shard lock, control bytes | 2 |
 /// | refresh | flow | 1, or none if the deadline is as late already |
 /// | insert | two stripes at most, each key's shard twice, queue: O(log n) | about 20 |
-/// | reap, nothing due | one for each queue | 2 |
-/// | reap, for each flow | queue: O(log n); when the flow is dropped, each key's shard | about 12 |
+/// | reap, nothing due | two for each queue | none |
+/// | reap, for each flow | queue: O(log n); when the flow is dropped, each key's shard | about 15 |
 ///
 /// | bytes per flow | |
 /// |---|---|
-/// | flow | 64 (of which two reference counts 16, status and deadline 8), the key, an `Option` of the other, the value |
+/// | flow | 64 (reference counts 16, status and deadline 8), the key, an `Option` of the other, the value |
 /// | slot, for each key | 25 and the key, in a map that is between 7/16 and 7/8 full |
 /// | queue entry | 59, in a queue that is between half and all full |
 ///
@@ -91,7 +90,12 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     fn set_deadline(&self, flow: &FlowHandle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.core.set_deadline(flow, deadline)
+        let record = self.core.own(flow)?;
+        let old = record.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
+        if deadline < old {
+            self.core.advance(record);
+        }
+        Ok(())
     }
 
     fn set_timeout(
@@ -100,7 +104,13 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         timeout: Duration,
         now: Timestamp,
     ) -> Result<(), SetDeadlineError> {
-        self.core.set_timeout(flow, timeout, now)
+        let record = self.core.own(flow)?;
+        let timeout = timeout.into();
+        let old = record.state.set_timeout(timeout, now, &record.options);
+        if now + timeout < old.map_err(|ended| SetDeadlineError::NotLive(ended.status))? {
+            self.core.advance(record);
+        }
+        Ok(())
     }
 
     fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
@@ -117,7 +127,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<FlowHandle<K, V>>)) -> ReapReport {
-        self.core.reap(now, budget, ended)
+        self.core.reap(self.core.queues_in_turn(now), now, budget, ended)
     }
 
     fn reap_local_with(
@@ -126,15 +136,15 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         budget: Budget,
         ended: impl FnMut(Ended<FlowHandle<K, V>>),
     ) -> ReapReport {
-        self.core.reap_local(now, budget, ended)
+        self.core.reap(self.core.queues.mine(), now, budget, ended)
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        // What notes tell of flows that are gone is not told.
+        // Notes may be about flows that are gone.
         if self.is_empty() && self.core.dying() == 0 {
             return None;
         }
-        self.core.queues.iter().filter_map(Queue::next_deadline).min()
+        self.core.queues.iter().filter_map(|queue| queue.home.next_deadline()).min()
     }
 
     fn len(&self) -> usize {

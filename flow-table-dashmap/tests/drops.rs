@@ -188,7 +188,10 @@ fn all_parts_of_a_flow_may_panic_if_a_key_has_while_it_was_inserted() {
     for calls in 0.. {
         let (new, living) = (bomb(2), LIVING.get());
         FUSE.set(Some(calls));
-        assert!(panics(|| drop(table.insert(new, at(0)))), "at the latest when the copies of the keys are dropped");
+        assert!(
+            panics(|| drop(table.insert(new, at(0)))),
+            "at the latest when the copies of the keys are dropped"
+        );
         let burnt = FUSE.take().is_none();
         assert_eq!((living - LIVING.get(), table.len()), (3, 4), "call {calls}: one flow has gone");
         if !burnt {

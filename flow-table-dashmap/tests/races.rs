@@ -1,5 +1,5 @@
-//! Threads that meet on the same keys: what the design has to get right where slots, queues and statuses are changed one
-//! after the other. Bounded work, no clock.
+//! Threads that meet on the same keys: what the design has to get right where slots, queues and statuses are
+//! changed one after the other. Bounded work, no clock.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! Names of flows and slots. All removal is by name, never by key (contract R3).
 //!
 //! ```text
-//!  63                          13 12            1      0
+//!  63                           9 8             1      0
 //! +------------------------------+---------------+-----------+
 //! |          sequence            |     queue     | direction |
 //! +------------------------------+---------------+-----------+
@@ -19,7 +19,7 @@ pub(crate) struct FlowId(u64);
 pub(crate) struct SlotId(u64);
 
 const QUEUE_SHIFT: u32 = 1;
-const QUEUE_BITS: u32 = 12;
+const QUEUE_BITS: u32 = 8;
 const SEQUENCE_SHIFT: u32 = QUEUE_SHIFT + QUEUE_BITS;
 const REPLY: u64 = 1;
 
@@ -27,7 +27,7 @@ impl FlowId {
     /// The number of queues that ids can tell apart.
     pub(crate) const QUEUES: usize = 1 << QUEUE_BITS;
 
-    /// The `sequence`-th id of a queue. Sequence numbers start at one; 2⁵¹ of them are there.
+    /// The `sequence`-th id of a queue. Sequence numbers start at one; 2⁵⁵ of them are there.
     pub(crate) fn new(sequence: u64, queue: usize) -> Self {
         debug_assert!(sequence > 0 && sequence < 1 << (u64::BITS - SEQUENCE_SHIFT) && queue < Self::QUEUES);
         Self(sequence << SEQUENCE_SHIFT | (queue as u64) << QUEUE_SHIFT)
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn parts_survive_packing() {
-        for sequence in [1, 2, (1 << 51) - 1] {
+        for sequence in [1, 2, (1 << 55) - 1] {
             for queue in [0, 1, FlowId::QUEUES - 1] {
                 let id = FlowId::new(sequence, queue);
                 assert_eq!(FlowId::from_bits(id.to_bits()), Some(id));

@@ -1,8 +1,7 @@
-//! What knows nothing of flows, keys or time: names, counts, a list, locks, panics.
+//! What knows nothing of flows, keys or time: names, counts, locks, panics.
 
 pub(crate) mod count;
 pub(crate) mod id;
-pub(crate) mod list;
 pub(crate) mod nesting;
 pub(crate) mod panics;
 pub(crate) mod sync;

@@ -1,8 +1,9 @@
 //! How deep the ends of flows may be nested.
 //!
-//! The drop of a value may use the table, and so drop another flow: by a reap, or because it held the last handle. If values
-//! do that in a row, as those of a chain or of a table full of due flows do, the stack would grow with their number. So
-//! where many such ends are nested on a thread, the next one is put off, and left to the outermost.
+//! The drop of a value may use the table, and so drop another flow: by a reap, or because it held the last handle.
+//! If values do that in a row, as those of a chain or of a table full of due flows do, the stack would grow with
+//! their number. So where many such ends are nested on a thread, the next one is put off, and left to the
+//! outermost.
 
 use std::cell::RefCell;
 
@@ -26,7 +27,9 @@ impl<T> Nesting<T> {
         Self(SegQueue::new())
     }
 
-    /// Calls `end` with `item`, or leaves that to an outer call on this thread. The first panic goes on when all is done.
+    /// Calls `end` with `item`, or leaves that to an outer call on this thread. The first panic goes on when all
+    /// is done.
+    #[inline]
     pub(crate) fn end(&self, item: T, end: impl Fn(T, &mut Panics)) {
         let level = Level::enter(std::ptr::from_ref(self).addr());
         if level.depth >= DEEPEST {

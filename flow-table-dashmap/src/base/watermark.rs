@@ -72,8 +72,8 @@ impl Watermark {
         }
     }
 
-    /// Whether less than half is left of what there was when memory was given back last. Says so once, to the one who
-    /// is to give it back now: so what that costs is paid for by what has gone.
+    /// Whether less than half is left of what there was when memory was given back last. Says so once, to the one
+    /// who is to give it back now: so what that costs is paid for by what has gone.
     pub(crate) fn has_fallen(&self) -> bool {
         /// Less than this is not worth the trouble.
         const SMALL: usize = 64;

@@ -97,7 +97,7 @@ impl<K, V> Eq for FlowHandle<K, V> {}
 
 impl<K, V> Hash for FlowHandle<K, V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.record().hash(state);
+        self.record().address().hash(state);
     }
 }
 

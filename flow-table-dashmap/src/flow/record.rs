@@ -12,17 +12,17 @@ pub(crate) type Home<K, V> = home::Home<K, Record<K, V>>;
 
 /// The memory of a flow.
 ///
-/// Counted references are held by a queue (one, while the table holds the flow), by handles, and by bursts; the slots of the
-/// map hold weak ones.
+/// Counted references are held by a queue (one, while the table holds the flow), by handles, and by bursts; the
+/// slots of the map hold weak ones.
 ///
-/// In the order of use: with the two reference counts before it, all that look-up and refresh touch but the key and the
-/// value lies in the first 32 bytes.
+/// In the order of use: with the two reference counts before it, all that look-up and refresh touch but the key
+/// and the value lies in the first 32 bytes.
 #[repr(C)]
 pub(crate) struct Record<K, V> {
     pub(crate) state: FlowState,
     pub(crate) options: FlowOptions,
-    /// The bits of the latest [`FlowId`]; zero once its slots have been removed and the table has let go of it. Only who
-    /// holds the stripes of the flow's keys gives a new one.
+    /// The bits of the latest [`FlowId`]; zero once its slots have been removed and the table has let go of it.
+    /// Only who holds the stripes of the flow's keys gives a new one.
     id: AtomicU64,
     pub(crate) hash: u64,
     reply_hash: u64,
@@ -33,15 +33,11 @@ pub(crate) struct Record<K, V> {
 }
 
 impl<K, V> Record<K, V> {
-    /// Own bit of the options: a queue holds the flow, filed or dying. Set and cleared under the lock of that queue.
+    /// Own bit of the options: a queue holds the flow, filed or dying. Set and cleared under the lock of that
+    /// queue.
     pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
 
-    pub(crate) fn new(
-        flow: NewFlow<K, V>,
-        hashes: (u64, Option<u64>),
-        id: FlowId,
-        home: Arc<Home<K, V>>,
-    ) -> Self {
+    pub(crate) fn new(flow: NewFlow<K, V>, hashes: (u64, Option<u64>), id: FlowId, home: Arc<Home<K, V>>) -> Self {
         let NewFlowParts { key, reply, value, timeout, on_expiry } = flow.into_parts();
         Self {
             state: FlowState::new(),
@@ -89,7 +85,8 @@ impl<K, V> Record<K, V> {
         expiry
     }
 
-    /// Whether the flow is live at `now`. One that is due is expired on the spot and left for the next reap (contract L2).
+    /// Whether the flow is live at `now`. One that is due is expired on the spot and left for the next reap
+    /// (contract L2).
     pub(crate) fn is_live_or_expires(&self, now: Timestamp) -> bool {
         match self.expire(now) {
             Expiry::NotDue(_) => true,
@@ -122,7 +119,8 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// Removes the slots called `id`, if they are there, and returns the keys, to be dropped under no lock, each by itself.
+    /// Removes the slots called `id`, if they are there, and returns the keys, to be dropped under no lock, each
+    /// by itself.
     pub(crate) fn remove_slots(&self, id: FlowId) -> [Option<K>; 2] {
         let slots = &self.shared().slots;
         let forward = slots.remove(self.hash, id.slot(Direction::Forward));
@@ -143,8 +141,9 @@ impl<K, V> Record<K, V> {
         shared.nesting.end(self, Self::drop_parts);
     }
 
-    /// The last holder removes the slots itself, so no dead one ever waits to be found. Before the value is dropped: its
-    /// `Drop` may call the table.
+    /// The last holder removes the slots itself, so no dead one ever waits to be found. Before the value is
+    /// dropped: its `Drop` may call the table.
+    #[inline]
     fn drop_parts(self, panics: &mut Panics) {
         if let Some(id) = self.id() {
             panics.drop_each(self.remove_slots(id));

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
@@ -84,12 +83,6 @@ impl<K, V> PartialEq for Strong<K, V> {
 }
 
 impl<K, V> Eq for Strong<K, V> {}
-
-impl<K, V> Hash for Strong<K, V> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.address().hash(state);
-    }
-}
 
 impl<K, V> Flow<K, V> for FlowRecord<K, V> {
     fn key(&self) -> &K {

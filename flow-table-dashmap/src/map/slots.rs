@@ -9,10 +9,11 @@ use crate::base::watermark::Watermark;
 
 /// The map from keys to references `W` that keep nothing alive.
 ///
-/// What `DashMap` takes for a key is the name of the slot, and the hash is handed to it: so the user's keys are hashed
-/// nowhere here and compared in [`get`](Self::get) alone. Everything that changes the map finds its slot by name and hash. It
-/// calls nothing of the user's, so it cannot panic half way; and it cannot hit the slot of another flow (contract L4, R3,
-/// V4). That is sound because whoever fills a slot holds the key's stripe and has just looked.
+/// What `DashMap` takes for a key is the name of the slot, and the hash is handed to it: so the user's keys are
+/// hashed nowhere here and compared in [`get`](Self::get) alone. Everything that changes the map finds its slot by
+/// name and hash. It calls nothing of the user's, so it cannot panic half way; and it cannot hit the slot of
+/// another flow (contract L4, R3, V4). That is sound because whoever fills a slot holds the key's stripe and has
+/// just looked.
 ///
 /// **Ground rule**: no guard of the map leaves this file, and nothing that may run user code is dropped under one.
 pub(crate) struct Slots<K, W> {
@@ -60,8 +61,8 @@ impl<K, W> Slots<K, W> {
         self.map.determine_shard(hash as usize)
     }
 
-    /// The slot under `key`, and what `read` makes of its reference. `Eq` of keys runs, and may panic, with nothing changed;
-    /// `read` must not run user code.
+    /// The slot under `key`, and what `read` makes of its reference. `Eq` of keys runs, and may panic, with
+    /// nothing changed; `read` must not run user code.
     #[inline]
     pub(crate) fn get<R>(&self, hash: u64, key: &K, read: impl FnOnce(&W) -> R) -> Option<(SlotId, R)>
     where
@@ -73,10 +74,11 @@ impl<K, W> Slots<K, W> {
         Some((*id, read(&slot.get().flow)))
     }
 
-    /// Makes the slot of `key` lead to `flow` under the name `id`: the slot called `over` if it is still there, else a new
-    /// one, which takes `key`.
+    /// Makes the slot of `key` lead to `flow` under the name `id`: the slot called `over` if it is still there,
+    /// else a new one, which takes `key`.
     ///
-    /// The caller holds the key's stripe and knows that no other slot has this key. Dropping a `W` runs no user code.
+    /// The caller holds the key's stripe and knows that no other slot has this key. Dropping a `W` runs no user
+    /// code.
     pub(crate) fn fill(&self, (hash, key): (u64, &mut Option<K>), id: SlotId, over: Option<SlotId>, flow: W) {
         let mut shard = self.map.shards()[self.shard(hash)].write();
         if let Some((found, slot)) = over.and_then(|over| shard.get_mut(hash, |(id, _)| *id == over)) {

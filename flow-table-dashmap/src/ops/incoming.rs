@@ -4,7 +4,8 @@ use crate::base::panics::Panics;
 
 /// A flow that somebody wants to insert, until it is installed or given back.
 ///
-/// If a key panics meanwhile the flow is dropped on the way: part by part, as a second panic would end the process.
+/// If a key panics meanwhile the flow is dropped on the way: part by part, as a second panic would end the
+/// process.
 pub(crate) struct Incoming<K, V>(Option<NewFlow<K, V>>);
 
 impl<K, V> Incoming<K, V> {

@@ -28,10 +28,10 @@ enum Refusal<K, V> {
 
 type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
 
-// Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it may
-// panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots and makes the
-// flow active, which is the moment of the insertion: it calls nothing of the user's and cannot fail. Until then a
-// look-up that comes upon the flow waits for the stripe, so it sees what was before or what is after.
+// Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it
+// may panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots
+// and makes the flow active, which is the moment of the insertion: it calls nothing of the user's and cannot fail.
+// Until then a look-up that comes upon the flow waits for the stripe, so it sees what was before or what is after.
 //
 // What may run user code when it is dropped is declared before the stripes are locked, or moved out.
 impl<K: Key + Clone, V: Value> Core<K, V> {
@@ -72,8 +72,8 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         Ok(inserted)
     }
 
-    /// Looks whether the keys are free or may be taken, and counts the new flow: in the place of the one that it replaces, or
-    /// in another. Returns the one that it replaces.
+    /// Looks whether the keys are free or may be taken, and counts the new flow: in the place of the one that it
+    /// replaces, or in another. Returns the one that it replaces.
     fn clear_the_way(
         &self,
         flow: &NewFlow<K, V>,
@@ -92,7 +92,8 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         if old.as_ref().is_some_and(|old| self.replace(old.record(), now)) {
             return Ok(old);
         }
-        // If the old one has ended otherwise this moment, it is not replaced, but its place may be wanted all the same.
+        // If the old one has ended otherwise this moment, it is not replaced, but its place may be wanted all the
+        // same.
         if self.take_place(now, old.as_ref().map(FlowHandle::record)) {
             return Ok(None);
         }

@@ -1,27 +1,26 @@
 use std::collections::HashSet;
 
-use flow_table_api::{Direction, Status};
+use flow_table_api::{Direction, KeyHasher, Status};
 
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// Calls `visit` for the active flows, under no lock. Each one that is in the table throughout is visited exactly once
-    /// (contract E3).
+    /// Calls `visit` for the active flows, under no lock. Each one that is in the table throughout is visited
+    /// exactly once (contract E3).
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
         self.queues.iter().for_each(|queue| for_each_in(queue, &mut visit));
     }
 }
 
-/// Copies a part of the queue at a time under its lock. A flow may change its position between two parts, so the names of
-/// those that were visited are remembered.
+/// Copies a part of the queue at a time under its lock. A flow may change its position between two parts, so the
+/// names of those that were visited are remembered.
 fn for_each_in<K, V>(queue: &Queue<K, V>, visit: &mut impl FnMut(&FlowHandle<K, V>)) {
-    let mut visited = HashSet::new();
+    let mut visited = HashSet::with_hasher(KeyHasher::random());
     let mut end = usize::MAX;
     while end > 0 {
-        let (begin, flows) = queue.lock().active_before(end);
-        end = begin;
+        let flows = queue.lock().active_before(&mut end);
         for (id, flow) in flows {
             // An earlier visit may have ended it.
             if visited.insert(id) && flow.state.load().status == Status::Active {

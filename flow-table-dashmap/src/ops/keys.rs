@@ -7,8 +7,8 @@ use crate::flow::handle::FlowHandle;
 use crate::flow::strong::Strong;
 use crate::map::stripes::Held;
 
-/// The keys of a flow that goes in. Made before the stripes are locked and dropped after: copying and dropping keys and
-/// occupants may run user code.
+/// The keys of a flow that goes in. Made before the stripes are locked and dropped after: copying and dropping
+/// keys and occupants may run user code.
 pub(crate) struct Keys<K, V> {
     forward: Place<K, V>,
     reply: Option<Place<K, V>>,
@@ -43,9 +43,11 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         core.stripes.hold(forward, reply)
     }
 
-    /// A handle to the live flow under the key for `direction`, which is `key`; one that is due is expired on the spot.
+    /// A handle to the live flow under the key for `direction`, which is `key`; one that is due is expired on the
+    /// spot.
     ///
-    /// Runs `Eq` of keys, which may panic. The answer holds until the stripes are unlocked, but for the end of the flow.
+    /// Runs `Eq` of keys, which may panic. The answer holds until the stripes are unlocked, but for the end of the
+    /// flow.
     pub(crate) fn look(
         &mut self,
         direction: Direction,
@@ -63,10 +65,10 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         Some(FlowHandle::new(flow.clone(), occupant.slot.direction()))
     }
 
-    /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended, from
-    /// them: a flow that has lost one key is not found by the other. Those of a detached one are left to whoever detached
-    /// it: of a flow that is just being replaced under its other key, a look-up of that key must find the slot. It was this
-    /// insertion for the flow that it `replaced`.
+    /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended,
+    /// from them: a flow that has lost one key is not found by the other. Those of a detached one are left to
+    /// whoever detached it: of a flow that is just being replaced under its other key, a look-up of that key must
+    /// find the slot. It was this insertion for the flow that it `replaced`.
     ///
     /// Calls nothing of the user's. First all slots are filled: a key that changes hands is never without one.
     pub(crate) fn fill(

@@ -19,7 +19,8 @@ enum Sight {
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found then.
+    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found
+    /// then.
     #[inline]
     pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let hash = self.hash(key);
@@ -32,8 +33,8 @@ impl<K: Key, V: Value> Core<K, V> {
         self.find_settled(hash, key, now)
     }
 
-    /// The second look at a key whose flow is not live, with no writer of the key at work: the flow may have been on
-    /// its way in, or may have made way for one that was. May be made again and again, so it changes nothing.
+    /// The second look at a key whose flow is not live, with no writer of the key at work: the flow may have been
+    /// on its way in, or may have made way for one that was. May be made again and again, so it changes nothing.
     #[cold]
     fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let (flow, direction, sight) = self.stripes.settled(hash, || {
@@ -52,8 +53,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// The third look, at a key whose flow is due. Expires it as a writer of the key, so that nobody puts another in
-    /// its place, which this look-up would find too.
+    /// The third look, at a key whose flow is due. Expires it as a writer of the key, so that nobody puts another
+    /// in its place, which this look-up would find too.
     fn find_due(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         // Both outlive the stripe: dropping what was looked at may run user code.
         let occupant;

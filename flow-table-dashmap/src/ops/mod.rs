@@ -1,6 +1,5 @@
 //! The table's operations, one to a file, on its [`Core`](crate::core::Core).
 
-pub(crate) mod expiry;
 pub(crate) mod incoming;
 pub(crate) mod insert;
 pub(crate) mod iterate;

@@ -8,44 +8,37 @@ use crate::queue::filed::Visit;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// Reaps all queues, beginning with another one each time, so that a small budget starves none.
-    pub(crate) fn reap(
-        &self,
+    /// All queues if there is anything to do at `now`. Begins with another one each time, so that a small budget
+    /// starves none.
+    pub(crate) fn queues_in_turn(&self, now: Timestamp) -> impl Iterator<Item = &Queue<K, V>> {
+        let is_due = self.queues.iter().any(|queue| queue.has_due(now));
+        let queues = if is_due { self.queues.iter().count() } else { 0 };
+        // Relaxed: any start will do.
+        let turn = self.next_reaped.load(Ordering::Relaxed).wrapping_add(1);
+        self.next_reaped.store(turn, Ordering::Relaxed);
+        let first = turn.checked_rem(queues).unwrap_or(0);
+        (first..queues).chain(0..first).filter_map(|number| self.queues.get(number))
+    }
+
+    /// Reaps these queues.
+    pub(crate) fn reap<'c>(
+        &'c self,
+        queues: impl IntoIterator<Item = &'c Queue<K, V>>,
         now: Timestamp,
         budget: Budget,
-        mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
+        mut hand_over: impl FnMut(Ended<FlowHandle<K, V>>),
     ) -> ReapReport {
         let mut report = ReapReport::default();
-        if self.queues.iter().any(|queue| queue.has_due(now)) {
-            let queues = self.queues.len();
-            // Relaxed: any start will do.
-            let first = self.next_reaped.fetch_add(1, Ordering::Relaxed);
-            for queue in (0..queues).filter_map(|turn| self.queues.get(first.wrapping_add(turn) % queues)) {
-                self.reap_queue(queue, now, budget, &mut report, &mut ended);
-            }
+        for queue in queues {
+            self.reap_queue(queue, now, budget, &mut report, &mut hand_over);
         }
         self.give_back_memory();
         report
     }
 
-    /// Reaps the calling thread's queue.
-    pub(crate) fn reap_local(
-        &self,
-        now: Timestamp,
-        budget: Budget,
-        mut ended: impl FnMut(Ended<FlowHandle<K, V>>),
-    ) -> ReapReport {
-        let mut report = ReapReport::default();
-        if let Some(queue) = self.queues.mine() {
-            self.reap_queue(queue, now, budget, &mut report, &mut ended);
-        }
-        self.give_back_memory();
-        report
-    }
-
-    /// Hands over one flow after the other, so that a callback which panics has got the only one that is not in the table.
-    /// The slots of a flow stay until its last holder goes: look-ups see that it has ended. So nothing of the user's is
-    /// dropped here, which could panic and lose the record.
+    /// Hands over one flow after the other, so that a callback which panics has got the only one that is not in
+    /// the table. The slots of a flow stay until its last holder goes: look-ups see that it has ended. So nothing
+    /// of the user's is dropped here, which could panic and lose the record.
     fn reap_queue(
         &self,
         queue: &Queue<K, V>,
@@ -73,8 +66,9 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock: whoever looks for room finds
-    /// the flow or its place. And looks under the lock why it has ended: it may be reinserted from then on.
+    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock: whoever looks for
+    /// room finds the flow or its place. And looks under the lock why it has ended: it may be reinserted from then
+    /// on.
     fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<Ended<FlowHandle<K, V>>> {
         let mut locked = queue.lock();
         let mut flow = locked.next_dying();

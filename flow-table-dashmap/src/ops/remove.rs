@@ -9,8 +9,9 @@ use crate::flow::handle::FlowHandle;
 use crate::flow::record::Record;
 
 impl<K, V> Core<K, V> {
-    /// `Active` → `Detached` by `end`, and out of its queue; the id that it had if this call did it. `count` counts the end,
-    /// under the queue's lock: who finds the flow detached and wants to reinsert it finds it counted too.
+    /// `Active` → `Detached` by `end`, and out of its queue; the id that it had if this call did it. `count`
+    /// counts the end, under the queue's lock: who finds the flow detached and wants to reinsert it finds it
+    /// counted too.
     ///
     /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
     fn detach(
@@ -28,8 +29,8 @@ impl<K, V> Core<K, V> {
         detached.then_some(id)
     }
 
-    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did it, as it
-    /// does of a live one. The caller holds the key's stripe, and removes the slots.
+    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did
+    /// it, as it does of a live one. The caller holds the key's stripe, and removes the slots.
     pub(crate) fn replace(&self, flow: &Record<K, V>, now: Timestamp) -> bool {
         // Not twice, unless its deadline is moved meanwhile.
         while flow.is_live_or_expires(now) {
@@ -41,8 +42,8 @@ impl<K, V> Core<K, V> {
         false
     }
 
-    /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one of its
-    /// keys.
+    /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one
+    /// of its keys.
     fn detach_and_count_out(&self, flow: &Record<K, V>) -> Option<FlowId> {
         self.detach(flow, FlowState::detach, |counts| {
             counts.removed.add();
@@ -67,8 +68,8 @@ impl<K: Key, V: Value> Core<K, V> {
             flow.unlink(id);
             return Some(FlowHandle::new(flow, occupant.slot.direction()));
         }
-        // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has detached it
-        // removes the slots: one may be about to lead to the flow that replaces it.
+        // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has
+        // detached it removes the slots: one may be about to lead to the flow that replaces it.
         if !flow.is_detached() {
             drop_each(flow.remove_slots(occupant.slot.flow()));
         }

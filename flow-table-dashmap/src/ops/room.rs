@@ -10,13 +10,14 @@ use crate::queue::filed::Visit;
 const SEARCH: usize = 64;
 
 impl<K, V> Core<K, V> {
-    /// Counts one flow more, in a place that is free or that an ended flow gives up: first of all `old`, whose key the new
-    /// flow takes. Returns whether there is one. The caller holds the stripe of `old`'s key.
+    /// Counts one flow more, in a place that is free or that an ended flow gives up: first of all `old`, whose key
+    /// the new flow takes. Returns whether there is one. The caller holds the stripe of `old`'s key.
     pub(crate) fn take_place(&self, now: Timestamp, old: Option<&Strong<K, V>>) -> bool {
         self.held.add_below() || old.is_some_and(|old| self.take_place_of(old)) || self.make_room(now)
     }
 
-    /// Gives the place of a flow that has ended to a new one, however many are dying: so replacing is never refused.
+    /// Gives the place of a flow that has ended to a new one, however many are dying: so replacing is never
+    /// refused.
     #[cold]
     fn take_place_of(&self, old: &Strong<K, V>) -> bool {
         let mut queue = self.queues.of(old).lock();
@@ -26,8 +27,8 @@ impl<K, V> Core<K, V> {
         dies
     }
 
-    /// Lets flows die that have ended or are due at `now`, until there is a place or a bounded search finds none (contract
-    /// C2). More than one is needed if the limit was lowered, or if others take the place.
+    /// Lets flows die that have ended or are due at `now`, until there is a place or a bounded search finds none
+    /// (contract C2). More than one is needed if the limit was lowered, or if others take the place.
     #[cold]
     fn make_room(&self, now: Timestamp) -> bool {
         let mut visits = SEARCH;

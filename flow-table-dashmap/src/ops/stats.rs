@@ -31,7 +31,12 @@ impl<K, V> Core<K, V> {
         let flows = flows * (size_of::<Record<K, V>>() + COUNTS);
         // Relaxed: an account, which orders nothing.
         let kept = self.kept.load(Ordering::Relaxed) * Kept::<K, V>::NODE_BYTES;
-        size_of::<Self>() + self.stripes.memory() + self.shared.slots.memory() + self.queues.memory() + flows + kept
+        size_of::<Self>()
+            + self.stripes.memory()
+            + self.shared.slots.memory()
+            + self.queues.memory()
+            + flows
+            + kept
     }
 
     pub(crate) fn shrink_to_fit(&self) {

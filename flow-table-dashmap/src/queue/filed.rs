@@ -2,21 +2,23 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{KeyHasher, Status, Timestamp};
 use priority_queue::PriorityQueue;
 
 use crate::base::id::FlowId;
-use crate::flow::record::Record;
+use crate::flow::record::{Home, Record};
 use crate::flow::strong::Strong;
 
 /// The flows of one queue, as its lock guards them.
 pub(crate) struct Filed<K, V> {
+    home: Arc<Home<K, V>>,
     /// The flows that have a place in the table, by the time that they are filed under, the earliest first.
     heap: PriorityQueue<Entry<K, V>, Reverse<Timestamp>, KeyHasher>,
-    /// Flows that have ended and given up their places, for the next reap to hand over. The oldest go first: as ids only
-    /// grow, none waits for ever.
+    /// Flows that have ended and given up their places, for the next reap to hand over. The oldest go first: as
+    /// ids only grow, none waits for ever.
     dying: BTreeMap<FlowId, Strong<K, V>>,
 }
 
@@ -65,23 +67,37 @@ impl<K, V> Filed<K, V> {
     /// Bytes of a dying flow's entry: of eleven in a node, six or more are used.
     const DYING_BYTES: usize = 2 * size_of::<(FlowId, Strong<K, V>)>();
 
-    pub(crate) fn new() -> Self {
-        Self { heap: PriorityQueue::with_hasher(KeyHasher::random()), dying: BTreeMap::new() }
+    pub(crate) fn new(home: Arc<Home<K, V>>) -> Self {
+        Self { home, heap: PriorityQueue::with_hasher(KeyHasher::random()), dying: BTreeMap::new() }
     }
 
-    /// The time before which a visit finds nothing; `None` if there is no flow.
-    pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        if !self.dying.is_empty() {
-            return Some(Timestamp::ZERO);
+    /// Writes down when the first flow is to be visited. The last step of whoever holds the lock.
+    pub(crate) fn hint(&self) {
+        let first = || self.heap.peek().map(|(_, &Reverse(filed))| filed);
+        self.home.set_earliest(if self.dying.is_empty() { first() } else { Some(Timestamp::ZERO) });
+    }
+
+    /// Takes a note. Until the lock is given back the queue looks due, as it did while the note was there: a reap
+    /// that comes meanwhile waits, and does not take the flow for one that has not ended.
+    fn next_note(&self) -> Option<FlowId> {
+        if self.home.ended.is_empty() {
+            return None;
         }
-        self.heap.peek().map(|(_, &Reverse(filed))| filed)
+        self.home.set_earliest(Some(Timestamp::ZERO));
+        self.home.ended.pop()
     }
 
-    /// Files the flow under `deadline` and makes it active.
+    /// Files the flow under `deadline` and makes it active. A flow comes back or goes in only under the stripes of
+    /// its keys, and neither an active nor a cancelled one gets here, so nobody can come between.
     ///
-    /// A flow comes back or goes in only under the stripes of its keys, and neither an active nor a cancelled one gets
-    /// here, so nobody can come between.
-    pub(crate) fn file(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
+    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and
+    /// a flow that comes back is filed where it was, so a table that reinserts and never reaps keeps no more notes
+    /// than flows.
+    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
+        for _ in 0..2 {
+            let Some(ended) = self.next_note() else { break };
+            self.advance_ended(ended);
+        }
         flow.options.set_own(Record::<K, V>::QUEUED);
         flow.home.counts.inserts.add();
         self.heap.push(Entry { id, flow: flow.clone() }, Reverse(deadline));
@@ -117,21 +133,18 @@ impl<K, V> Filed<K, V> {
 
     /// Makes an ended flow that has a place the first to be visited. Does nothing for others.
     pub(crate) fn advance_ended(&mut self, id: FlowId) {
-        if self.heap.get(&id).is_some_and(|(entry, _)| entry.flow.end_reason().is_some()) {
+        if self.has_ended(id) {
             self.heap.change_priority(&id, Reverse(Timestamp::ZERO));
         }
     }
 
-    /// Looks at a flow that is said to have ended.
-    pub(crate) fn visit_ended(&self, id: FlowId) -> Visit<FlowId> {
-        match self.heap.get(&id).and_then(|(entry, _)| entry.flow.end_reason()) {
-            Some(_) => Visit::Ended(id),
-            None => Visit::Rescheduled,
+    /// Looks at one flow that has a place, and may have ended or may be due at `now`. If the visit finds that, the
+    /// caller takes it, lets it die, or [moves it to the front](Self::advance_ended): the note about it is gone.
+    /// Bounded work.
+    pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<FlowId> {
+        if let Some(id) = self.next_note() {
+            return if self.has_ended(id) { Visit::Ended(id) } else { Visit::Rescheduled };
         }
-    }
-
-    /// Looks at the first flow in the heap. Expires it if it is due at `now`.
-    pub(crate) fn visit_first(&mut self, now: Timestamp) -> Visit<FlowId> {
         let Some((entry, &Reverse(filed))) = self.heap.peek() else { return Visit::Nothing };
         if now < filed {
             return Visit::Nothing;
@@ -144,8 +157,13 @@ impl<K, V> Filed<K, V> {
         Visit::Ended(id)
     }
 
-    /// Moves an ended flow that has a place to the dying list, because another one takes the place. Returns `false` if there
-    /// is no such flow.
+    /// Whether the flow has ended and has a place.
+    fn has_ended(&self, id: FlowId) -> bool {
+        self.heap.get(&id).is_some_and(|(entry, _)| entry.flow.end_reason().is_some())
+    }
+
+    /// Moves an ended flow that has a place to the dying list, because another one takes the place. Returns
+    /// `false` if there is no such flow.
     pub(crate) fn let_die(&mut self, id: FlowId) -> bool {
         self.heap.remove(&id).map(|(entry, _)| self.dying.insert(id, entry.flow)).is_some()
     }
@@ -156,6 +174,7 @@ impl<K, V> Filed<K, V> {
     }
 
     /// Takes the flow off the dying list that is to be handed over next.
+    #[inline]
     pub(crate) fn next_dying(&mut self) -> Option<Strong<K, V>> {
         self.dying.pop_first().map(|(_, flow)| flow).inspect(Self::let_go)
     }
@@ -164,18 +183,19 @@ impl<K, V> Filed<K, V> {
         flow.options.clear_own(Record::<K, V>::QUEUED);
     }
 
-    /// The active flows among some of the heap, by id: those before position `end`, and the position from which they are.
+    /// The active flows among some of the heap: those just before position `end`, which becomes the first of them.
     ///
-    /// A flow stays in its position until it is taken, or until one before it is and it is the last: then it moves there. So
-    /// who asks for all parts of a heap from the end to the beginning meets each flow that stays, though some more than once.
-    pub(crate) fn active_before(&self, end: usize) -> (usize, Vec<(FlowId, Strong<K, V>)>) {
-        /// So many flows are looked at.
+    /// A flow stays in its position until it is taken, or until one before it is and it is the last: then it moves
+    /// there. So who asks for all parts of a heap from the end to the beginning meets each flow that stays, though
+    /// some more than once.
+    pub(crate) fn active_before(&self, end: &mut usize) -> Vec<(FlowId, Strong<K, V>)> {
+        /// So many flows are looked at. Those before them are skipped, which is arithmetic and reads no memory.
         const PART: usize = 1_024;
-        let end = end.min(self.heap.len());
-        let begin = end.saturating_sub(PART);
-        let entries = self.heap.iter().skip(begin).take(end - begin).map(|(entry, _)| entry);
+        let last = (*end).min(self.heap.len());
+        *end = last.saturating_sub(PART);
+        let entries = self.heap.iter().skip(*end).take(last - *end).map(|(entry, _)| entry);
         let active = entries.filter(|entry| entry.flow.state.load().status == Status::Active);
-        (begin, active.map(|entry| (entry.id, entry.flow.clone())).collect())
+        active.map(|entry| (entry.id, entry.flow.clone())).collect()
     }
 
     /// Takes all flows.

@@ -8,43 +8,31 @@ use crate::base::id::FlowId;
 use crate::base::sync;
 use crate::flow::home::Shared;
 use crate::flow::record::{Home, Record};
-use crate::flow::strong::Strong;
-use crate::queue::filed::{Filed, Visit};
+use crate::queue::filed::Filed;
 
 /// The flows that one thread inserted, whoever reinserts them.
 ///
-/// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline. Filing and
-/// activation are one step under the lock, detaching and taking likewise. Other ended flows keep their entry until somebody
-/// takes it, who owes the table one flow of its count, or until it is moved to the dying list and its place in the count
-/// goes to another flow.
+/// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline.
+/// Filing and activation are one step under the lock, detaching and taking likewise. Other ended flows keep their
+/// entry until somebody takes it, who owes the table one flow of its count, or until it is moved to the dying list
+/// and its place in the count goes to another flow.
 pub(crate) struct Queue<K, V> {
     pub(crate) home: Arc<Home<K, V>>,
     /// Whether a living thread files here.
     pub(crate) taken: Arc<AtomicBool>,
     filed: Mutex<Filed<K, V>>,
-    /// What [`Filed::earliest`] says, or `u64::MAX`: a hint that saves taking the lock. `Relaxed`: it orders nothing, and who
-    /// acts on it takes the lock. (Whoever takes a note lowers it before; the list of notes, which is looked at first, shows
-    /// both in this order.)
-    earliest: AtomicU64,
     sequence: AtomicU64,
 }
 
 /// A queue whose lock is held.
-pub(crate) struct LockedQueue<'q, K, V> {
-    queue: &'q Queue<K, V>,
-    filed: MutexGuard<'q, Filed<K, V>>,
-}
+pub(crate) struct LockedQueue<'q, K, V>(MutexGuard<'q, Filed<K, V>>);
 
 impl<K, V> Queue<K, V> {
-    /// An empty queue, taken by the calling thread.
+    /// An empty queue that no thread has taken.
     pub(crate) fn new(shared: &Arc<Shared<K, Record<K, V>>>, number: usize) -> Self {
-        Self {
-            home: Arc::new(Home::new(shared, number)),
-            taken: Arc::new(AtomicBool::new(true)),
-            filed: Mutex::new(Filed::new()),
-            earliest: AtomicU64::new(u64::MAX),
-            sequence: AtomicU64::new(1),
-        }
+        let home = Arc::new(Home::new(shared, number));
+        let filed = Mutex::new(Filed::new(Arc::clone(&home)));
+        Self { home, taken: Arc::default(), filed, sequence: AtomicU64::new(1) }
     }
 
     /// A new id that names this queue.
@@ -54,72 +42,23 @@ impl<K, V> Queue<K, V> {
     }
 
     pub(crate) fn lock(&self) -> LockedQueue<'_, K, V> {
-        LockedQueue { queue: self, filed: sync::lock(&self.filed) }
-    }
-
-    fn set_earliest(&self, filed: Option<Timestamp>) {
-        self.earliest.store(filed.map_or(u64::MAX, Timestamp::as_nanos), Ordering::Relaxed);
-    }
-
-    /// The time before which a visit finds nothing; `None` if the queue is empty.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.home.ended.is_empty() {
-            return Some(Timestamp::ZERO);
-        }
-        match self.earliest.load(Ordering::Relaxed) {
-            u64::MAX => None,
-            nanos => Some(Timestamp::from_nanos(nanos)),
-        }
+        LockedQueue(sync::lock(&self.filed))
     }
 
     /// Whether a visit at `now` would find something.
     #[inline]
     pub(crate) fn has_due(&self, now: Timestamp) -> bool {
-        self.next_deadline().is_some_and(|deadline| deadline <= now)
+        self.home.next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Bytes that entries and notes occupy, free ones included.
+    /// Bytes that the queue has allocated, free entries included.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Home<K, V>>() + sync::lock(&self.filed).memory() + self.home.ended.len() * Home::<K, V>::NOTE_BYTES
+        self.lock().memory() + size_of::<Home<K, V>>() + self.home.ended.len() * Home::<K, V>::NOTE_BYTES
     }
 
     /// Gives unused memory back.
     pub(crate) fn shrink_to_fit(&self) {
-        sync::lock(&self.filed).shrink_to_fit();
-    }
-}
-
-impl<K, V> LockedQueue<'_, K, V> {
-    /// Takes a note. Until the lock is given back the queue looks due, as it did while the note was there: a reap that comes
-    /// meanwhile waits, and does not take the flow for one that has not ended.
-    fn next_note(&mut self) -> Option<FlowId> {
-        let notes = &self.queue.home.ended;
-        if notes.is_empty() {
-            return None;
-        }
-        self.queue.set_earliest(Some(Timestamp::ZERO));
-        notes.pop()
-    }
-
-    /// Files the flow under `deadline` and makes it active.
-    ///
-    /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and a flow
-    /// that comes back is filed where it was, so a table that reinserts and never reaps keeps no more notes than flows.
-    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
-        for _ in 0..2 {
-            let Some(id) = self.next_note() else { break };
-            self.filed.advance_ended(id);
-        }
-        self.filed.file(id, flow, deadline);
-    }
-
-    /// Looks at one flow that has a place, and may have ended or may be due at `now`. If the visit finds that, the caller takes
-    /// it, lets it die, or [moves it to the front](Filed::advance_ended) again: the note about it is gone. Bounded work.
-    pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<FlowId> {
-        match self.next_note() {
-            Some(id) => self.filed.visit_ended(id),
-            None => self.filed.visit_first(now),
-        }
+        self.lock().shrink_to_fit();
     }
 }
 
@@ -127,19 +66,19 @@ impl<K, V> Deref for LockedQueue<'_, K, V> {
     type Target = Filed<K, V>;
 
     fn deref(&self) -> &Filed<K, V> {
-        &self.filed
+        &self.0
     }
 }
 
 impl<K, V> DerefMut for LockedQueue<'_, K, V> {
     fn deref_mut(&mut self) -> &mut Filed<K, V> {
-        &mut self.filed
+        &mut self.0
     }
 }
 
 impl<K, V> Drop for LockedQueue<'_, K, V> {
     fn drop(&mut self) {
-        self.queue.set_earliest(self.filed.earliest());
+        self.0.hint();
     }
 }
 

@@ -1,44 +1,41 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam::utils::CachePadded;
 
 use crate::base::id::FlowId;
-use crate::base::list::List;
-use crate::base::sync;
 use crate::flow::home::Shared;
 use crate::flow::record::Record;
 use crate::queue::queue::Queue;
 use crate::queue::seats::Seat;
 
-/// The queues of a table. It owns them; threads only remember which one is theirs, so the flows of a thread that has ended
-/// are still found, and the next new thread goes on with its queue.
+/// The queues of a table. It owns them. Threads only remember which one is theirs, so the flows of a thread that
+/// has ended are still found, and the next new thread goes on with its queue.
 pub(crate) struct Queues<K, V> {
     /// The number of the table, like no other's.
     table: u64,
-    list: List<CachePadded<Queue<K, V>>>,
-    /// Held by a thread that claims a queue.
-    claiming: Mutex<()>,
+    /// The queues stay where they are, and are found without a lock. Those that are there come first.
+    list: Box<[Place<K, V>]>,
 }
+
+/// For a queue, which is on cache lines of its own: each is written to by another thread.
+type Place<K, V> = OnceLock<Box<CachePadded<Queue<K, V>>>>;
 
 impl<K, V> Queues<K, V> {
     pub(crate) fn new() -> Self {
         static TABLES: AtomicU64 = AtomicU64::new(0);
         // Relaxed: the number only has to be unique.
-        Self { table: TABLES.fetch_add(1, Ordering::Relaxed), list: List::new(), claiming: Mutex::new(()) }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
+        let table = TABLES.fetch_add(1, Ordering::Relaxed);
+        Self { table, list: (0..FlowId::QUEUES).map(|_| OnceLock::new()).collect() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queue<K, V>> {
-        self.list.iter().map(|queue| &**queue)
+        self.list.iter().map_while(|place| Some(&***place.get()?))
     }
 
     #[inline]
     pub(crate) fn get(&self, number: usize) -> Option<&Queue<K, V>> {
-        self.list.get(number).map(|queue| &**queue)
+        self.list[number].get().map(|queue| &***queue)
     }
 
     /// The queue that holds the flow while the table does.
@@ -60,23 +57,22 @@ impl<K, V> Queues<K, V> {
 
     #[cold]
     fn claim(&self, shared: &Arc<Shared<K, Record<K, V>>>) -> &Queue<K, V> {
-        let claiming = sync::lock(&self.claiming);
-        // Acquire: pairs with the Release in the drop of `Seat`.
-        let left = self.iter().find(|queue| !queue.taken.swap(true, Ordering::Acquire));
-        let queue = match left {
-            Some(left) => left,
-            // More threads at once than ids can tell apart: they share the first queue.
-            None if self.len() == FlowId::QUEUES => return self.get(0).expect("there are many"),
-            None => self.list.push(|number| CachePadded::new(Queue::new(shared, number))),
-        };
-        drop(claiming);
-        Seat { table: self.table, queue: queue.home.queue, taken: Arc::clone(&queue.taken) }.take();
-        queue
+        for (number, place) in self.list.iter().enumerate() {
+            let queue = place.get_or_init(|| Box::new(CachePadded::new(Queue::new(shared, number))));
+            // Acquire: pairs with the Release in the drop of `Seat`.
+            if !queue.taken.swap(true, Ordering::Acquire) {
+                Seat { table: self.table, queue: number, taken: Arc::clone(&queue.taken) }.take();
+                return queue;
+            }
+        }
+        // More threads at once than ids can tell apart: they share the first queue.
+        self.get(0).expect("all are there")
     }
 
     /// Bytes that the queues occupy, free entries included.
     pub(crate) fn memory(&self) -> usize {
-        self.list.memory() + self.iter().map(Queue::memory).sum::<usize>()
+        let queue = |queue: &Queue<K, V>| size_of::<CachePadded<Queue<K, V>>>() + queue.memory();
+        size_of_val(&*self.list) + self.iter().map(queue).sum::<usize>()
     }
 
     /// Gives unused memory back.
@@ -118,7 +114,7 @@ mod tests {
                 threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
             });
         }
-        assert_eq!(table.core.queues.len(), 3);
+        assert_eq!(table.core.queues.iter().count(), 3);
         assert_eq!(table.len(), 30);
     }
 
@@ -128,7 +124,7 @@ mod tests {
         // Each time as a thread that has none yet.
         let claim = || table.core.queues.claim(&table.core.shared).home.queue;
         assert!((0..FlowId::QUEUES).all(|index| claim() == index));
-        assert_eq!((claim(), table.core.queues.len()), (0, FlowId::QUEUES));
+        assert_eq!((claim(), table.core.queues.iter().count()), (0, FlowId::QUEUES));
     }
 
     #[test]
@@ -167,7 +163,7 @@ mod tests {
             };
             thread::spawn(run).join().expect("no panic");
         }
-        assert_eq!((table.len(), table.core.queues.len()), (2, 1), "the queue was given up each time");
+        assert_eq!((table.len(), table.core.queues.iter().count()), (2, 1), "the queue was given up each time");
         drop(table.lookup(&2, Timestamp::ZERO).expect("inserted at the end of a thread"));
     }
 }

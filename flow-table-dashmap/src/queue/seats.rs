@@ -37,7 +37,8 @@ impl Seat {
             seats.retain(|seat| Arc::strong_count(&seat.taken) > 1);
             seats.push(self);
         };
-        // While the thread's last locals are dropped the seat is given up at once, and the queue used all the same.
+        // While the thread's last locals are dropped the seat is given up at once, and the queue used all the
+        // same.
         let _ = SEATS.try_with(remember);
     }
 
