@@ -1,8 +1,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::flow::FlowRecord;
-use crate::strong::Strong;
+use crate::flow::strong::{FlowRecord, Strong};
 
 /// The flows that a burst has borrowed: each once, however often it was looked up, and in place until all go.
 ///
@@ -90,8 +89,8 @@ mod tests {
     #[test]
     fn a_flow_is_kept_once_however_often_it_is_looked_up() {
         let table = filled(1_000);
-        let kept = Kept::new(&table.shared.kept);
-        let find = |key| table.shared.find(&key, NOW).expect("live").0;
+        let kept = Kept::new(&table.core.kept);
+        let find = |key| table.core.find(&key, NOW).expect("live").0;
         let first: Vec<_> = (0..1_000).map(|key| kept.keep(find(key))).collect();
         for _ in 0..3 {
             for (key, flow) in (0..).zip(&first) {

@@ -1,8 +1,11 @@
-use std::hash::{Hash, Hasher};
+use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use crate::flow::Record;
+use flow_table_api::Flow;
+use flow_table_api::state::StateView;
+
+use crate::flow::record::Record;
 
 /// A counted reference to a flow. Whoever drops the last one drops the flow, by [`Record::end`].
 ///
@@ -11,6 +14,9 @@ pub(crate) struct Strong<K, V>(
     /// `None` only in its own drop.
     Option<Arc<Record<K, V>>>,
 );
+
+/// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
+pub struct FlowRecord<K, V>(pub(crate) Strong<K, V>);
 
 impl<K, V> Strong<K, V> {
     pub(crate) fn new(record: Record<K, V>) -> Self {
@@ -78,8 +84,28 @@ impl<K, V> PartialEq for Strong<K, V> {
 
 impl<K, V> Eq for Strong<K, V> {}
 
-impl<K, V> Hash for Strong<K, V> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.address().hash(state);
+impl<K, V> Flow<K, V> for FlowRecord<K, V> {
+    fn key(&self) -> &K {
+        &self.0.key
+    }
+
+    fn reply_key(&self) -> Option<&K> {
+        self.0.reply.as_ref()
+    }
+
+    fn value(&self) -> &V {
+        &self.0.value
+    }
+
+    #[inline]
+    fn state(&self) -> StateView<'_> {
+        StateView::new(&self.0.state, &self.0.options)
+    }
+}
+
+impl<K, V> fmt::Debug for FlowRecord<K, V> {
+    /// Asks nothing of keys and values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowRecord").field("state", &self.0.state).field("options", &self.0.options).finish()
     }
 }

@@ -53,16 +53,11 @@ impl Watermark {
         self.raise((before & COUNT_MASK) as usize + 1);
     }
 
-    /// Counts one more if there are less than the limit.
-    ///
-    /// # Errors
-    ///
-    /// How many have to go first, one at least.
-    pub(crate) fn add_below(&self) -> Result<(), usize> {
+    /// Counts one more if there are less than the limit; whether there were.
+    pub(crate) fn add_below(&self) -> bool {
         let more = |word: u64| (word & COUNT_MASK < word >> COUNT_BITS).then(|| word + 1);
         let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let missing = |word: u64| (word & COUNT_MASK) as usize + 1 - (word >> COUNT_BITS) as usize;
-        before.map(|word| self.raise((word & COUNT_MASK) as usize + 1)).map_err(missing)
+        before.inspect(|word| self.raise((word & COUNT_MASK) as usize + 1)).is_ok()
     }
 
     /// Counts some less.
@@ -77,8 +72,8 @@ impl Watermark {
         }
     }
 
-    /// Whether less than half is left of what there was when memory was given back last. Says so once, to the one who
-    /// is to give it back now: so what that costs is paid for by what has gone.
+    /// Whether less than half is left of what there was when memory was given back last. Says so once, to the one
+    /// who is to give it back now: so what that costs is paid for by what has gone.
     pub(crate) fn has_fallen(&self) -> bool {
         /// Less than this is not worth the trouble.
         const SMALL: usize = 64;
@@ -96,15 +91,14 @@ mod tests {
     #[test]
     fn the_limit_holds() {
         let watermark = Watermark::limited(2);
-        assert_eq!((watermark.add_below(), watermark.add_below()), (Ok(()), Ok(())));
-        assert_eq!(watermark.add_below(), Err(1));
+        assert_eq!([(); 3].map(|()| watermark.add_below()), [true, true, false]);
         assert_eq!(watermark.get(), 2);
         watermark.set_limit(1);
-        assert_eq!(watermark.add_below(), Err(2));
+        assert!(!watermark.add_below());
         watermark.sub(1);
-        assert_eq!((watermark.add_below(), watermark.limit()), (Err(1), 1));
+        assert_eq!((watermark.add_below(), watermark.limit()), (false, 1));
         watermark.set_limit(usize::MAX);
-        assert_eq!((watermark.add_below(), watermark.limit()), (Ok(()), u32::MAX as usize));
+        assert_eq!((watermark.add_below(), watermark.limit()), (true, u32::MAX as usize));
     }
 
     #[test]
@@ -115,7 +109,7 @@ mod tests {
             let run = || {
                 barrier.wait();
                 (0..50_000).fold(0, |highest, _| {
-                    let counted = watermark.add_below().is_ok();
+                    let counted = watermark.add_below();
                     let now = watermark.get();
                     watermark.sub(usize::from(counted));
                     highest.max(now)
@@ -132,7 +126,7 @@ mod tests {
     fn half_gone_is_told_once() {
         let watermark = Watermark::default();
         (0..100).for_each(|_| watermark.add());
-        (0..100).for_each(|_| assert_eq!(watermark.add_below(), Ok(())));
+        (0..100).for_each(|_| assert!(watermark.add_below()));
         watermark.sub(100);
         assert!(!watermark.has_fallen(), "half is left");
         watermark.sub(1);

@@ -1,7 +1,7 @@
 //! Names of flows and slots. All removal is by name, never by key (contract R3).
 //!
 //! ```text
-//!  63                          13 12            1      0
+//!  63                           9 8             1      0
 //! +------------------------------+---------------+-----------+
 //! |          sequence            |     queue     | direction |
 //! +------------------------------+---------------+-----------+
@@ -11,15 +11,15 @@ use flow_table_api::Direction;
 
 /// One stay of a flow in a table: new with every insertion and reinsertion, never used again. Each queue gives its
 /// own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlowId(u64);
 
 /// One of the slots of a [`FlowId`]: the flow and the key that it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SlotId(u64);
 
 const QUEUE_SHIFT: u32 = 1;
-const QUEUE_BITS: u32 = 12;
+const QUEUE_BITS: u32 = 8;
 const SEQUENCE_SHIFT: u32 = QUEUE_SHIFT + QUEUE_BITS;
 const REPLY: u64 = 1;
 
@@ -27,7 +27,7 @@ impl FlowId {
     /// The number of queues that ids can tell apart.
     pub(crate) const QUEUES: usize = 1 << QUEUE_BITS;
 
-    /// The `sequence`-th id of a queue. Sequence numbers start at one; 2⁵¹ of them are there.
+    /// The `sequence`-th id of a queue. Sequence numbers start at one; 2⁵⁵ of them are there.
     pub(crate) fn new(sequence: u64, queue: usize) -> Self {
         debug_assert!(sequence > 0 && sequence < 1 << (u64::BITS - SEQUENCE_SHIFT) && queue < Self::QUEUES);
         Self(sequence << SEQUENCE_SHIFT | (queue as u64) << QUEUE_SHIFT)
@@ -53,14 +53,6 @@ impl FlowId {
 }
 
 impl SlotId {
-    pub(crate) const fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
     /// The flow that the slot leads to.
     pub(crate) const fn flow(self) -> FlowId {
         FlowId(self.0 & !REPLY)
@@ -78,12 +70,12 @@ mod tests {
 
     #[test]
     fn parts_survive_packing() {
-        for sequence in [1, 2, (1 << 51) - 1] {
+        for sequence in [1, 2, (1 << 55) - 1] {
             for queue in [0, 1, FlowId::QUEUES - 1] {
                 let id = FlowId::new(sequence, queue);
                 assert_eq!(FlowId::from_bits(id.to_bits()), Some(id));
                 for direction in [Direction::Forward, Direction::Reply] {
-                    let slot = SlotId::from_bits(id.slot(direction).to_bits());
+                    let slot = id.slot(direction);
                     assert_eq!((slot.flow(), slot.direction()), (id, direction));
                 }
             }

@@ -5,8 +5,8 @@ use std::sync::Weak;
 
 use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
 
-use crate::flow::{FlowRecord, Record};
-use crate::strong::Strong;
+use crate::flow::record::Record;
+use crate::flow::strong::{FlowRecord, Strong};
 
 /// A handle: a counted strong reference to a flow, and the direction that it was found by.
 pub struct FlowHandle<K, V> {
@@ -97,7 +97,7 @@ impl<K, V> Eq for FlowHandle<K, V> {}
 
 impl<K, V> Hash for FlowHandle<K, V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.record().hash(state);
+        self.record().address().hash(state);
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crossbeam::utils::{Backoff, CachePadded};
 
-use crate::sync;
+use crate::base::sync;
 
 /// Locks that serialize writers per key.
 ///
@@ -17,8 +17,8 @@ use crate::sync;
 /// then, and nobody waits for it (contract L6). One that finds a flow due is a writer itself for the moment in
 /// which it expires it: the end of the flow, and what the look-up says of it, are one.
 ///
-/// **Ground rule**: of the user's code only `Eq` of keys runs under a stripe. Whatever else may be dropped or cloned is
-/// kept in variables that outlive the guard, or dealt with before it.
+/// **Ground rule**: of the user's code only `Eq` of keys runs under a stripe. Whatever else may be dropped or
+/// cloned is kept in variables that outlive the guard, or dealt with before it.
 pub(crate) struct Stripes(Box<[CachePadded<Stripe>]>);
 
 #[derive(Default)]

@@ -1,9 +1,8 @@
 use flow_table_api::{Direction, Key, OnExpiry, Status, Timestamp, Value};
 
-use crate::flow::Record;
-use crate::shared::Shared;
-use crate::slots::Occupant;
-use crate::strong::Strong;
+use crate::core::{Core, Occupant};
+use crate::flow::record::Record;
+use crate::flow::strong::Strong;
 
 /// A flow that a look-up found, and the direction of the key that matched.
 pub(crate) type Found<K, V> = (Strong<K, V>, Direction);
@@ -19,12 +18,13 @@ enum Sight {
     Due,
 }
 
-impl<K: Key, V: Value> Shared<K, V> {
-    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found then.
+impl<K: Key, V: Value> Core<K, V> {
+    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found
+    /// then.
     #[inline]
     pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let hash = self.hash(key);
-        let occupant = self.slots.get(hash, key)?;
+        let occupant = self.occupant(hash, key)?;
         let flow = occupant.flow?;
         if flow.state.load().is_live(now) {
             return Some((flow, occupant.slot.direction()));
@@ -33,12 +33,12 @@ impl<K: Key, V: Value> Shared<K, V> {
         self.find_settled(hash, key, now)
     }
 
-    /// The second look at a key whose flow is not live, with no writer of the key at work: the flow may have been on
-    /// its way in, or may have made way for one that was. May be made again and again, so it changes nothing.
+    /// The second look at a key whose flow is not live, with no writer of the key at work: the flow may have been
+    /// on its way in, or may have made way for one that was. May be made again and again, so it changes nothing.
     #[cold]
     fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let (flow, direction, sight) = self.stripes.settled(hash, || {
-            let Occupant { slot, flow } = self.slots.get(hash, key)?;
+            let Occupant { slot, flow } = self.occupant(hash, key)?;
             let flow = flow?;
             let sight = flow.sight(now);
             Some((flow, slot.direction(), sight))
@@ -53,15 +53,15 @@ impl<K: Key, V: Value> Shared<K, V> {
         }
     }
 
-    /// The third look, at a key whose flow is due. Expires it as a writer of the key, so that nobody puts another in
-    /// its place, which this look-up would find too.
+    /// The third look, at a key whose flow is due. Expires it as a writer of the key, so that nobody puts another
+    /// in its place, which this look-up would find too.
     fn find_due(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         // Both outlive the stripe: dropping what was looked at may run user code.
         let occupant;
         let found;
         {
             let _held = self.stripes.hold(hash, None);
-            occupant = self.slots.get(hash, key)?;
+            occupant = self.occupant(hash, key)?;
             let flow = occupant.flow.as_ref()?;
             found = flow.is_live_or_expires(now) || flow.sight(now) == Sight::Found;
         }
