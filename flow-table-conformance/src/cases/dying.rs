@@ -54,14 +54,21 @@ pub fn as_many_as_the_limit_may_die<B: Backend>(setup: Setup) {
             assert!(matches!(table.insert_if_absent(table.flow(key), at(500)), Err(InsertError::Full { .. })));
         }
         assert_eq!((table.len() as u64, table.stats().dying as u64), (capacity, capacity));
-        assert!(table.insert(table.flow(1_000), at(60)).is_ok_and(|new| new.replaced.is_some()), "replacing is allowed");
+        assert!(
+            table.insert(table.flow(1_000), at(60)).is_ok_and(|new| new.replaced.is_some()),
+            "replacing is allowed"
+        );
         assert_eq!(reaped(&table, at(60), Budget::UNLIMITED).len() as u64, capacity);
         assert_eq!((table.len() as u64, table.stats().dying), (capacity, 0));
         drop(table.insert(table.flow(2_000), at(500)).expect("room may be made again"));
         assert_eq!((table.len() as u64, table.stats().dying), (capacity, 1));
         table.set_capacity(capacity as usize + 1);
         drop(table.insert(table.flow(3_000), at(500)).expect("there is a place"));
-        assert_eq!((table.len() as u64, table.stats().dying), (capacity + 1, 1), "no room is made where there is some");
+        assert_eq!(
+            (table.len() as u64, table.stats().dying),
+            (capacity + 1, 1),
+            "no room is made where there is some"
+        );
     }
 }
 
@@ -140,7 +147,11 @@ pub fn dying_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
             };
             assert!(report.visited() <= budget, "{report:?} of {budget}");
             left -= report.expired;
-            assert_eq!((report.cancelled, report.more, table.stats().dying), (0, left > 0, left), "{report:?} of {budget}");
+            assert_eq!(
+                (report.cancelled, report.more, table.stats().dying),
+                (0, left > 0, left),
+                "{report:?} of {budget}"
+            );
         }
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..FLOWS as usize), "each is handed over once");
@@ -227,7 +238,11 @@ pub fn a_reap_of_the_dying_survives_its_callback<B: Backend>(setup: Setup) {
                     }
                 })
             });
-            assert_eq!((table.len(), table.stats().dying), (12, 12 - seen.len()), "of those that were not given to it");
+            assert_eq!(
+                (table.len(), table.stats().dying),
+                (12, 12 - seen.len()),
+                "of those that were not given to it"
+            );
         }
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..12), "each flow is handed over once");

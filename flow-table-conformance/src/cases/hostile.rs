@@ -51,7 +51,9 @@ pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
         let now = at(key % 60);
         let refused = match key % 2 {
             0 => table.insert(table.flow(key), now).map(drop),
-            _ => table.get_or_insert_with(table.spec(key).reply((1_000 + key).into()), now, || table.value()).map(drop),
+            _ => table
+                .get_or_insert_with(table.spec(key).reply((1_000 + key).into()), now, || table.value())
+                .map(drop),
         };
         match refused {
             Err(InsertError::Full { flow, .. }) => assert_eq!(flow.value().serial() as u64, key),

@@ -17,6 +17,7 @@
 //! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
 //!   them. They are read with a counted reference, or within a burst that saw the count not zero. They are
 //!   written and dropped by the one owner of an unreferenced entry.
+//! * P5. Status and deadline are one word ([`FlowState`]), whoever moves a flow out of `Active` counts its end.
 //! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, so never of a free entry, changed under the
 //!   lock of the entry's shard only; [`PAIR`] tells the layout.
 

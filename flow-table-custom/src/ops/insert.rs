@@ -160,7 +160,7 @@ impl<K: Key, V: Value> Core<K, V> {
         Some(Ok(inserted))
     }
 
-    /// All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
+    /// P13. All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
     /// locked. Without memory nothing has changed, and `flow` is the caller's.
     fn prepare(
         &self,

@@ -1,4 +1,4 @@
-use super::Locked;
+use crate::flows::Locked;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Counters of a shard. Relaxed throughout: they order nothing.

@@ -2,7 +2,7 @@ use flow_table_api::state::Expiry;
 use flow_table_api::{Direction, NewFlow, Status, Timestamp};
 
 use super::filed::Filed;
-use super::{Shard, ShardState, Shards};
+use super::shards::{Shard, ShardState, Shards};
 use crate::flows::{Empty, FlowAt, TableRef, Unpublished, Vacant};
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
@@ -16,6 +16,27 @@ pub(crate) struct ShardGuard<'s, K, V> {
     state: MutexGuard<'s, ShardState>,
     shards: &'s Shards<K, V>,
     number: usize,
+}
+
+impl<K, V> Shards<K, V> {
+    #[inline]
+    pub(crate) fn lock(&self, shard: usize) -> ShardGuard<'_, K, V> {
+        ShardGuard::new(self, shard, self.shards[shard].state.lock())
+    }
+
+    /// The lock, if it is free or the caller will `wait`.
+    #[inline]
+    pub(crate) fn enter(&self, shard: usize, wait: bool) -> Option<ShardGuard<'_, K, V>> {
+        let state = if wait { self.shards[shard].state.lock() } else { self.shards[shard].state.try_lock()? };
+        Some(ShardGuard::new(self, shard, state))
+    }
+
+    /// Bytes of the shards and of what they have.
+    pub(crate) fn memory(&self) -> usize {
+        let shards: usize = (0..self.len()).map(|shard| self.lock(shard).memory()).sum();
+        let pages = self.arena.pool(false).resident() + self.arena.pool(true).resident();
+        shards + pages + self.index.memory() + size_of_val(&*self.shards)
+    }
 }
 
 /// Splits the guard's borrow: the state's fields, and the entries as the timers see them.

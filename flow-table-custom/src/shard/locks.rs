@@ -1,6 +1,7 @@
 use arrayvec::ArrayVec;
 
-use super::{ShardGuard, Shards};
+use super::guard::ShardGuard;
+use super::shards::Shards;
 use crate::flows::FlowAt;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
@@ -46,6 +47,18 @@ impl ShardSet {
             self.shards[at] = shard;
             self.len += 1;
         }
+    }
+}
+
+impl<K, V> Shards<K, V> {
+    /// The shards of these keys.
+    #[inline]
+    pub(crate) fn set_of(&self, hashes: KeyHashes) -> ShardSet {
+        let mut set = ShardSet::one(self.index.shard_of(hashes.forward));
+        if let Some(hash) = hashes.reply {
+            set.add(self.index.shard_of(hash));
+        }
+        set
     }
 }
 

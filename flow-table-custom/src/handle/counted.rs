@@ -3,12 +3,13 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
-use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status};
+use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, WeakFlowRef};
 
-use super::WeakRef;
 use crate::core::Core;
 use crate::flows::{Dead, Entry, FlowAt, FlowEntry, TableRef, Unpublished};
+use crate::ids::EntryIndex;
 use crate::panics::Panics;
 
 /// A handle: a counted strong reference to a flow, in one word. See [`FlowRef`].
@@ -196,7 +197,42 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
     fn downgrade(&self) -> WeakRef<K, V> {
         // SAFETY: the core lives while this handle does.
         let core = unsafe { self.core().as_ref() }.share();
-        WeakRef::new(core, self.at().index(), self.refs().generation(), self.direction())
+        WeakRef {
+            core,
+            index: self.at().index(),
+            generation: self.refs().generation(),
+            direction: self.direction(),
+        }
+    }
+}
+
+/// A reference that does not keep the flow's value alive: the entry, and the generation that it was in. See [`WeakFlowRef`].
+///
+/// It keeps the table's memory, though not its flows, from going back to the system when the table is dropped.
+pub struct WeakRef<K, V> {
+    core: Arc<Core<K, V>>,
+    index: EntryIndex,
+    generation: u32,
+    direction: Direction,
+}
+
+impl<K, V> Clone for WeakRef<K, V> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), ..*self }
+    }
+}
+
+impl<K, V> fmt::Debug for WeakRef<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakRef").field("direction", &self.direction).finish_non_exhaustive()
+    }
+}
+
+impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakRef<K, V> {
+    type Strong = StrongRef<K, V>;
+
+    fn upgrade(&self) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire_generation(self.core.shards.arena.entry(self.index), self.generation, self.direction)
     }
 }
 
