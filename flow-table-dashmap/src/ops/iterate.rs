@@ -53,7 +53,7 @@ mod tests {
             table.for_each(|flow| {
                 *visits.entry(*flow.key()).or_insert(0) += 1;
                 let key = round * 7_919 % FLOWS;
-                if key % step == 0 {
+                if key.is_multiple_of(step) {
                     drop(table.remove(&key));
                     if round % 2 == 0 {
                         put(&table, FLOWS + round);
@@ -61,7 +61,7 @@ mod tests {
                 }
                 round += 1;
             });
-            for key in (0..FLOWS).filter(|key| key % step != 0) {
+            for key in (0..FLOWS).filter(|key| !key.is_multiple_of(step)) {
                 assert_eq!(visits.get(&key), Some(&1), "key {key}, step {step}");
             }
             assert!(visits.values().all(|times| *times == 1));
