@@ -111,7 +111,9 @@ fn use_everything<B: Backend>(table: &Fixture<B>) {
     assert_eq!(table.retain(|_| false), 1);
     drop(new);
     assert!(table.insert_if_absent(table.flow(6), at(1)).expect("there is room").is_inserted());
-    assert!(table.get_or_insert_with(table.spec(7), at(1), || table.value()).expect("there is room").is_inserted());
+    assert!(
+        table.get_or_insert_with(table.spec(7), at(1), || table.value()).expect("there is room").is_inserted()
+    );
     let mut found = Vec::new();
     table.lookup_batch(&[6, 7, 8].map(TestKey::new), at(1), &mut found);
     assert_eq!(table.snapshot().len(), 2);

@@ -51,7 +51,8 @@ pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
             Admission::Inserted(flow) => flow,
             Admission::Existing { .. } => panic!("nothing is there"),
         },
-        |table| match table.get_or_insert_with(table.spec(99), at(60), || table.value()).expect("something may go") {
+        |table| match table.get_or_insert_with(table.spec(99), at(60), || table.value()).expect("something may go")
+        {
             Admission::Inserted(flow) => flow,
             Admission::Existing { .. } => panic!("nothing is there"),
         },
@@ -70,7 +71,11 @@ pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
             let mut ended = Vec::new();
             let report = table.reap_with(at(60), Budget::UNLIMITED, |end| ended.push((end.flow, end.reason)));
             assert_eq!(ended, [(flows[3].clone(), reason)], "{name}");
-            assert_eq!((report.expired + report.cancelled, table.len(), table.stats().dying), (1, 10, 0), "{name}");
+            assert_eq!(
+                (report.expired + report.cancelled, table.len(), table.stats().dying),
+                (1, 10, 0),
+                "{name}"
+            );
             let report = table.reap_all(at(60));
             assert_eq!((report.expired, report.cancelled), (0, 0), "{name}: handed over already");
             assert_eq!(table.stats().refusals, 0, "{name}");

@@ -135,8 +135,7 @@ pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
     for round in 0..rounds(200) {
         let now = at(round as u64 * 100);
         // Every other round starts on a flow that is due.
-        let expired =
-            (round % 2 == 1).then(|| table.put_flow(table.flow(1).timeout(crate::fixture::secs(1)), at(0)));
+        let expired = (round % 2 == 1).then(|| table.put_flow(table.flow(1).timeout(secs(1)), at(0)));
         let admissions = race(4, |thread| {
             if thread % 2 == 0 {
                 table.insert_if_absent(table.flow(1), now)
@@ -167,7 +166,8 @@ pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
     };
     let first = get(1, 2, at(0));
     assert!(first.is_inserted() && made.get() == 1);
-    for (key, reply, direction) in [(1, 2, Direction::Forward), (2, 1, Direction::Reply), (2, 9, Direction::Reply)] {
+    for (key, reply, direction) in [(1, 2, Direction::Forward), (2, 1, Direction::Reply), (2, 9, Direction::Reply)]
+    {
         let Admission::Existing { holder, key: matched, rejected } = get(key, reply, at(59)) else {
             panic!("it is there")
         };
@@ -177,7 +177,11 @@ pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
     assert_eq!(made.get(), 1, "nothing is made on a hit");
     match get(9, 1, at(59)) {
         Admission::Existing { holder, key, rejected } => {
-            assert_eq!((&holder, key, made.get()), (first.flow(), Direction::Reply, 2), "a miss by the forward key");
+            assert_eq!(
+                (&holder, key, made.get()),
+                (first.flow(), Direction::Reply, 2),
+                "a miss by the forward key"
+            );
             assert!(rejected.is_some());
         }
         Admission::Inserted(_) => panic!("the reply key is taken"),

@@ -109,7 +109,10 @@ pub fn finds_no_dead_slot_and_none_stays<B: Backend>(setup: Setup) {
         assert!((0..2 * FLOWS).all(|key| table.find(key, now).is_none()), "wave {wave}: a dead slot is found");
         table.shrink_to_fit();
         let after = table.memory();
-        assert!(after <= 2 * before + RESERVE, "wave {wave}: {before} bytes when empty, {after} after {FLOWS} flows");
+        assert!(
+            after <= 2 * before + RESERVE,
+            "wave {wave}: {before} bytes when empty, {after} after {FLOWS} flows"
+        );
     }
 }
 

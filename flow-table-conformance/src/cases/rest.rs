@@ -100,7 +100,8 @@ pub fn ends_and_removals_pile_nothing_up<B: Backend>(setup: Setup) {
 /// Ends that are taken back, and then followed by others of which only insertions hear that need room.
 pub fn ends_and_cancellations_pile_nothing_up<B: Backend>(setup: Setup) {
     piles_nothing_up::<B>(setup, |table, _, second| {
-        let flow = table.insert(table.flow(1).timeout(secs(1)), at(second)).expect("what is there was cancelled").flow;
+        let flow =
+            table.insert(table.flow(1).timeout(secs(1)), at(second)).expect("what is there was cancelled").flow;
         // Of the budget, nothing is left for anything else.
         let dying = table.stats().dying;
         assert_eq!((dying, table.reap(at(0), Budget::flows(dying)).cancelled), (usize::from(second > 0), dying));

@@ -42,7 +42,9 @@ fn adds_up(History { events, end }: &History) -> Result<(), String> {
     for event in events {
         inserts += u64::from(event.installed().is_some());
         match (&event.op, &event.seen) {
-            (_, Outcome::Inserted(Ok(Admitted::New { replaced }))) => ended.replaced += u64::from(replaced.is_some()),
+            (_, Outcome::Inserted(Ok(Admitted::New { replaced }))) => {
+                ended.replaced += u64::from(replaced.is_some())
+            }
             (Op::Cancel { .. }, Outcome::Granted(true)) => ended.cancelled += 1,
             (Op::RemoveFlow { .. }, Outcome::Granted(true)) | (_, Outcome::Removed(Some(_))) => ended.removed += 1,
             (&Op::Reap { budget, .. }, Outcome::Reaped { ended, report }) => {

@@ -186,7 +186,9 @@ fn left_alone(history: &History, event: &Event, ended: &[End]) -> Vec<FlowId> {
 const fn key_of(op: &Op) -> Option<u64> {
     match *op {
         Op::Lookup { key, .. } | Op::Remove { key } => Some(key),
-        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => Some(flow.key),
+        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => {
+            Some(flow.key)
+        }
         _ => None,
     }
 }
