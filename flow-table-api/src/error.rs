@@ -42,9 +42,7 @@ impl<K, V, R> InsertError<K, V, R> {
     /// The refused flow.
     pub fn into_flow(self) -> NewFlow<K, V> {
         match self {
-            Self::Full { flow, .. }
-            | Self::IdenticalKeys { flow }
-            | Self::OutOfMemory { flow } => flow,
+            Self::Full { flow, .. } | Self::IdenticalKeys { flow } | Self::OutOfMemory { flow } => flow,
             Self::Conflict { flow, holder, .. } => {
                 // Here, and not on the way out, where the result would leak if this drop panics.
                 drop(holder);

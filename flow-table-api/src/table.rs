@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
+    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key,
+    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// What an insertion into `T` refuses with.

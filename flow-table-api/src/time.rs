@@ -1,8 +1,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Timeout;
-
 /// A point in time: integer nanoseconds on a clock that the caller owns (contract T1).
 ///
 /// The table never reads a clock. Where zero lies is the caller's choice: program start, the Unix epoch,
@@ -70,16 +68,6 @@ impl std::ops::Add<Duration> for Timestamp {
     #[inline]
     fn add(self, duration: Duration) -> Self {
         Self::from_nanos(self.0.saturating_add(saturating_nanos(duration)))
-    }
-}
-
-impl std::ops::Add<Timeout> for Timestamp {
-    type Output = Self;
-
-    /// Saturates at [`Timestamp::MAX`].
-    #[inline]
-    fn add(self, timeout: Timeout) -> Self {
-        Self::from_nanos(self.0.saturating_add(timeout.as_nanos()))
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::time::saturating_nanos;
 
 /// How long a flow stays without a refresh, in 29 bits.
@@ -33,7 +34,7 @@ const UNIT_NANOS: [u64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 impl Timeout {
     /// Comes due at once.
     pub const ZERO: Self = Self(0);
-    /// Never comes due: a deadline computed with it is [`Timestamp::MAX`](crate::Timestamp::MAX).
+    /// Never comes due: a deadline computed with it is [`Timestamp::MAX`].
     pub const NEVER: Self = Self((1 << Self::BITS) - 1);
     /// The number of bits that [`to_bits`](Self::to_bits) uses.
     pub const BITS: u32 = COUNT_BITS + 2;
@@ -84,6 +85,16 @@ impl From<Duration> for Timeout {
 impl fmt::Debug for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::NEVER { f.write_str("never") } else { self.as_duration().fmt(f) }
+    }
+}
+
+impl std::ops::Add<Timeout> for Timestamp {
+    type Output = Self;
+
+    /// Saturates at [`Timestamp::MAX`].
+    #[inline]
+    fn add(self, timeout: Timeout) -> Self {
+        Self::from_nanos(self.as_nanos().saturating_add(timeout.as_nanos()))
     }
 }
 

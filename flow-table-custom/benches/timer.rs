@@ -12,8 +12,8 @@
 
 #[path = "../src/memory/fallible.rs"]
 mod fallible;
-#[path = "../src/index.rs"]
-mod index;
+#[path = "../src/ids.rs"]
+mod ids;
 #[path = "../src/memory/mapped.rs"]
 mod mapped;
 mod memory {

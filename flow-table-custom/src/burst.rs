@@ -3,9 +3,9 @@ use std::marker::PhantomData;
 
 use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
 
-use crate::bursts::Announcement;
 use crate::core::Core;
-use crate::entry::FlowEntry;
+use crate::flows::FlowEntry;
+use crate::grace::Announcement;
 use crate::handle::StrongRef;
 use crate::threads;
 
@@ -36,33 +36,24 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
 
     #[inline]
     fn get(&self, key: &K) -> Option<Borrowed<'_, FlowEntry<K, V>>> {
-        // SAFETY: this burst was announced in `open`, and is for as long as it is borrowed.
-        let (flow, direction) = unsafe { self.core.borrow(key, self.core.hash(key), self.now) }?;
-        Some(Borrowed::new(flow, direction))
+        self.core.lookup(&self.announced, key, self.core.hash(key), self.now)
     }
 
     #[inline]
     fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
-        found.clear();
-        found.reserve(keys.len());
-        self.core.batch(keys, |key, hash, glance| {
-            // SAFETY: as in `get`.
-            let flow = unsafe { self.core.follow_borrowed(key, hash, glance, self.now) };
-            found.push(flow.map(|(flow, direction)| Borrowed::new(flow, direction)));
-        });
+        self.core.lookup_batch(&self.announced, keys, self.now, found);
     }
 
     fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {
-        flow.flow().refs().try_acquire()?;
-        // SAFETY: the reference was counted just now; the entry is this flow's for as long as the burst is open.
-        Some(unsafe { StrongRef::from_counted(flow.flow().entry(), flow.direction()) })
+        // The entry is this flow's for as long as the burst is open.
+        StrongRef::acquire(flow.flow().entry(), flow.direction())
     }
 }
 
 impl<K, V> Drop for FlowBurst<'_, K, V> {
     #[inline]
     fn drop(&mut self) {
-        self.core.bursts.close(self.announced);
+        self.core.bursts.close(&self.announced);
         if self.core.limbo.len() != 0 {
             self.core.collect_all();
         }

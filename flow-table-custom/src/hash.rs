@@ -1,6 +1,8 @@
 use std::fmt;
 use std::num::NonZeroU8;
 
+use flow_table_api::Direction;
+
 /// The 32 bits of a key's hash that the table uses, kept beside each entry so that moving a slot needs no key.
 ///
 /// ```text
@@ -50,6 +52,27 @@ impl KeyHash {
             Some(tag) => Tag(tag),
             None => Tag(NonZeroU8::MIN),
         }
+    }
+}
+
+/// The hashes of a flow's keys: one or two.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHashes {
+    pub(crate) forward: KeyHash,
+    pub(crate) reply: Option<KeyHash>,
+}
+
+impl From<KeyHash> for KeyHashes {
+    #[inline]
+    fn from(forward: KeyHash) -> Self {
+        Self { forward, reply: None }
+    }
+}
+
+impl KeyHashes {
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = (KeyHash, Direction)> {
+        std::iter::once((self.forward, Direction::Forward)).chain(self.reply.map(|hash| (hash, Direction::Reply)))
     }
 }
 

@@ -119,65 +119,30 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-mod admit;
-mod borrow;
-mod bucket;
-mod buckets;
 mod burst;
-mod bursts;
-mod capacity;
-mod close;
 mod core;
-#[cfg(all(test, not(flow_table_loom)))]
-mod cost;
-mod doomed;
-mod due;
-mod dying;
-mod ends;
-mod entry;
-mod filed;
+mod flows;
+mod grace;
 mod handle;
 mod hash;
+mod ids;
 mod index;
-mod insert;
-mod install;
-mod iterate;
-mod keeper;
-#[cfg(all(test, not(flow_table_loom)))]
-mod leftovers;
-mod limbo;
-mod locks;
-mod lookup;
 mod memory;
-#[cfg(all(test, flow_table_loom))]
-mod models;
 mod nesting;
-mod notices;
-#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
-mod out_of_memory;
-mod page;
-mod page_set;
+mod ops;
 mod panics;
 mod prefetch;
-mod reap;
-mod refs;
-mod reinsert;
 mod release;
-mod room;
-mod segment;
 mod shard;
-mod slab;
-mod slot;
-mod stats;
-mod switch;
 mod sync;
 mod table;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod timer;
-mod verify;
 
 pub use burst::FlowBurst;
-pub use entry::FlowEntry;
 pub use flow_table_api as api;
+pub use flows::FlowEntry;
 pub use handle::{StrongRef, WeakRef};
 pub use table::FlowTable;

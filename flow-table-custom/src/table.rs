@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow, ReapReport,
-    ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
-use crate::admit::Hashes;
 use crate::burst::FlowBurst;
 use crate::core::Core;
-use crate::entry::FlowEntry;
+use crate::flows::FlowEntry;
 use crate::handle::StrongRef;
-use crate::insert::{Mode, Refusal};
-use crate::page::Page;
+use crate::hash::KeyHashes;
+use crate::ops::{Counted, Mode, Refusal};
 
 /// The fast flow table. See the [crate's documentation](crate), and [`Table`] for what it does.
 ///
@@ -41,13 +40,12 @@ type AdmissionResult<K, V> = Result<Admission<K, V, StrongRef<K, V>>, InsertErro
 
 impl<K: Key, V: Value> FlowTable<K, V> {
     fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
-        let (page, _) = Page::of(flow.entry());
-        if page.core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
+        if flow.at().page().core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
     }
 
-    fn admit(&self, flow: NewFlow<K, V>, hashes: Hashes, now: Timestamp) -> AdmissionResult<K, V> {
+    fn admit(&self, flow: NewFlow<K, V>, hashes: KeyHashes, now: Timestamp) -> AdmissionResult<K, V> {
         let mut flow = Some(flow);
-        match self.core.insert_hashed(&mut flow, hashes, now, Mode::IfAbsent) {
+        match self.core.insert(&mut flow, hashes, now, Mode::IfAbsent) {
             Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
             Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
             Err(why) => Err(self.refusal(flow, why)),
@@ -59,7 +57,7 @@ impl<K: Key, V: Value> FlowTable<K, V> {
         let flow = flow.expect("a flow that is refused is not taken");
         match why {
             Refusal::IdenticalKeys => InsertError::IdenticalKeys { flow },
-            Refusal::Full => InsertError::Full { flow, capacity: self.core.capacity.limit() },
+            Refusal::Full => InsertError::Full { flow, capacity: self.core.shards.capacity.limit() },
             Refusal::OutOfMemory => InsertError::OutOfMemory { flow },
             Refusal::Held { holder, key } => InsertError::Conflict { flow, holder, key },
         }
@@ -85,14 +83,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
 
     #[inline]
     fn lookup(&self, key: &K, now: Timestamp) -> Option<StrongRef<K, V>> {
-        self.core.lookup(key, self.core.hash(key), now)
+        self.core.lookup(Counted, key, self.core.hash(key), now)
     }
 
     #[inline]
     fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
-        found.clear();
-        found.reserve(keys.len());
-        self.core.batch(keys, |key, hash, glance| found.push(self.core.follow(key, hash, glance, now)));
+        self.core.lookup_batch(Counted, keys, now, found);
     }
 
     #[inline]
@@ -105,8 +101,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        let mut flow = Some(flow);
-        self.core.insert(&mut flow, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
+        let (hashes, mut flow) = (self.core.hashes(flow.key(), flow.reply_key()), Some(flow));
+        self.core.insert(&mut flow, hashes, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
@@ -115,15 +111,20 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 
     /// Hashes each key once, for the look-up and for the insertion.
-    fn get_or_insert_with(&self, spec: FlowSpec<K>, now: Timestamp, make: impl FnOnce() -> V) -> AdmissionResult<K, V> {
+    fn get_or_insert_with(
+        &self,
+        spec: FlowSpec<K>,
+        now: Timestamp,
+        make: impl FnOnce() -> V,
+    ) -> AdmissionResult<K, V> {
         let hash = self.core.hash(spec.key());
-        if let Some(holder) = self.core.lookup(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
+        if let Some(holder) = self.core.lookup(Counted, spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // As in the trait's own: before the result is on its way out.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
         let value = make();
-        let hashes = Hashes { forward: hash, reply: spec.reply_key().map(|reply| self.core.hash(reply)) };
+        let hashes = KeyHashes { forward: hash, reply: spec.reply_key().map(|reply| self.core.hash(reply)) };
         self.admit(spec.value(value), hashes, now)
     }
 
@@ -193,15 +194,15 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
 
     #[inline]
     fn len(&self) -> usize {
-        self.core.capacity.held()
+        self.core.shards.capacity.held()
     }
 
     fn capacity(&self) -> usize {
-        self.core.capacity.limit()
+        self.core.shards.capacity.limit()
     }
 
     fn set_capacity(&self, flows: usize) {
-        self.core.capacity.set_limit(flows);
+        self.core.shards.capacity.set_limit(flows);
     }
 
     fn stats(&self) -> Stats {

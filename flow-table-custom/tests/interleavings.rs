@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flow_table_custom::api::{
-    Admission, Budget, Burst, Flow, FlowRef, NewFlow, Status, Table, TableConfig, Timestamp, WeakFlowRef,
+    Admission, Budget, Burst, Flow, FlowRef, FlowSpec, NewFlow, Status, Table, TableConfig, Timestamp, WeakFlowRef,
 };
 use flow_table_custom::{FlowTable, StrongRef};
 
@@ -102,7 +102,10 @@ fn one_of_two_first_packets_installs() {
         let packet = || {
             let (table, census) = (Arc::clone(&table), census.clone());
             spawn(move || {
-                let admission = table.get_or_insert_with(&1, at(0), || flow(&census, 1)).unwrap();
+                let admission = {
+                    let spec = FlowSpec::new(1).timeout(Duration::from_secs(10));
+                    table.get_or_insert_with(spec, at(0), || census.value(1)).unwrap()
+                };
                 (admission.is_inserted(), admission.into_flow())
             })
         };

@@ -2,10 +2,10 @@ use std::fmt;
 
 use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
 
-use crate::flow::FlowRecord;
-use crate::handle::FlowHandle;
-use crate::kept::Kept;
-use crate::shared::Shared;
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::flow::strong::FlowRecord;
+use crate::ops::kept::Kept;
 
 /// An open burst: keeps one reference to each flow that it hands out until it closes.
 ///
@@ -16,14 +16,14 @@ use crate::shared::Shared;
 /// without. The counting is hidden, its cost is not: a look-up in a burst costs what any other does, and a small
 /// allocation for each flow that the burst has not found before.
 pub struct FlowBurst<'t, K, V> {
-    shared: &'t Shared<K, V>,
+    core: &'t Core<K, V>,
     now: Timestamp,
     kept: Kept<'t, K, V>,
 }
 
 impl<'t, K, V> FlowBurst<'t, K, V> {
-    pub(crate) fn new(shared: &'t Shared<K, V>, now: Timestamp) -> Self {
-        Self { shared, now, kept: Kept::new(&shared.kept) }
+    pub(crate) fn new(core: &'t Core<K, V>, now: Timestamp) -> Self {
+        Self { core, now, kept: Kept::new(&core.kept) }
     }
 }
 
@@ -36,7 +36,7 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     }
 
     fn get(&self, key: &K) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
-        let (flow, direction) = self.shared.find(key, self.now)?;
+        let (flow, direction) = self.core.find(key, self.now)?;
         Some(Borrowed::new(self.kept.keep(flow), direction))
     }
 

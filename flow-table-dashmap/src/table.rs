@@ -1,18 +1,17 @@
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Budget, Direction, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, NewFlow,
+    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
+use crate::base::panics::Panics;
 use crate::burst::FlowBurst;
-use crate::flow::FlowRecord;
-use crate::handle::FlowHandle;
-use crate::insert::Policy;
-use crate::panics::Panics;
-use crate::shared::Shared;
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::flow::strong::FlowRecord;
+use crate::ops::insert::Policy;
 
 /// A flow table over a `DashMap` of weak references and per-thread priority queues.
 ///
@@ -20,16 +19,16 @@ use crate::shared::Shared;
 ///
 /// | | cache lines touched, with a key of 44 bytes | atomic writes |
 /// |---|---|---|
-/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; another for the key or the value) | 3; 1 to drop the handle |
+/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; 2 with key or value) | 3; 1 to drop the handle |
 /// | look-up, miss | shard lock, control bytes | 2 |
 /// | refresh | flow | 1, or none if the deadline is as late already |
 /// | insert | two stripes at most, each key's shard twice, queue: O(log n) | about 20 |
-/// | reap, nothing due | one for each queue | 2 |
-/// | reap, for each flow | queue: O(log n); when the flow is dropped, each key's shard | about 12 |
+/// | reap, nothing due | two for each queue | none |
+/// | reap, for each flow | queue: O(log n); when the flow is dropped, each key's shard | about 15 |
 ///
 /// | bytes per flow | |
 /// |---|---|
-/// | flow | 64 (of which two reference counts 16, status and deadline 8), the key, an `Option` of the other, the value |
+/// | flow | 64 (reference counts 16, status and deadline 8), the key, an `Option` of the other, the value |
 /// | slot, for each key | 25 and the key, in a map that is between 7/16 and 7/8 full |
 /// | queue entry | 59, in a queue that is between half and all full |
 ///
@@ -39,7 +38,7 @@ use crate::shared::Shared;
 ///
 /// Operations panic where user code does, and nowhere else.
 pub struct FlowTable<K, V> {
-    pub(crate) shared: Arc<Shared<K, V>>,
+    pub(crate) core: Core<K, V>,
 }
 
 impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
@@ -48,16 +47,16 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     type Burst<'t> = FlowBurst<'t, K, V>;
 
     fn with_config(config: TableConfig) -> Self {
-        Self { shared: Arc::new(Shared::new(&config)) }
+        Self { core: Core::new(&config) }
     }
 
     #[inline]
     fn lookup(&self, key: &K, now: Timestamp) -> Option<FlowHandle<K, V>> {
-        self.shared.find(key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
+        self.core.find(key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
     }
 
     fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {
-        FlowBurst::new(&self.shared, now)
+        FlowBurst::new(&self.core, now)
     }
 
     fn insert(
@@ -65,7 +64,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<FlowHandle<K, V>>, InsertErrorOf<K, V, Self>> {
-        self.shared.insert(flow, now, Policy::Replace)
+        self.core.insert(flow, now, Policy::Replace)
     }
 
     fn insert_if_absent(
@@ -73,8 +72,8 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
-        match self.shared.insert(flow, now, Policy::Keep) {
-            Ok(inserted) => Ok(Admission::Inserted(inserted)),
+        match self.core.insert(flow, now, Policy::Keep) {
+            Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
             Err(InsertError::Conflict { flow, holder, key }) => {
                 Ok(Admission::Existing { holder, key, rejected: Some(flow) })
             }
@@ -86,12 +85,17 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         &self,
         flow: &FlowHandle<K, V>,
         now: Timestamp,
-    ) -> Result<Inserted<FlowHandle<K, V>>, ReinsertError<FlowHandle<K, V>>> {
-        self.shared.reinsert(flow, now)
+    ) -> Result<FlowHandle<K, V>, ReinsertError<FlowHandle<K, V>>> {
+        self.core.reinsert(flow, now)
     }
 
     fn set_deadline(&self, flow: &FlowHandle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.shared.set_deadline(flow, deadline)
+        let record = self.core.own(flow)?;
+        let old = record.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
+        if deadline < old {
+            self.core.advance(record);
+        }
+        Ok(())
     }
 
     fn set_timeout(
@@ -100,31 +104,30 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         timeout: Duration,
         now: Timestamp,
     ) -> Result<(), SetDeadlineError> {
-        self.shared.set_timeout(flow, timeout, now)
+        let record = self.core.own(flow)?;
+        let timeout = timeout.into();
+        let old = record.state.set_timeout(timeout, now, &record.options);
+        if now + timeout < old.map_err(|ended| SetDeadlineError::NotLive(ended.status))? {
+            self.core.advance(record);
+        }
+        Ok(())
     }
 
     fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
-        self.shared.remove(key)
+        self.core.remove(key)
     }
 
     fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
-        self.shared.remove_flow(flow)
+        self.core.remove_flow(flow)
     }
 
-    /// Copies the handles of one queue at a time under its lock, and visits them under none.
-    fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
-        for queue in self.shared.registry.each() {
-            for flow in queue.active() {
-                // An earlier visit may have ended it.
-                if flow.state.load().status == Status::Active {
-                    visit(&FlowHandle::new(flow, Direction::Forward));
-                }
-            }
-        }
+    /// Copies the handles of a part of a queue at a time under its lock, and visits them under none.
+    fn for_each(&self, visit: impl FnMut(&FlowHandle<K, V>)) {
+        self.core.for_each(visit);
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<FlowHandle<K, V>>)) -> ReapReport {
-        self.shared.reap(now, budget, ended)
+        self.core.reap(self.core.queues_in_turn(now), now, budget, ended)
     }
 
     fn reap_local_with(
@@ -133,46 +136,46 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         budget: Budget,
         ended: impl FnMut(Ended<FlowHandle<K, V>>),
     ) -> ReapReport {
-        self.shared.reap_local(now, budget, ended)
+        self.core.reap(self.core.queues.mine(), now, budget, ended)
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        if self.is_empty() {
+        // Notes may be about flows that are gone.
+        if self.is_empty() && self.core.dying() == 0 {
             return None;
         }
-        self.shared.registry.read(|queues| queues.iter().filter_map(|queue| queue.next_deadline()).min())
+        self.core.queues.iter().filter_map(|queue| queue.home.next_deadline()).min()
     }
 
     fn len(&self) -> usize {
-        self.shared.held.get()
+        self.core.held.get()
     }
 
     fn capacity(&self) -> usize {
-        self.shared.held.limit()
+        self.core.held.limit()
     }
 
     fn set_capacity(&self, flows: usize) {
-        self.shared.held.set_limit(flows);
+        self.core.held.set_limit(flows);
     }
 
     fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.core.stats()
     }
 
     fn memory(&self) -> usize {
-        self.shared.memory()
+        self.core.memory()
     }
 
     fn shrink_to_fit(&self) {
-        self.shared.shrink_to_fit();
+        self.core.shrink_to_fit();
     }
 }
 
 impl<K, V> Drop for FlowTable<K, V> {
     /// Detaches what is active. Values go with the last handle, as ever.
     fn drop(&mut self) {
-        let queues = self.shared.registry.close();
-        let flows: Vec<_> = queues.iter().flat_map(|queue| queue.lock().drain()).collect();
+        let flows: Vec<_> = self.core.queues.iter().flat_map(|queue| queue.lock().drain()).collect();
         for (_, flow) in &flows {
             flow.state.detach();
         }
@@ -181,13 +184,13 @@ impl<K, V> Drop for FlowTable<K, V> {
             panics.drop_each(flow.remove_slots(id));
             panics.catch(|| drop(flow));
         }
-        self.shared.slots.shrink_to_fit();
+        self.core.shared.slots.shrink_to_fit();
         panics.resume();
     }
 }
 
 impl<K, V> fmt::Debug for FlowTable<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowTable").field("held", &self.shared.held).finish_non_exhaustive()
+        f.debug_struct("FlowTable").field("held", &self.core.held).finish_non_exhaustive()
     }
 }

@@ -16,6 +16,8 @@ thread_local! {
     static ARMED: Cell<bool> = const { Cell::new(false) };
     /// Keys and values that have not been dropped.
     static LIVING: Cell<isize> = const { Cell::new(0) };
+    /// How many more calls of a key's `Hash`, `Eq` or `Clone` go well.
+    static FUSE: Cell<Option<usize>> = const { Cell::new(None) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     static DEEPEST: Cell<usize> = const { Cell::new(0) };
 }
@@ -40,14 +42,23 @@ impl Drop for Bomb {
     }
 }
 
+/// Panics when it is time to.
+fn burn() {
+    if FUSE.take().is_some_and(|left| left.checked_sub(1).inspect(|left| FUSE.set(Some(*left))).is_none()) {
+        resume_unwind(Box::new("not shown: no panic hook runs"));
+    }
+}
+
 impl Clone for Bomb {
     fn clone(&self) -> Self {
+        burn();
         Self::new(self.0)
     }
 }
 
 impl PartialEq for Bomb {
     fn eq(&self, other: &Self) -> bool {
+        burn();
         self.0 == other.0
     }
 }
@@ -56,6 +67,7 @@ impl Eq for Bomb {}
 
 impl Hash for Bomb {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        burn();
         self.0.hash(state);
     }
 }
@@ -143,15 +155,15 @@ fn all_values_may_panic_when_a_visit_has() {
 #[test]
 fn all_keys_and_values_may_panic_in_an_insertion() {
     let table = bombs();
-    table.set_capacity(2);
-    let new = bomb(10);
-    // Three flows make room, and are dropped with the result.
-    assert!(panics(|| drop(table.insert(new, at(1)))));
-    assert_eq!(table.len(), 2);
+    table.set_capacity(3);
+    let (new, copies) = (bomb(10), LIVING.get());
+    // Two flows make room. They wait for a reap, and nothing of theirs is dropped.
+    assert!(!panics(|| drop(table.insert(new, at(1)))));
+    assert_eq!((table.len(), table.stats().dying, LIVING.get() - copies), (3, 2, 2));
     let (replacing, copies) = (bomb(10), LIVING.get());
     assert!(panics(|| drop(table.insert(replacing, at(1)))));
     assert_eq!(copies - LIVING.get(), 3, "the flow that was replaced");
-    drop(table);
+    assert!(panics(|| drop(table)));
     assert_eq!(LIVING.get(), 0);
 }
 
@@ -171,14 +183,36 @@ fn a_key_that_panics_keeps_no_record_from_a_reap() {
 }
 
 #[test]
-fn a_key_that_panics_keeps_no_record_from_an_insertion_that_makes_room() {
-    let table = FlowTable::<Bomb, u64>::new(1);
-    assert!(table.insert(NewFlow::new(Bomb::new(1), 1), at(0)).is_ok_and(|inserted| inserted.flow.cancel()));
-    // The copies that the map does not need are dropped unarmed, the slot's would be armed.
-    let inserted = table.insert(NewFlow::new(Bomb::new(2), 2), at(0)).expect("one makes room");
-    assert_eq!(inserted.made_room.iter().map(|ended| *ended.flow.value()).collect::<Vec<_>>(), [1]);
-    assert_eq!(LIVING.get(), 4, "each flow's key, and the slot's");
-    drop((inserted, table));
+fn all_parts_of_a_flow_may_panic_if_a_key_has_while_it_was_inserted() {
+    let table = bombs();
+    for calls in 0.. {
+        let (new, living) = (bomb(2), LIVING.get());
+        FUSE.set(Some(calls));
+        assert!(
+            panics(|| drop(table.insert(new, at(0)))),
+            "at the latest when the copies of the keys are dropped"
+        );
+        let burnt = FUSE.take().is_none();
+        assert_eq!((living - LIVING.get(), table.len()), (3, 4), "call {calls}: one flow has gone");
+        if !burnt {
+            break;
+        }
+        assert_eq!(table.stats().ended.replaced, 0, "call {calls}");
+    }
+    assert_eq!(table.stats().ended.replaced, 1);
+    drop(table);
+    assert_eq!(LIVING.get(), 0);
+}
+
+#[test]
+fn dying_flows_are_dropped_with_the_table() {
+    let table = bombs();
+    let held = table.lookup(&Bomb::new(0), at(0)).expect("live");
+    for key in 10..13 {
+        drop(table.insert(bomb(key), at(1)).expect("one makes room"));
+    }
+    assert_eq!((table.len(), table.stats().dying), (4, 3));
+    drop((held, table));
     assert_eq!(LIVING.get(), 0);
 }
 
@@ -231,11 +265,11 @@ fn values_that_reap_are_not_nested_without_bound() {
 }
 
 #[test]
-fn values_that_insert_into_a_full_table_are_not_nested_without_bound() {
+fn values_that_replace_others_are_not_nested_without_bound() {
     let insert = |table: &Chain| {
-        let flow = chained(10_000 + table.stats().inserts, || {}).timeout(Duration::MAX);
-        // The last one finds nothing due.
-        drop(table.insert(flow, at(1)));
+        // The last one replaces nothing, and is refused.
+        let next = table.stats().ended.replaced;
+        drop(table.insert(chained(next, || {}), at(0)));
     };
     insert(&chain(insert));
     assert_nested_a_little(0);

@@ -1,4 +1,5 @@
-//! A million flows and the memory they leave, measured at the allocator: what it gives back to the system is its own affair.
+//! A million flows and the memory they leave, measured at the allocator: what it gives back to the system is its
+//! own affair.
 
 use std::alloc::System;
 

@@ -1,4 +1,5 @@
-//! What the table takes from the allocator, and what it gives back. One test: the allocator counts for the whole process.
+//! What the table takes from the allocator, and what it gives back. One test: the allocator counts for the whole
+//! process.
 
 use std::alloc::System;
 use std::time::Duration;

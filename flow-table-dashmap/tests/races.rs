@@ -1,5 +1,5 @@
-//! Threads that meet on the same keys: what the design has to get right where slots, queues and statuses are changed one
-//! after the other. Bounded work, no clock.
+//! Threads that meet on the same keys: what the design has to get right where slots, queues and statuses are
+//! changed one after the other. Bounded work, no clock.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -255,23 +255,31 @@ fn a_granted_refresh_is_honoured_whatever_reaps() {
 fn the_limit_holds_while_many_insert() {
     const CAPACITY: usize = 50;
     let table = FlowTable::<u64, u64>::new(CAPACITY);
-    let made_room = race(4, |thread| {
+    let handed_over = AtomicUsize::new(0);
+    let reap = |now| {
+        table.reap_with(now, Budget::flows(100), |_| _ = handed_over.fetch_add(1, Ordering::Relaxed));
+    };
+    race(4, |thread| {
         let mut random = Random(thread as u64);
-        let mut made_room = 0;
         for round in 0..20_000 {
             let now = at(round / 100);
             let new = flow(random.below(200), round).timeout(Duration::from_secs(random.below(4)));
             match table.insert_if_absent(new, now) {
-                Ok(Admission::Inserted(inserted)) => made_room += inserted.made_room.len(),
+                Ok(Admission::Inserted(_)) => {}
                 Ok(Admission::Existing { holder, .. }) => drop(holder.refresh(now)),
-                Err(InsertError::Full { capacity, .. }) => assert_eq!(capacity, CAPACITY),
+                Err(InsertError::Full { capacity, .. }) => {
+                    assert_eq!(capacity, CAPACITY);
+                    reap(now);
+                }
                 Err(other) => panic!("{other:?}"),
             }
-            assert!(table.len() <= CAPACITY);
+            assert!(table.len() <= CAPACITY && table.stats().dying <= CAPACITY);
         }
-        made_room
     });
-    assert!(made_room.into_iter().sum::<usize>() > 0, "the table was full of flows that were due");
+    while table.len() + table.stats().dying > 0 {
+        reap(at(1_000));
+    }
+    assert_eq!(handed_over.load(Ordering::Relaxed) as u64, table.stats().inserts, "each one, once");
     assert_settled(&table, at(1_000));
 }
 
@@ -314,22 +322,17 @@ fn churn(table: &FlowTable<u64, Counted<'static>>, living: &'static AtomicUsize,
         }
         match random.below(14) {
             0 | 1 => match table.insert(new, now) {
-                Ok(inserted) => {
-                    handed_over += inserted.made_room.len();
-                    held.push(inserted.flow);
-                }
+                Ok(inserted) => held.push(inserted.flow),
                 Err(InsertError::Conflict { key, .. }) => assert_eq!(key, Direction::Reply),
                 Err(error) => assert!(matches!(error, InsertError::Full { .. }), "{error:?}"),
             },
             2 | 3 => match table.insert_if_absent(new, now) {
-                Ok(Admission::Inserted(inserted)) => handed_over += inserted.made_room.len(),
+                Ok(Admission::Inserted(_)) => {}
                 Ok(Admission::Existing { holder, .. }) => held.push(holder),
                 Err(error) => assert!(matches!(error, InsertError::Full { .. }), "{error:?}"),
             },
             4 => {
-                if let Some(Ok(inserted)) = held.first().map(|flow| table.reinsert(flow, now)) {
-                    handed_over += inserted.made_room.len();
-                }
+                drop(held.first().map(|flow| table.reinsert(flow, now)));
             }
             5 => held.extend(table.lookup(&key, now)),
             6 => {

@@ -3,7 +3,7 @@
 
 use flow_table_api::Timestamp;
 
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 use crate::timer::{Due, Entries, Heap, Place, Position, TimerQueue};
 

@@ -2,7 +2,7 @@
 
 use flow_table_api::Timestamp;
 
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::prefetch;
 use crate::timer::{Due, Entries, Position};
 

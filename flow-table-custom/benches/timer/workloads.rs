@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flow_table_api::Timestamp;
 
 use crate::baseline::Queue;
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::records::{Records, entry, number};
 
 const QUEUES: usize = 16;

@@ -1,4 +1,11 @@
+use std::alloc::Layout;
 use std::ops::Range;
+use std::ptr::NonNull;
+
+use super::{AllocError, PAGE_BYTES, os};
+
+/// Bytes of a chunk, and its alignment: the huge page of x86-64 and of AArch64 with small pages of 4 KiB.
+pub(super) const CHUNK_BYTES: usize = 2 << 20;
 
 /// Pages of a chunk.
 pub(super) const PAGES: u32 = 32;
@@ -10,7 +17,12 @@ pub(super) const MAX_RUN_LOG2: u32 = PAGES.ilog2();
 const STARTS: [u32; MAX_RUN_LOG2 as usize + 1] =
     [0xffff_ffff, 0x5555_5555, 0x1111_1111, 0x0101_0101, 0x0001_0001, 0x0000_0001];
 
-/// Which pages of a chunk are free, which of those may hold memory of the system, and what was kept of each.
+const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
+    Ok(layout) => layout,
+    Err(_) => unreachable!(),
+};
+
+/// 2 MiB of memory, zeroed at first; which of its pages are free, and which of those may hold memory of the system.
 ///
 /// ```text
 ///  a page that is     free  dirty
@@ -18,15 +30,24 @@ const STARTS: [u32; MAX_RUN_LOG2 as usize + 1] =
 ///  free, clean         1     0     reads as zeros
 ///  free, dirty         1     1     keeps its last contents
 /// ```
-pub(super) struct ChunkPages {
+///
+/// It alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from addresses with
+/// `with_exposed_provenance`.
+pub(super) struct Chunk {
+    base: NonNull<u8>,
     free: u32,
     dirty: u32,
     /// The pages there are: every one, except in the last chunk of a pool.
     all: u32,
-    /// Backed by a huge page: touching one page of a clean chunk makes them all resident.
+    /// To be backed by a huge page: touching one page of a clean chunk makes them all resident.
     huge: bool,
-    kept: [u32; PAGES as usize],
+    /// Parts were given back, and not all of it is in use again since. Meanwhile the system must not back it by a huge page: that
+    /// would make all of it resident again as soon as one page is in use.
+    split: bool,
 }
+
+// SAFETY: the chunk owns its memory, and nothing about it belongs to a thread.
+unsafe impl Send for Chunk {}
 
 /// The pages of a run.
 const fn run(first: u32, log2: u32) -> u32 {
@@ -41,11 +62,41 @@ fn aligned_runs(mut pages: u32, log2: u32) -> u32 {
     pages & STARTS[log2 as usize]
 }
 
-impl ChunkPages {
-    /// A new chunk, with its first `pages` pages free and clean.
-    pub(super) fn new(pages: u32, huge: bool) -> Self {
+/// The longest stretches of free pages that have a dirty one: one call of the system for each makes all clean.
+fn dirty_stretches(mut free: u32, dirty: u32) -> impl Iterator<Item = Range<u32>> {
+    let stretches = std::iter::from_fn(move || {
+        let start = (free != 0).then(|| free.trailing_zeros())?;
+        let end = start + (free >> start).trailing_ones();
+        free &= u32::MAX.checked_shl(end).unwrap_or(0);
+        Some(start..end)
+    });
+    stretches.filter(move |pages| dirty >> pages.start << pages.start & (u32::MAX >> (PAGES - pages.end)) != 0)
+}
+
+impl Chunk {
+    /// Maps a chunk whose first `pages` pages are free and clean; with `huge`, asks for it to be backed by a huge page.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory or no addresses left.
+    pub(super) fn new(pages: u32, huge: bool) -> Result<Self, AllocError> {
+        let base = os::map(LAYOUT)?;
+        base.as_ptr().expose_provenance();
         let all = u32::MAX >> (PAGES - pages);
-        Self { free: all, dirty: 0, all, huge, kept: [0; PAGES as usize] }
+        let chunk = Self { base, free: all, dirty: 0, all, huge, split: false };
+        chunk.wish_huge(true);
+        Ok(chunk)
+    }
+
+    fn wish_huge(&self, wish: bool) {
+        if self.huge {
+            os::wish_huge(self.base, CHUNK_BYTES, wish);
+        }
+    }
+
+    /// The first byte.
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
     }
 
     pub(super) fn in_use(&self) -> usize {
@@ -56,52 +107,72 @@ impl ChunkPages {
         self.dirty.count_ones() as usize
     }
 
-    pub(super) fn is_free(&self) -> bool {
+    fn is_free(&self) -> bool {
         self.free == self.all
     }
 
-    /// log2 of the longest run that can be taken, plus one; zero if there is none.
-    pub(super) fn longest_run(&self) -> u8 {
-        let fits = |log2: &u32| aligned_runs(self.free, *log2) != 0;
-        (0..=MAX_RUN_LOG2).rev().find(fits).map_or(0, |log2| log2 as u8 + 1)
+    /// Whether it is wholly free, and was not given back.
+    pub(super) fn is_spare(&self) -> bool {
+        self.is_free() && self.dirty != 0
     }
 
-    /// Takes the lowest run of `1 << log2` pages, which must exist; returns its first page, and the largest of what was
-    /// kept of its pages.
-    pub(super) fn take(&mut self, log2: u32) -> (u32, u32) {
+    /// Whether a run of `1 << log2` pages can be taken.
+    pub(super) fn has_run(&self, log2: u32) -> bool {
+        aligned_runs(self.free, log2) != 0
+    }
+
+    /// Takes the lowest run of `1 << log2` pages, which must exist; returns its first page.
+    pub(super) fn take(&mut self, log2: u32) -> u32 {
         let first = aligned_runs(self.free, log2).trailing_zeros();
         if self.huge && self.is_free() && self.dirty == 0 {
             self.dirty = self.all;
         }
         self.free &= !run(first, log2);
         self.dirty &= self.free;
-        let kept = &self.kept[first as usize..][..1 << log2];
-        (first, kept.iter().copied().max().unwrap_or(0))
+        if self.split && self.free == 0 {
+            self.wish_huge(true);
+            self.split = false;
+        }
+        first
     }
 
-    /// Frees pages that are in use.
-    pub(super) fn put(&mut self, first: u32, log2: u32, keep: u32) {
+    /// Frees a run that is in use.
+    ///
+    /// # Safety
+    ///
+    /// 1. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready for zeros.
+    pub(super) unsafe fn put(&mut self, first: u32, log2: u32) {
         let pages = run(first, log2);
         debug_assert_eq!(pages & (self.free | !self.all), 0, "freed pages that are not in use");
         self.free |= pages;
         self.dirty |= pages;
-        self.kept[first as usize..][..1 << log2].fill(keep);
     }
 
-    /// The longest stretches of free pages that have a dirty one: one call of the system for each makes all clean.
-    pub(super) fn dirty_stretches(&self) -> impl Iterator<Item = Range<u32>> + use<> {
-        let (mut free, dirty) = (self.free, self.dirty);
-        std::iter::from_fn(move || {
-            let start = (free != 0).then(|| free.trailing_zeros())?;
-            let end = start + (free >> start).trailing_ones();
-            free &= u32::MAX.checked_shl(end).unwrap_or(0);
-            Some(start..end)
-        })
-        .filter(move |stretch| dirty >> stretch.start << stretch.start & (u32::MAX >> (PAGES - stretch.end)) != 0)
+    /// Gives the dirty pages back to the system, and whatever is free around them; false if the system does not take them.
+    pub(super) fn give_back(&mut self) -> bool {
+        let splits = !self.is_free();
+        if splits != self.split {
+            self.wish_huge(!splits);
+            self.split = splits;
+        }
+        let given = dirty_stretches(self.free, self.dirty).all(|pages| {
+            // SAFETY: (1) the pages are the chunk's own; (2) they are free, so whoever put them there has said so.
+            unsafe {
+                let start = self.base.add(pages.start as usize * PAGE_BYTES);
+                os::give_back(start, pages.len() * PAGE_BYTES)
+            }
+        });
+        if given {
+            self.dirty = 0;
+        }
+        given
     }
+}
 
-    pub(super) fn set_clean(&mut self) {
-        self.dirty = 0;
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: (1) `new` mapped it with this layout, and the chunk is its only owner.
+        unsafe { os::unmap(self.base, LAYOUT) }
     }
 }
 
@@ -126,9 +197,8 @@ mod tests {
         #[test]
         fn dirty_stretches_cover_the_dirty_pages_and_none_in_use(free: u32, dirty: u32) {
             let dirty = dirty & free;
-            let chunk = ChunkPages { free, dirty, ..ChunkPages::new(PAGES, false) };
             let mut covered = 0_u32;
-            for stretch in chunk.dirty_stretches() {
+            for stretch in dirty_stretches(free, dirty) {
                 let pages = stretch.clone().fold(0, |pages, page| pages | 1 << page);
                 prop_assert_eq!(pages & (covered | covered << 1 | !free), 0, "overlaps, touches or is in use");
                 prop_assert_ne!(pages & dirty, 0);
@@ -139,12 +209,40 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
     fn the_first_page_of_a_huge_chunk_makes_all_resident() {
-        let mut chunk = ChunkPages::new(PAGES, true);
+        let mut chunk = Chunk::new(PAGES, true).unwrap();
         chunk.take(0);
         assert_eq!((chunk.in_use(), chunk.dirty()), (1, 31));
-        chunk.set_clean();
+        assert!(chunk.give_back());
         chunk.take(0);
         assert_eq!((chunk.in_use(), chunk.dirty()), (2, 0), "the huge page is split by now");
+    }
+
+    /// Taking parts of it does not make the whole resident.
+    #[test]
+    #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+    fn a_chunk_that_was_given_back_in_part_is_split_until_all_is_in_use_or_given_back() {
+        for all_in_use in [true, false] {
+            let mut chunk = Chunk::new(PAGES, true).unwrap();
+            chunk.take(4);
+            chunk.take(4);
+            // SAFETY: (1) nobody uses the pages.
+            unsafe { chunk.put(16, 4) };
+            assert!(!chunk.split && chunk.give_back() && chunk.split);
+            chunk.take(3);
+            assert!(chunk.split);
+            if all_in_use {
+                chunk.take(3);
+            } else {
+                // SAFETY: as above.
+                unsafe {
+                    chunk.put(0, 4);
+                    chunk.put(16, 3);
+                }
+                assert!(chunk.is_spare() && chunk.give_back());
+            }
+            assert!(!chunk.split);
+        }
     }
 }

@@ -1,8 +1,5 @@
 //! Growth that can be refused: an error, where the collections of the standard library end the process.
 
-use std::alloc::{Layout, alloc};
-use std::ptr::NonNull;
-
 /// There is no memory: a limit is reached, or the system refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AllocError;
@@ -23,27 +20,21 @@ fn grow<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
 /// Gives back what is beyond room for `capacity` elements, or for those that there are if they are more. A list that shrinks
 /// moves; without memory to move to, it stays.
 pub(crate) fn shrink_to<T>(list: &mut Vec<T>, capacity: usize) {
-    let capacity = capacity.max(list.len());
-    if list.capacity() > capacity {
-        let mut smaller = Vec::new();
-        if permit().is_ok() && smaller.try_reserve_exact(capacity).is_ok() {
-            smaller.append(list);
-            *list = smaller;
-        }
+    let (capacity, mut smaller) = (capacity.max(list.len()), Vec::new());
+    if list.capacity() > capacity && permit().is_ok() && smaller.try_reserve_exact(capacity).is_ok() {
+        smaller.append(list);
+        *list = smaller;
     }
 }
 
 /// Moves `value` to the heap.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, AllocError> {
-    const { assert!(size_of::<T>() != 0) };
     permit()?;
-    // SAFETY: the layout is not of size zero.
-    let memory = NonNull::new(unsafe { alloc(Layout::new::<T>()) }).ok_or(AllocError)?.cast::<T>();
-    // SAFETY: the memory is new, comes from the global allocator and has the layout of a `T`.
-    unsafe {
-        memory.write(value);
-        Ok(Box::from_raw(memory.as_ptr()))
-    }
+    let mut list = Vec::new();
+    list.try_reserve_exact(1).map_err(|_| AllocError)?;
+    list.push(value);
+    // SAFETY: a slice of one `T` has the layout of a `T`.
+    Ok(unsafe { Box::from_raw(Box::into_raw(list.into_boxed_slice()).cast()) })
 }
 
 /// Whether memory may be asked for: always, except in tests that refuse it.

@@ -1,4 +1,4 @@
-//! Arrays of cache lines, split from pages and merged again by the buddy method.
+//! Arrays of cache lines. A page is cut into arrays of one size; longer ones are pages, or runs of them.
 //!
 //! # Ground rules
 //!
@@ -9,9 +9,9 @@
 
 use std::ptr::NonNull;
 
-use super::buddies::Buddies;
 use super::chunk::MAX_RUN_LOG2;
-use super::{AllocError, PAGE_BYTES, PageId, PagePool, try_box, try_reserve};
+use super::{AllocError, PAGE_BYTES, PageId, PagePool, shrink_to, try_reserve};
+use crate::sync::Mutex;
 
 /// A cache line's worth of memory and alignment, to be cast to what it holds.
 #[repr(C, align(64))]
@@ -19,32 +19,33 @@ pub(crate) struct Line {
     _words: [u64; 8],
 }
 
-/// log2 of the lines in a page; arrays below it share a page.
-pub(super) const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+/// log2 of the lines in a page; shorter arrays share one.
+const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
 
 /// log2 of the lines in the longest array, 2 MiB.
-pub(crate) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
+pub(super) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
 
-/// Arrays of lines, 2^k lines each and aligned to their size. Freeing needs no memory.
-///
-/// Dropped, it leaves what it holds to the pool, to go with it.
-pub(crate) struct LineAllocator {
-    /// Ordered by address.
-    taken: Vec<Taken>,
+/// Arrays of 2^k lines each, aligned to their size. Freeing needs no memory.
+pub(crate) struct LineArrays {
+    pool: PagePool,
+    /// Pages that are shared, ordered by their numbers.
+    shared: Mutex<Vec<SharedPage>>,
 }
 
-/// A page or run taken from the pool.
-struct Taken {
-    address: usize,
-    page: PageId,
-    /// What is free of a page that arrays share.
-    shared: Option<Box<Buddies>>,
-}
+impl LineArrays {
+    /// Arrays in at most `max_pages` pages, of which one is kept free for each `in_use_per_free` in use.
+    pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
+        Self { pool: PagePool::new(max_pages, in_use_per_free), shared: Mutex::new(Vec::new()) }
+    }
 
-impl LineAllocator {
-    /// An allocator that holds nothing yet.
-    pub(crate) const fn new() -> Self {
-        Self { taken: Vec::new() }
+    /// Where the pages come from.
+    pub(crate) fn pool(&self) -> &PagePool {
+        &self.pool
+    }
+
+    /// Bytes of the arrays, free ones in reserve included, and of their account.
+    pub(crate) fn memory(&self) -> usize {
+        self.pool.resident() + self.shared.lock().capacity() * size_of::<SharedPage>()
     }
 
     /// Allocates an array of `1 << log2` lines, all zeros; `log2` is at most [`MAX_LINES_LOG2`].
@@ -52,72 +53,100 @@ impl LineAllocator {
     /// # Errors
     ///
     /// The pool has no page or run for it, or there is no memory to keep account of it.
-    ///
-    /// # Safety
-    ///
-    /// 1. All calls to this allocator are given the same pool.
-    /// 2. The pool serves line allocators only (else its free memory is not zeros).
-    pub(crate) unsafe fn alloc(&mut self, pool: &PagePool, log2: u32) -> Result<NonNull<Line>, AllocError> {
+    pub(crate) fn alloc(&self, log2: u32) -> Result<NonNull<Line>, AllocError> {
         debug_assert!(log2 <= MAX_LINES_LOG2);
-        let (page, line) = match self.take_free(log2) {
-            Some(block) => block,
-            None => (self.take_page(pool, log2)?, 0),
+        let (page, line) = match log2.checked_sub(PAGE_CLASS) {
+            Some(run_log2) => (self.pool.alloc(run_log2)?, 0),
+            None => self.take_part(log2)?,
         };
-        // SAFETY: by the caller's 1, this pool has returned the page, to this allocator; the line lies in it.
-        let array = unsafe { pool.address(page).cast::<Line>().add(line) };
+        // SAFETY: the pool has returned the page, and all that was shared of it was under the lock; the line lies in it.
+        let array = unsafe { self.pool.address(page).cast::<Line>().add(line) };
         // SAFETY: the array is allocated, and nobody else has it now.
         debug_assert!(unsafe { is_zero(array, log2) }, "written after it was freed");
         Ok(array)
     }
 
-    /// Bytes on the heap, for the account of what is free.
-    pub(crate) fn memory(&self) -> usize {
-        let shared = self.taken.iter().filter(|taken| taken.shared.is_some()).count();
-        self.taken.capacity() * size_of::<Taken>() + shared * size_of::<Buddies>()
+    /// Takes the lowest part of that size, of a new page if there is none; returns its first line.
+    fn take_part(&self, log2: u32) -> Result<(PageId, usize), AllocError> {
+        let mut shared = self.shared.lock();
+        let at = match shared.iter().position(|page| page.log2 == log2 && page.free != 0) {
+            Some(at) => at,
+            None => {
+                try_reserve(&mut shared, 1)?;
+                let id = self.pool.alloc(0)?;
+                let at = shared.partition_point(|page| page.id < id);
+                shared.insert(at, SharedPage::new(id, log2));
+                at
+            }
+        };
+        Ok((shared[at].id, shared[at].take() << log2))
     }
 
-    /// Takes a block of the smallest class that has one large enough, from the lowest page.
-    fn take_free(&mut self, log2: u32) -> Option<(PageId, usize)> {
-        let shared = self.taken.iter_mut().filter_map(|taken| Some((taken.page, taken.shared.as_mut()?)));
-        let roomy = shared.filter_map(|(page, shared)| Some((shared.smallest_from(log2)?, page, shared)));
-        let (class, page, shared) = roomy.min_by_key(|&(class, page, _)| (class, page))?;
-        Some((page, shared.take(class, log2)))
-    }
-
-    /// Takes a page whose first lines are for an array, or a run that is one.
-    fn take_page(&mut self, pool: &PagePool, log2: u32) -> Result<PageId, AllocError> {
-        try_reserve(&mut self.taken, 1)?;
-        let mut shared = if log2 < PAGE_CLASS { Some(try_box(Buddies::new())?) } else { None };
-        let page = pool.alloc(log2.saturating_sub(PAGE_CLASS))?.id;
-        if let Some(shared) = &mut shared {
-            shared.put(0, PAGE_CLASS);
-            shared.take(PAGE_CLASS, log2);
-        }
-        // SAFETY: the pool has just returned the page.
-        let address = unsafe { pool.address(page) }.addr().get();
-        let at = self.taken.partition_point(|taken| taken.address < address);
-        self.taken.insert(at, Taken { address, page, shared });
-        Ok(page)
-    }
-
-    /// Frees an array, merges it with its free buddies, and returns what becomes a whole page, or is a run, to the pool.
+    /// Frees an array, and returns its page or pages to the pool unless others share them.
     ///
     /// # Safety
     ///
-    /// 1. [`alloc`](Self::alloc) of this allocator returned the array for this `log2` and this pool, and it was not freed since.
+    /// 1. [`alloc`](Self::alloc) returned the array for this `log2`, and it was not freed since.
     /// 2. All its lines are zero, and nobody writes to them any more.
     /// 3. The zeroing, and other threads' last writes, happen before this call.
-    pub(crate) unsafe fn free(&mut self, pool: &PagePool, array: NonNull<Line>, log2: u32) {
+    pub(crate) unsafe fn free(&self, array: NonNull<Line>, log2: u32) {
         // SAFETY: the array is allocated (caller's 1) and nobody writes to it (2).
         debug_assert!(unsafe { is_zero(array, log2) }, "freed with contents");
         let address = array.addr().get();
-        let line = address % PAGE_BYTES / size_of::<Line>();
-        let at = self.taken.partition_point(|taken| taken.address <= address) - 1;
-        if self.taken[at].shared.as_mut().is_none_or(|shared| shared.put(line, log2)) {
-            let page = self.taken.remove(at).page;
-            // SAFETY: (1) all parts of the page or run are free now, and this allocator forgets it; (2) by the caller's 2.
-            unsafe { pool.free(page, log2.saturating_sub(PAGE_CLASS), 0) };
+        let id = self.pool.page_at(address);
+        if log2 < PAGE_CLASS {
+            let mut shared = self.shared.lock();
+            let at = shared.partition_point(|page| page.id < id);
+            if !shared[at].put((address % PAGE_BYTES / size_of::<Line>()) >> log2) {
+                return;
+            }
+            shared.remove(at);
+            if shared.capacity() > 64 + 4 * shared.len() {
+                let twice = 2 * shared.len();
+                shrink_to(&mut shared, twice);
+            }
         }
+        // SAFETY: (1) all parts of the page or run are free now, and it is forgotten here; (2) by the caller's 2.
+        unsafe { self.pool.free(id, log2.saturating_sub(PAGE_CLASS)) };
+    }
+}
+
+/// What is free of a page that arrays of one size share.
+struct SharedPage {
+    id: PageId,
+    /// log2 of the lines of an array.
+    log2: u32,
+    /// How many arrays are free.
+    free: u32,
+    /// One bit for each array.
+    bits: [u64; WORDS],
+}
+
+const BITS: usize = u64::BITS as usize;
+const WORDS: usize = (1 << PAGE_CLASS) / BITS;
+
+impl SharedPage {
+    fn new(id: PageId, log2: u32) -> Self {
+        let mut page = Self { id, log2, free: 0, bits: [0; WORDS] };
+        (0..1 << (PAGE_CLASS - log2)).for_each(|part| _ = page.put(part));
+        page
+    }
+
+    /// Takes the lowest free part, which must exist.
+    fn take(&mut self) -> usize {
+        let word = self.bits.iter().position(|&word| word != 0).expect("the page has a free part");
+        let bit = self.bits[word].trailing_zeros() as usize;
+        self.bits[word] &= self.bits[word] - 1;
+        self.free -= 1;
+        word * BITS + bit
+    }
+
+    /// Frees a part; whether all are free then.
+    fn put(&mut self, part: usize) -> bool {
+        debug_assert_eq!(self.bits[part / BITS] >> (part % BITS) & 1, 0, "freed twice");
+        self.bits[part / BITS] |= 1 << (part % BITS);
+        self.free += 1;
+        self.free == 1 << (PAGE_CLASS - self.log2)
     }
 }
 
@@ -135,44 +164,69 @@ unsafe fn is_zero(array: NonNull<Line>, log2: u32) -> bool {
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod tests {
     use super::*;
+    use crate::memory::refusing;
 
-    #[test]
-    fn small_arrays_share_a_page_and_leave_nothing_behind() {
-        let pool = PagePool::new(2, 2);
-        let mut lines = LineAllocator::new();
-        // SAFETY: it is always this pool, and the pool serves nobody else.
-        let arrays = [0, 3, 0, 9, 0].map(|log2| (unsafe { lines.alloc(&pool, log2) }.unwrap(), log2));
-        let page = arrays[0].0;
-        // SAFETY: only distances are computed, within the page.
-        let at = arrays.map(|(array, _)| unsafe { array.offset_from(page) });
-        assert_eq!(at, [0, 8, 1, 512, 2]);
-        for (array, log2) in arrays {
-            // SAFETY: it was allocated with this size, and never written.
-            unsafe { lines.free(&pool, array, log2) };
-        }
-        assert!(lines.taken.is_empty());
+    fn alloc(arrays: &LineArrays, log2: u32) -> (NonNull<Line>, u32) {
+        (arrays.alloc(log2).expect("there is memory"), log2)
     }
 
-    /// Each page that arrays share has its own account, those that one array fills have none.
+    fn free(arrays: &LineArrays, (array, log2): (NonNull<Line>, u32)) {
+        // SAFETY: it was allocated with this size, and never written.
+        unsafe { arrays.free(array, log2) };
+    }
+
     #[test]
-    fn memory_is_the_list_of_pages_and_the_accounts_of_shared_ones() {
-        let pool = PagePool::new(64, 2);
-        let mut lines = LineAllocator::new();
-        assert_eq!(lines.memory(), 0);
+    fn arrays_of_one_size_share_pages_and_leave_nothing_behind() {
+        let arrays = LineArrays::new(4, 2);
+        let held = [0, 9, 0, 3, 9, 0, 3].map(|log2| alloc(&arrays, log2));
+        let page = held[0].0.addr().get();
+        let lines = held.map(|(array, _)| (array.addr().get() - page) / size_of::<Line>());
+        assert_eq!(lines, [0, 1024, 1, 2048, 1536, 2, 2056]);
+        free(&arrays, held[2]);
+        assert_eq!(alloc(&arrays, 0), held[2], "the lowest");
+        assert_eq!(arrays.pool.alloc(0), Ok(PageId::new(3)));
+        held.into_iter().for_each(|array| free(&arrays, array));
+        assert!(arrays.shared.lock().is_empty());
+        assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
+    }
+
+    /// Pages that arrays share are accounted for, those that one array fills are not. The list of them follows their number.
+    #[test]
+    fn memory_is_the_pages_and_the_list_of_shared_ones() {
+        let arrays = LineArrays::new(256, 2);
+        assert_eq!(arrays.memory(), 0);
+        let list = || arrays.memory() - arrays.pool.resident();
         let half = PAGE_CLASS - 1;
-        for (log2, shared) in [(0, 1), (half, 1), (half, 2), (half + 1, 2), (half + 2, 2)] {
-            // SAFETY: it is always this pool, and the pool serves nobody else.
-            assert!(unsafe { lines.alloc(&pool, log2) }.is_ok());
-            let list = lines.taken.capacity() * size_of::<Taken>();
-            assert_eq!(lines.memory() - list, shared * size_of::<Buddies>());
+        let mut held = vec![alloc(&arrays, half + 1), alloc(&arrays, half + 2)];
+        assert_eq!(list(), 0);
+        held.extend((0..256).map(|_| alloc(&arrays, half)));
+        assert!(list() >= 128 * size_of::<SharedPage>());
+        held.drain(..).for_each(|array| free(&arrays, array));
+        assert!(list() <= 64 * size_of::<SharedPage>());
+    }
+
+    #[test]
+    fn an_array_that_finds_no_memory_takes_no_page() {
+        let arrays = LineArrays::new(1, 2);
+        for requests in 0..2 {
+            assert_eq!(
+                refusing::after(requests, || arrays.alloc(0)),
+                (Err(AllocError), false),
+                "{requests} requests"
+            );
+            assert!(arrays.shared.lock().is_empty());
         }
+        assert_eq!(arrays.alloc(PAGE_CLASS + 1), Err(AllocError), "there is one page");
+        let last = alloc(&arrays, PAGE_CLASS);
+        assert_eq!(arrays.alloc(0), Err(AllocError), "it is taken");
+        free(&arrays, last);
+        alloc(&arrays, 0);
     }
 
     #[test]
     fn an_array_is_zero_if_all_its_words_are() {
-        let pool = PagePool::new(1, 2);
-        // SAFETY: the pool serves this allocator only.
-        let array = unsafe { LineAllocator::new().alloc(&pool, 2) }.unwrap();
+        let arrays = LineArrays::new(1, 2);
+        let (array, _) = alloc(&arrays, 2);
         for word in 0..32 {
             // SAFETY: the four lines are the test's own, which looks at two of them.
             let zero = unsafe {

@@ -1,44 +1,67 @@
 //! A box whose memory the system gets back the moment that it is dropped: the heap's own pages often do not go back, since
 //! one small allocation that lives on keeps all below it.
 
+use std::alloc::Layout;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::fallible::{AllocError, permit};
+use super::{AllocError, os};
+use crate::sync::{AtomicPtr, AtomicU32};
 
 /// A value in a mapping of its own. Worth it from several pages on.
-pub(crate) struct Mapped<T> {
+pub(crate) struct Mapped<T: ?Sized> {
     value: NonNull<T>,
 }
 
 // SAFETY: like a `Box`, it owns its value.
-unsafe impl<T: Send> Send for Mapped<T> {}
+unsafe impl<T: ?Sized + Send> Send for Mapped<T> {}
 // SAFETY: as for Send.
-unsafe impl<T: Sync> Sync for Mapped<T> {}
+unsafe impl<T: ?Sized + Sync> Sync for Mapped<T> {}
 
 impl<T> Mapped<T> {
     /// Maps memory and moves `value` there.
     pub(crate) fn new(value: T) -> Result<Self, AllocError> {
-        const { assert!(align_of::<T>() <= 4096, "mappings are aligned to pages") };
-        permit()?;
-        let memory = system::map(size_of::<T>()).ok_or(AllocError)?.cast::<T>();
-        // SAFETY: the mapping is new, large enough, and aligned to a page.
+        let memory = os::map(Layout::new::<T>())?.cast::<T>();
+        // SAFETY: the mapping is new, and has the layout of a `T`.
         unsafe { memory.write(value) };
         Ok(Self { value: memory })
     }
 }
 
-impl<T> Deref for Mapped<T> {
+/// A type with a default that is all zeros.
+///
+/// # Safety
+///
+/// 1. It is; loom's types need not be.
+pub(crate) unsafe trait Zero: Default {}
+
+// SAFETY: (1) a pointer, null by default.
+unsafe impl Zero for AtomicPtr<u8> {}
+// SAFETY: (1) a number, zero by default.
+unsafe impl Zero for AtomicU32 {}
+
+impl<T: Zero> Mapped<[T]> {
+    /// Maps `len` zeros, at least one. Parts that are never touched never become resident.
+    pub(crate) fn zeroed(len: usize) -> Result<Self, AllocError> {
+        let first = os::map(Layout::array::<T>(len).map_err(|_| AllocError)?)?.cast::<T>();
+        #[cfg(flow_table_loom)]
+        // SAFETY: the mapping is new, and has the layout of so many `T`.
+        (0..len).for_each(|at| unsafe { first.add(at).write(T::default()) });
+        Ok(Self { value: NonNull::slice_from_raw_parts(first, len) })
+    }
+}
+
+impl<T: ?Sized> Deref for Mapped<T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: `new` wrote a value there, and only `drop` takes it away.
+        // SAFETY: there is a value since the mapping was made, and only `drop` takes it away.
         unsafe { self.value.as_ref() }
     }
 }
 
-impl<T> DerefMut for Mapped<T> {
+impl<T: ?Sized> DerefMut for Mapped<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`; the borrow is exclusive.
@@ -46,63 +69,21 @@ impl<T> DerefMut for Mapped<T> {
     }
 }
 
-impl<T> Drop for Mapped<T> {
+impl<T: ?Sized> Drop for Mapped<T> {
     fn drop(&mut self) {
-        // SAFETY: the value is there, and nobody uses it or its mapping after this.
+        let layout = Layout::for_value::<T>(self);
+        // SAFETY: the value is there, and nobody uses it or its mapping, which was made with this layout, after this.
         unsafe {
             self.value.drop_in_place();
-            system::unmap(self.value.cast(), size_of::<T>());
+            os::unmap(self.value.cast(), layout);
         }
-    }
-}
-
-#[cfg(all(target_os = "linux", not(miri)))]
-mod system {
-    use std::ptr::{NonNull, null_mut};
-
-    pub(super) fn map(bytes: usize) -> Option<NonNull<u8>> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-        let start = unsafe { libc::mmap(null_mut(), bytes, protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) }
-    }
-
-    /// # Safety
-    ///
-    /// 1. `map` returned `start` for as many bytes, and nobody uses the memory any more.
-    pub(super) unsafe fn unmap(start: NonNull<u8>, bytes: usize) {
-        // SAFETY: the caller's 1. If the kernel has no room to note the hole, the memory stays mapped.
-        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
-    }
-}
-
-#[cfg(not(all(target_os = "linux", not(miri))))]
-mod system {
-    use std::alloc::{Layout, alloc, dealloc};
-    use std::ptr::NonNull;
-
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes.max(1), 4096).expect("the size of a value")
-    }
-
-    pub(super) fn map(bytes: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the layout is not of size zero.
-        NonNull::new(unsafe { alloc(layout(bytes)) })
-    }
-
-    /// # Safety
-    ///
-    /// 1. `map` returned `start` for as many bytes, and nobody uses the memory any more.
-    pub(super) unsafe fn unmap(start: NonNull<u8>, bytes: usize) {
-        // SAFETY: the caller's 1.
-        unsafe { dealloc(start.as_ptr(), layout(bytes)) };
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Ordering;
     use std::rc::Rc;
 
     #[test]
@@ -113,5 +94,13 @@ mod tests {
         assert_eq!((mapped.1[8999], Rc::strong_count(&witness)), (7, 2));
         drop(mapped);
         assert_eq!(Rc::strong_count(&witness), 1);
+    }
+
+    #[test]
+    fn holds_zeros() {
+        let mapped = Mapped::<[AtomicU32]>::zeroed(9000).expect("there is memory");
+        mapped[8999].store(7, Ordering::Relaxed);
+        let sum = mapped.iter().map(|number| number.load(Ordering::Relaxed)).sum::<u32>();
+        assert_eq!((mapped.len(), sum), (9000, 7));
     }
 }

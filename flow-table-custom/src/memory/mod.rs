@@ -1,9 +1,10 @@
 //! Type-stable memory: pages and arrays of lines that readers without locks may look at whenever they like.
 //!
 //! ```text
-//!  LineAllocator   arrays of 2^k lines of 64 bytes      one per table, under its lock
-//!  PagePool        runs of 2^k pages of 64 KiB          one per purpose, thread-safe
-//!  os::Chunk       2 MiB, 2 MiB-aligned                 mapped until the pool is dropped
+//!  LineArrays  arrays of 2^k lines of 64 bytes      from a pool of their own, thread-safe
+//!  PagePool    runs of 2^k pages of 64 KiB          one per purpose, thread-safe
+//!  Chunk       32 pages, 2 MiB, aligned to that     mapped until the pool is dropped
+//!  os          memory from the system
 //! ```
 //!
 //! # Ground rules
@@ -13,28 +14,25 @@
 //! 3. Freed memory keeps its last contents until it is given back to the system, and reads as zeros from then on; this may
 //!    happen at any time, under the eyes of a reader. All accesses to memory that others may read are therefore atomic,
 //!    and all zeros must mean "nobody here" to the reader.
-//! 4. What must survive giving back (a generation count, say) is handed in as `keep` and comes back as `kept`.
+//! 4. What must survive giving back (a generation count, say) is kept elsewhere.
 
-mod buddies;
 mod chunk;
 mod fallible;
 mod inventory;
 mod lines;
 mod mapped;
-mod max_tree;
 mod os;
 mod pool;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod tests;
 
+use chunk::CHUNK_BYTES;
 #[cfg(test)]
 pub(crate) use fallible::refusing;
 pub(crate) use fallible::{AllocError, shrink_to, try_box, try_reserve};
-pub(crate) use lines::{Line, LineAllocator};
+pub(crate) use lines::{Line, LineArrays};
 pub(crate) use mapped::Mapped;
-#[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
-use pool::Page;
 pub(crate) use pool::{PageId, PagePool};
 
 /// Bytes of a page.
-pub(crate) const PAGE_BYTES: usize = os::CHUNK_BYTES / chunk::PAGES as usize;
+pub(crate) const PAGE_BYTES: usize = CHUNK_BYTES / chunk::PAGES as usize;

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use super::chunk::{MAX_RUN_LOG2, PAGES};
 use super::inventory::Inventory;
-use super::{AllocError, PAGE_BYTES};
+use super::{AllocError, CHUNK_BYTES, Mapped, PAGE_BYTES};
 use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// The number of a page in its pool.
@@ -41,32 +41,27 @@ impl PageId {
     }
 }
 
-/// What [`PagePool::alloc`] gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// The first page of the run.
-    pub(crate) id: PageId,
-    /// The largest `keep` that pages of the run were last freed with; zero for new ones.
-    pub(crate) kept: u32,
-}
-
 /// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks and high
 /// ones become free.
 ///
 /// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once, except for
 /// one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
 pub(crate) struct PagePool {
-    directory: Box<[AtomicPtr<u8>]>,
+    directory: Mapped<[AtomicPtr<u8>]>,
     resident: AtomicUsize,
     inventory: Mutex<Inventory>,
 }
 
 impl PagePool {
-    /// A pool of at most `max_pages` pages, which keeps a free page for each `in_use_per_free` in use. It maps nothing yet.
+    /// A pool of at most `max_pages` pages, one or more, which keeps a free page for each `in_use_per_free` in use. It maps none yet.
+    ///
+    /// # Panics
+    ///
+    /// The system has no addresses left for the directory.
     pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
         let chunks = max_pages.div_ceil(PAGES) as usize;
         Self {
-            directory: directory(chunks),
+            directory: Mapped::zeroed(chunks).expect("addresses for a directory"),
             resident: AtomicUsize::new(0),
             inventory: Mutex::new(Inventory::new(max_pages, in_use_per_free)),
         }
@@ -102,22 +97,35 @@ impl PagePool {
         chunk.load(Ordering::Relaxed)
     }
 
-    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length; at most a whole chunk.
+    /// The page that an address lies in.
+    ///
+    /// # Panics
+    ///
+    /// The address lies in none of this pool's pages.
+    pub(crate) fn page_at(&self, address: usize) -> PageId {
+        let base = address & !(CHUNK_BYTES - 1);
+        // Relaxed: as in `address`.
+        let chunk = self.directory.iter().position(|chunk| chunk.load(Ordering::Relaxed).addr() == base);
+        let first = chunk.expect("an address in a page of this pool") as u32 * PAGES;
+        PageId(first + (address % CHUNK_BYTES / PAGE_BYTES) as u32)
+    }
+
+    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length, at most a whole chunk; returns its first page.
     ///
     /// # Errors
     ///
     /// The limit is reached, counting free pages that make up no such run, or the system has no memory.
-    pub(crate) fn alloc(&self, run_log2: u32) -> Result<Page, AllocError> {
+    pub(crate) fn alloc(&self, run_log2: u32) -> Result<PageId, AllocError> {
         debug_assert!(run_log2 <= MAX_RUN_LOG2);
         let mut inventory = self.inventory.lock();
-        let (chunk, place, kept) = loop {
+        let (chunk, place) = loop {
             match inventory.take(run_log2) {
                 Some(taken) => break taken,
                 None => self.add_chunk(&mut inventory)?,
             }
         };
         self.publish_resident(&inventory);
-        Ok(Page { id: PageId(chunk as u32 * PAGES + place), kept })
+        Ok(PageId(chunk as u32 * PAGES + place))
     }
 
     #[cold]
@@ -129,17 +137,17 @@ impl PagePool {
         Ok(())
     }
 
-    /// Frees a run, or an aligned part of one. When its pages are allocated again, `keep` comes back as `kept`.
+    /// Frees a run, or an aligned part of one.
     ///
     /// # Safety
     ///
     /// 1. The pages are allocated from this pool, and this call is the one that frees them.
     /// 2. From now on the caller only reads them, atomically, and expects zeros or what others who allocate them write.
-    pub(crate) unsafe fn free(&self, page: PageId, run_log2: u32, keep: u32) {
+    pub(crate) unsafe fn free(&self, page: PageId, run_log2: u32) {
         debug_assert!(run_log2 <= MAX_RUN_LOG2 && page.0.is_multiple_of(1 << run_log2));
         let mut inventory = self.inventory.lock();
         // SAFETY: the caller's 1 and 2.
-        unsafe { inventory.put(page.chunk(), page.place(), run_log2, keep) };
+        unsafe { inventory.put(page.chunk(), page.place(), run_log2) };
         self.publish_resident(&inventory);
     }
 
@@ -165,16 +173,4 @@ impl PagePool {
         // Relaxed: a statistic; pairs with `resident`.
         self.resident.store(inventory.resident() * PAGE_BYTES, Ordering::Relaxed);
     }
-}
-
-#[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
-fn directory(chunks: usize) -> Box<[AtomicPtr<u8>]> {
-    // SAFETY: `AtomicPtr` has the representation of a pointer, and zeros are the null pointer. Parts that are never touched
-    // never become resident.
-    unsafe { Box::new_zeroed_slice(chunks).assume_init() }
-}
-
-#[cfg(any(flow_table_loom, flow_table_shuttle))]
-fn directory(chunks: usize) -> Box<[AtomicPtr<u8>]> {
-    (0..chunks).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect()
 }

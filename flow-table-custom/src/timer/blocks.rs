@@ -2,7 +2,7 @@ use std::ops::{Index, IndexMut};
 
 use super::position::BlockNumber;
 use super::tick::Bucket;
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::{AllocError, Mapped, shrink_to, try_reserve};
 
 /// Four cache lines of a bucket's entries. The blocks of a bucket form a chain; all but the last are full.

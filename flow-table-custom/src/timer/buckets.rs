@@ -3,7 +3,7 @@ use super::level::Level;
 use super::position::BlockNumber;
 use super::tick::{Bucket, Tick};
 use super::{Entries, Position};
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 
 /// The entries of all buckets. Knows no time.

@@ -1,7 +1,7 @@
 use flow_table_api::Timestamp;
 
 use super::{Entries, Position};
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::{AllocError, shrink_to, try_reserve};
 
 /// A 4-ary heap of deadlines that tells every entry where it is, so that removal needs no search.

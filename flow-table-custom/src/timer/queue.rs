@@ -5,7 +5,7 @@ use flow_table_api::Timestamp;
 use super::tick::Tick;
 use super::wheel::Wheel;
 use super::{Due, Entries, Heap, Place, Position};
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 
 /// Entries by deadline; see the [module](super).

@@ -11,7 +11,7 @@ mod wheel;
 use flow_table_api::Timestamp;
 
 use super::{Due, Entries, Position};
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 use baseline::Queue;
 

@@ -2,7 +2,7 @@ use super::Entries;
 use super::buckets::Buckets;
 use super::position::BlockNumber;
 use super::tick::{Bucket, Tick};
-use crate::index::EntryIndex;
+use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 
 /// A hierarchical timing wheel: five levels of 256 buckets, which together reach to the end of time.

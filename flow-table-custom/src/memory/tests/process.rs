@@ -22,11 +22,16 @@ pub(in crate::memory) fn is_alone(test: &str) -> bool {
     false
 }
 
+/// What the system tells of the process under this name, in bytes.
+fn told(name: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+    kibibytes.unwrap().parse::<usize>().unwrap() * 1024
+}
+
 /// Bytes of addresses in use, with or without memory behind them.
 pub(in crate::memory) fn addresses() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
-    kibibytes.unwrap().parse::<usize>().unwrap() * 1024
+    told("VmSize:")
 }
 
 #[test]
@@ -35,10 +40,10 @@ fn resident_size_of_the_process_shrinks() {
     if !is_alone(concat!(module_path!(), "::resident_size_of_the_process_shrinks")) {
         return;
     }
-    let process = || flow_table_conformance::resident().unwrap();
+    let process = || told("VmRSS:");
     let pool = PagePool::new(4096, 2);
     let before = process();
-    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap().id).collect();
+    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap()).collect();
     for &page in &pages {
         // SAFETY: the page was just allocated, and nobody else has it.
         unsafe { pool.address(page).write_bytes(1, PAGE_BYTES) };
@@ -47,7 +52,7 @@ fn resident_size_of_the_process_shrinks() {
     assert!(process() > before + 192 * MIB);
     for &page in &pages[8..] {
         // SAFETY: the page is in use, and never written again.
-        unsafe { pool.free(page, 0, 0) };
+        unsafe { pool.free(page, 0) };
     }
     assert!(pool.resident() <= 12 * PAGE_BYTES);
     assert!(process() < before + 128 * MIB);
@@ -63,12 +68,12 @@ fn addresses_of_the_process_are_those_in_use() {
     // What the test itself needs is there from then on.
     drop((addresses(), Mapped::new([0u8; 9000]).unwrap()));
     let before = addresses();
-    let chunks = [(); 3].map(|()| os::Chunk::new(false).unwrap());
-    assert_eq!(addresses() - before, 3 * os::CHUNK_BYTES);
+    let chunks = [(); 3].map(|()| chunk::Chunk::new(chunk::PAGES, false).unwrap());
+    assert_eq!(addresses() - before, 3 * CHUNK_BYTES);
     let mapped = Mapped::new([0u8; 9000]).unwrap();
-    assert!(addresses() - before >= 3 * os::CHUNK_BYTES + 9000);
+    assert!(addresses() - before >= 3 * CHUNK_BYTES + 9000);
     drop(mapped);
-    assert_eq!(addresses() - before, 3 * os::CHUNK_BYTES);
+    assert_eq!(addresses() - before, 3 * CHUNK_BYTES);
     drop(chunks);
     assert_eq!(addresses(), before);
 }

@@ -3,8 +3,7 @@
 use super::*;
 
 #[test]
-fn a_pool_without_pages_refuses() {
-    assert_eq!(PagePool::new(0, 2).alloc(0), Err(AllocError));
+fn a_pool_without_pages_left_refuses() {
     let pool = PagePool::new(33, 2);
     assert!(pool.alloc(5).is_ok());
     assert_eq!(pool.alloc(1), Err(AllocError), "one page is left, in a chunk of its own");
@@ -12,41 +11,40 @@ fn a_pool_without_pages_refuses() {
     assert_eq!(pool.alloc(0), Err(AllocError));
 }
 
-/// While others are in use, one wholly free chunk is kept, the lower one; given back, pages read as zeros, and what was
-/// kept of them remains.
+/// While others are in use, one wholly free chunk is kept, the lower one. Given back, pages read as zeros.
 #[test]
 #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
 fn what_is_given_back_reads_as_zeros() {
     let pool = PagePool::new(256, 2);
     let chunks = [0, 32, 64].map(|first| {
-        assert_eq!(pool.alloc(5), Ok(Page { id: PageId::new(first), kept: 0 }));
+        assert_eq!(pool.alloc(5), Ok(PageId::new(first)));
         store(page_ends(&pool, first), 7);
         first
     });
     let in_use = [96, 128].map(|first| {
-        assert_eq!(pool.alloc(5).map(|page| page.id), Ok(PageId::new(first)));
+        assert_eq!(pool.alloc(5), Ok(PageId::new(first)));
         PageId::new(first)
     });
-    for (keep, chunk) in (10..).zip(chunks.into_iter().rev()) {
+    for chunk in chunks.into_iter().rev() {
         // SAFETY: the run is in use, and never written again.
-        unsafe { pool.free(PageId::new(chunk), 5, keep) };
+        unsafe { pool.free(PageId::new(chunk), 5) };
         assert_eq!(load(page_ends(&pool, chunk))[0], 7, "the lowest free chunk keeps its memory");
     }
     assert_eq!(chunks.map(|chunk| load(page_ends(&pool, chunk))[0]), [7, 0, 0]);
     assert_eq!(pool.resident(), 3 * 32 * PAGE_BYTES);
     for page in in_use {
         // SAFETY: the run is in use, and never written again.
-        unsafe { pool.free(page, 5, 0) };
+        unsafe { pool.free(page, 5) };
     }
     assert_eq!((load(page_ends(&pool, 0))[0], pool.resident()), (0, 0), "an empty pool keeps nothing");
-    assert_eq!([12, 11, 10].map(|kept| pool.alloc(5).map(|page| page.kept) == Ok(kept)), [true; 3]);
+    assert_eq!([(); 3].map(|()| pool.alloc(5)), chunks.map(|first| Ok(PageId::new(first))));
 }
 
 /// Frees pages one by one.
 fn free_each(pool: &PagePool, pages: impl IntoIterator<Item = u32>) {
     for page in pages {
         // SAFETY: the tests free pages in use, once, and write to none after that.
-        unsafe { pool.free(PageId::new(page), 0, 0) };
+        unsafe { pool.free(PageId::new(page), 0) };
     }
 }
 
@@ -107,7 +105,7 @@ fn what_the_system_will_not_take_back_stays() {
     assert_eq!(unsafe { libc::munlock(address, 8) }, 0);
     pool.purge();
     assert_eq!(resident(&pool), 5, "the system is not asked again");
-    assert_eq!(pool.alloc(0).map(|page| page.id), Ok(PageId::new(0)));
+    assert_eq!(pool.alloc(0), Ok(PageId::new(0)));
     assert_eq!(load(first), [7; 2]);
 }
 
@@ -124,15 +122,15 @@ fn threads_share_a_pool() {
                 for round in 0..rounds {
                     let log2 = (thread + round) as u32 % 3;
                     let Ok(page) = pool.alloc(log2) else { panic!("21 pages for each") };
-                    store(page_ends(pool, page.id.get()), thread);
-                    let seen = board.swap(u64::from(page.id.get()) + 1, Ordering::AcqRel);
+                    store(page_ends(pool, page.get()), thread);
+                    let seen = board.swap(u64::from(page.get()) + 1, Ordering::AcqRel);
                     if seen != 0 {
                         let values = load(page_ends(pool, seen as u32 - 1));
                         assert!(values.iter().all(|&value| value <= 3), "{values:?}");
                     }
-                    assert_eq!(load(page_ends(pool, page.id.get())), [thread; 2], "somebody else has the page");
+                    assert_eq!(load(page_ends(pool, page.get())), [thread; 2], "somebody else has the page");
                     // SAFETY: the run is in use by this thread, which only reads it from here on.
-                    unsafe { pool.free(page.id, log2, 0) };
+                    unsafe { pool.free(page, log2) };
                 }
             });
         }

@@ -1,0 +1,69 @@
+//! What the table and its handles share.
+
+mod keeper;
+
+use std::hash::BuildHasher;
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use flow_table_api::{Key, KeyHasher, TableConfig, Value};
+
+pub(crate) use keeper::Keeper;
+
+use crate::grace::{Bursts, Limbo};
+use crate::hash::{KeyHash, KeyHashes};
+use crate::shard::Shards;
+use crate::sync::AtomicUsize;
+
+pub(crate) struct Core<K, V> {
+    hasher: KeyHasher,
+    pub(crate) shards: Shards<K, V>,
+    pub(crate) bursts: Bursts,
+    pub(crate) limbo: Limbo,
+    /// The shard at which the next reap starts.
+    pub(crate) reap_from: AtomicUsize,
+    pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
+    me: Weak<Core<K, V>>,
+}
+
+impl<K: Key, V: Value> Core<K, V> {
+    pub(crate) fn new(config: &TableConfig) -> Arc<Self> {
+        let processors = thread::available_parallelism().map_or(4, |count| count.get());
+        Arc::new_cyclic(|me| Self {
+            hasher: config.hasher(),
+            shards: Shards::new(config, processors),
+            bursts: Bursts::new((processors * 2).next_power_of_two()),
+            limbo: Limbo::new(),
+            reap_from: AtomicUsize::new(0),
+            keeper: Keeper::new(),
+            me: me.clone(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    pub(crate) fn hashes(&self, key: &K, reply: Option<&K>) -> KeyHashes {
+        KeyHashes { forward: self.hash(key), reply: reply.map(|key| self.hash(key)) }
+    }
+}
+
+impl<K, V> Core<K, V> {
+    /// Another owner of the core. It is there while the table or any of its entries is.
+    pub(crate) fn share(&self) -> Arc<Self> {
+        self.me.upgrade().expect("whoever can call has a reference to a flow or the table")
+    }
+
+    /// The identity of the table.
+    #[inline]
+    pub(crate) fn address(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.shards.memory() + self.limbo.memory() + size_of::<Self>()
+    }
+}

@@ -1,0 +1,79 @@
+use flow_table_api::Direction;
+
+use super::entry::Entry;
+use super::page::{Page, PageAddress};
+use crate::hash::{KeyHash, KeyHashes};
+use crate::ids::EntryIndex;
+
+/// An entry with its index and its page: found once in an operation, and carried from then on.
+pub(crate) struct FlowAt<K, V> {
+    entry: Entry<K, V>,
+    page: PageAddress,
+    index: EntryIndex,
+}
+
+impl<K, V> Clone for FlowAt<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for FlowAt<K, V> {}
+
+impl<K, V> FlowAt<K, V> {
+    /// The entry with this index, which lies in this page.
+    #[inline]
+    pub(super) fn new(page: Page<K, V>, index: EntryIndex) -> Self {
+        Self { entry: page.entry(index.place()), page: page.address(), index }
+    }
+
+    /// Where an entry lies, by its address.
+    #[inline]
+    pub(crate) fn of(entry: Entry<K, V>) -> Self {
+        let (page, index) = Page::of(entry);
+        Self { entry, page: page.address(), index }
+    }
+
+    #[inline]
+    pub(crate) const fn entry(&self) -> Entry<K, V> {
+        self.entry
+    }
+
+    #[inline]
+    pub(crate) fn page(&self) -> Page<K, V> {
+        // SAFETY: it is the address of the page with this index, of this kind.
+        unsafe { Page::at(self.page, self.is_pair()) }
+    }
+
+    #[inline]
+    pub(crate) const fn index(&self) -> EntryIndex {
+        self.index
+    }
+
+    #[inline]
+    pub(crate) const fn is_pair(&self) -> bool {
+        self.index.is_pair()
+    }
+
+    /// The number of the shard that the entry belongs to.
+    #[inline]
+    pub(crate) fn shard(&self) -> usize {
+        self.page().shard()
+    }
+
+    /// The hash of one of the flow's keys, for whoever may ask (see `page`).
+    #[inline]
+    pub(crate) fn hash(&self, direction: Direction) -> KeyHash {
+        match direction {
+            Direction::Forward => self.page().hash(self.index.place()),
+            Direction::Reply => self.page().reply_hash(self.index.place()),
+        }
+    }
+
+    /// The hashes of the flow's keys, for whoever may ask (see `page`).
+    #[inline]
+    pub(crate) fn hashes(&self) -> KeyHashes {
+        let reply = self.is_pair().then(|| self.hash(Direction::Reply));
+        KeyHashes { forward: self.hash(Direction::Forward), reply }
+    }
+}

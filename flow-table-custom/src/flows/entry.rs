@@ -1,0 +1,306 @@
+//! A flow in memory.
+//!
+//! ```text
+//! one key     | state 8 | refs 8 | options 4 | key …                  | value …           |
+//! two keys    | state 8 | refs 8 | options 4 | reply key … | key …    | value …           |
+//!             ^ aligned to 64 bytes
+//! ```
+//!
+//! With a 44-byte key ([`FlowKey`](flow_table_api::FlowKey)) or a 40-byte one, a look-up and a refresh of a one-key flow
+//! touch one line here. Of a two-key flow, the reply key stands beside the state, so the look-up by reply key (in NAT, the direction of
+//! the download) touches one line and by the forward key two adjacent ones.
+//!
+//! # Ground rules
+//!
+//! * P1. Entries are type-stable: an address that was an entry once stays one for as long as the table's core lives. `state`, `refs` and
+//!   `options` are atomics and may be read by anyone at any time.
+//! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
+//!   them. They are read with a counted reference, or within a burst that saw the count not zero. They are
+//!   written and dropped by the one owner of an unreferenced entry.
+//! * P5. Status and deadline are one word ([`FlowState`]), whoever moves a flow out of `Active` counts its end.
+//! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, so never of a free entry, changed under the
+//!   lock of the entry's shard only; [`PAIR`] tells the layout.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::offset_of;
+use std::ptr::{self, NonNull};
+
+use flow_table_api::state::{FlowOptions, FlowState, StateView};
+use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
+
+use super::refs::RefWord;
+use crate::nesting::Nested;
+use crate::panics::Panics;
+
+/// The table owns one of the references.
+pub(crate) const HELD: u32 = FlowOptions::OWN_0;
+/// The entry has two keys.
+pub(crate) const PAIR: u32 = FlowOptions::OWN_1;
+
+#[repr(C)]
+pub(crate) struct Single<K, V> {
+    state: FlowState,
+    refs: RefWord,
+    options: FlowOptions,
+    key: K,
+    value: V,
+}
+
+#[repr(C)]
+pub(crate) struct Pair<K, V> {
+    state: FlowState,
+    refs: RefWord,
+    options: FlowOptions,
+    reply: K,
+    key: K,
+    value: V,
+}
+
+/// A flow of this table: what handles and bursts give access to. See [`Flow`] for what it offers.
+#[repr(C)]
+pub struct FlowEntry<K, V> {
+    state: FlowState,
+    flow: PhantomData<(K, V)>,
+}
+
+impl<K, V> FlowEntry<K, V> {
+    #[inline]
+    pub(crate) fn entry(&self) -> Entry<K, V> {
+        Entry(NonNull::from_ref(self))
+    }
+
+    #[inline]
+    pub(crate) fn refs(&self) -> &RefWord {
+        self.entry().refs()
+    }
+
+    #[inline]
+    pub(crate) fn options(&self) -> &FlowOptions {
+        self.entry().options()
+    }
+}
+
+impl<K, V> Flow<K, V> for FlowEntry<K, V> {
+    #[inline]
+    fn key(&self) -> &K {
+        // SAFETY: users get at an entry through handles and bursts only, and `Entry::flow` has the same condition: the
+        // key is initialised and stays so for as long as `self` is borrowed.
+        unsafe { &*self.entry().key_pointer(Direction::Forward) }
+    }
+
+    fn reply_key(&self) -> Option<&K> {
+        // SAFETY: as for `key`; a pair has this field.
+        self.entry().is_pair().then(|| unsafe { &*self.entry().key_pointer(Direction::Reply) })
+    }
+
+    #[inline]
+    fn value(&self) -> &V {
+        // SAFETY: as for `key`.
+        unsafe { &*self.entry().value_pointer() }
+    }
+
+    #[inline]
+    fn state(&self) -> StateView<'_> {
+        StateView::new(&self.state, self.options())
+    }
+}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for FlowEntry<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow")
+            .field("key", self.key())
+            .field("reply_key", &self.reply_key())
+            .field("state", &self.state)
+            .field("value", self.value())
+            .finish()
+    }
+}
+
+/// The address of an entry, whatever is in it now.
+pub(crate) struct Entry<K, V>(NonNull<FlowEntry<K, V>>);
+
+impl<K, V> Clone for Entry<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Entry<K, V> {}
+
+impl<K, V> PartialEq for Entry<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K, V> Entry<K, V> {
+    /// # Safety
+    ///
+    /// 1. `pointer` is the start of an entry of a table of these K and V.
+    /// 2. The table's core outlives the result.
+    #[inline]
+    pub(crate) const unsafe fn new(pointer: NonNull<FlowEntry<K, V>>) -> Self {
+        Self(pointer)
+    }
+
+    #[inline]
+    pub(crate) const fn as_ptr(self) -> NonNull<FlowEntry<K, V>> {
+        self.0
+    }
+
+    /// The field at `offset` from the entry's start. Goes by address: chunks of memory expose their provenance for it.
+    #[inline]
+    fn field<T>(self, offset: usize) -> *mut T {
+        ptr::with_exposed_provenance_mut(self.0.addr().get() + offset)
+    }
+
+    #[inline]
+    pub(crate) fn state<'c>(self) -> &'c FlowState {
+        // SAFETY: every entry has this field at this offset, in both layouts; it is atomic, and by `new` its memory outlives us.
+        unsafe { &*self.field(offset_of!(Single<K, V>, state)) }
+    }
+
+    #[inline]
+    pub(crate) fn refs<'c>(self) -> &'c RefWord {
+        // SAFETY: as for `state`.
+        unsafe { &*self.field(offset_of!(Single<K, V>, refs)) }
+    }
+
+    #[inline]
+    pub(crate) fn options<'c>(self) -> &'c FlowOptions {
+        // SAFETY: as for `state`.
+        unsafe { &*self.field(offset_of!(Single<K, V>, options)) }
+    }
+
+    /// Whether the table owns one of the references.
+    #[inline]
+    pub(crate) fn is_held(self) -> bool {
+        self.options().own(HELD)
+    }
+
+    /// Starts loading what a look-up reads: the state and the key that leads here.
+    #[inline]
+    pub(crate) fn prefetch(self, pair: bool) {
+        crate::prefetch::read(self.0.as_ptr());
+        if pair {
+            crate::prefetch::read(self.0.as_ptr().wrapping_byte_add(64));
+        }
+    }
+
+    #[inline]
+    fn is_pair(self) -> bool {
+        self.options().own(PAIR)
+    }
+
+    #[inline]
+    fn key_pointer(self, direction: Direction) -> *mut K {
+        self.field(match (self.is_pair(), direction) {
+            (true, Direction::Forward) => offset_of!(Pair<K, V>, key),
+            (true, Direction::Reply) => offset_of!(Pair<K, V>, reply),
+            (false, _) => offset_of!(Single<K, V>, key),
+        })
+    }
+
+    #[inline]
+    fn value_pointer(self) -> *mut V {
+        self.field(if self.is_pair() { offset_of!(Pair<K, V>, value) } else { offset_of!(Single<K, V>, value) })
+    }
+
+    /// The flow, with its keys and value.
+    ///
+    /// # Safety
+    ///
+    /// 1. For as long as the result is used, the caller has a counted reference, or an open burst that saw the count not zero
+    ///    after it was announced, or the lock that keeps the reference of a `HELD` entry.
+    #[inline]
+    pub(crate) unsafe fn flow<'c>(self) -> &'c FlowEntry<K, V>
+    where
+        K: 'c,
+        V: 'c,
+    {
+        // SAFETY: by `new`, this is an entry whose memory outlives us; the reference covers an atomic only.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Writes a new flow that the table holds, detached.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller owns the entry: its count is zero, its keys and value are not initialised, and nobody else owns it.
+    /// 2. `flow.reply` is present exactly if the entry's page is one of pairs.
+    pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>) {
+        self.state().reset(Status::Detached, Timestamp::ZERO);
+        let own = if flow.reply.is_some() { HELD | PAIR } else { HELD };
+        self.options().reset(flow.timeout, flow.on_expiry, own);
+        // SAFETY: by (1) nobody reads or writes these fields, and by (2) they lie within the entry.
+        unsafe {
+            self.key_pointer(Direction::Forward).write(flow.key);
+            self.value_pointer().write(flow.value);
+            if let Some(reply) = flow.reply {
+                self.key_pointer(Direction::Reply).write(reply);
+            }
+        }
+    }
+
+    /// Moves keys and value out again.
+    ///
+    /// # Safety
+    ///
+    /// 1. As (1) of [`drop_flow`](Self::drop_flow).
+    pub(crate) unsafe fn take(self) -> NewFlowParts<K, V> {
+        // SAFETY: by (1) the fields are initialised and nobody else reads them, now or later.
+        unsafe {
+            NewFlowParts {
+                reply: self.is_pair().then(|| self.key_pointer(Direction::Reply).read()),
+                key: self.key_pointer(Direction::Forward).read(),
+                value: self.value_pointer().read(),
+                timeout: self.options().timeout(),
+                on_expiry: self.options().on_expiry(),
+            }
+        }
+    }
+
+    /// Drops keys and value. If one of their drops panics, the others are still dropped, and the panic goes to `panics`.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller brought the count to zero, no burst that could see the entry is open, and this is done once.
+    pub(crate) unsafe fn drop_flow(self, panics: &mut Panics) {
+        if const { std::mem::needs_drop::<(K, V)>() } {
+            // SAFETY: by (1).
+            let NewFlowParts { key, reply, value, .. } = unsafe { self.take() };
+            let _nested = Nested::enter();
+            panics.catch(|| drop(value));
+            panics.catch(|| drop(key));
+            panics.catch(|| drop(reply));
+        }
+    }
+}
+
+#[cfg(all(test, not(flow_table_loom)))]
+mod tests {
+    use super::*;
+    use flow_table_api::FlowKey;
+
+    const LINE: usize = 64;
+
+    /// What a look-up and a refresh read lies in the first line: by the only key, and by the reply key of two.
+    #[test]
+    fn state_and_key_share_a_line() {
+        assert_eq!(offset_of!(Single<FlowKey, u64>, key) + size_of::<FlowKey>(), LINE);
+        assert_eq!(offset_of!(Single<[u64; 5], u64>, key) + size_of::<[u64; 5]>(), LINE);
+        assert_eq!(offset_of!(Pair<FlowKey, u64>, reply) + size_of::<FlowKey>(), LINE);
+        assert_eq!(offset_of!(Pair<[u64; 5], u64>, reply) + size_of::<[u64; 5]>(), LINE);
+        assert!(offset_of!(Pair<FlowKey, u64>, key) + size_of::<FlowKey>() <= 2 * LINE);
+    }
+
+    #[test]
+    fn both_layouts_start_alike() {
+        type S = Single<u8, u64>;
+        type P = Pair<u8, u64>;
+        assert_eq!(offset_of!(S, state), offset_of!(P, state));
+        assert_eq!(offset_of!(S, refs), offset_of!(P, refs));
+        assert_eq!(offset_of!(S, options), offset_of!(P, options));
+    }
+}

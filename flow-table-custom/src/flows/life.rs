@@ -1,0 +1,153 @@
+//! What an operation owns of an entry: each type is the right to do the next step, once.
+
+use flow_table_api::NewFlow;
+
+use super::at::FlowAt;
+use super::entry::HELD;
+use super::page::Locked;
+use crate::grace::Unseen;
+use crate::hash::KeyHashes;
+use crate::ids::EntryIndex;
+use crate::panics::Panics;
+
+/// A free entry that was taken from its slab.
+pub(crate) struct Vacant<K, V> {
+    pub(super) at: FlowAt<K, V>,
+    pub(super) generation: u32,
+}
+
+impl<K, V> Vacant<K, V> {
+    /// For tests: an entry that was used so often, and is to be freed.
+    #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
+    pub(crate) fn age(self, generation: u32) -> Empty<K, V> {
+        self.at.entry().refs().age(generation);
+        Empty(self.at)
+    }
+
+    /// Writes a flow that the table holds, detached and filed nowhere.
+    ///
+    /// # Panics
+    ///
+    /// If the entry is not one for as many keys as the flow has.
+    #[inline]
+    pub(crate) fn write(self, locked: &mut Locked, flow: NewFlow<K, V>, hashes: KeyHashes) -> Unpublished<K, V> {
+        let Self { at, generation } = self;
+        assert_eq!((flow.reply_key().is_some(), hashes.reply.is_some()), (at.is_pair(), at.is_pair()));
+        at.page().start_record(locked, at.index().place(), hashes);
+        // SAFETY: (1) `self` is the right to the free entry; (2) checked above.
+        unsafe { at.entry().write(flow.into_parts()) };
+        Unpublished { at, generation }
+    }
+}
+
+/// An entry with a flow that nobody can reach yet.
+pub(crate) struct Unpublished<K, V> {
+    at: FlowAt<K, V>,
+    generation: u32,
+}
+
+impl<K, V> Unpublished<K, V> {
+    #[inline]
+    pub(crate) const fn at(&self) -> FlowAt<K, V> {
+        self.at
+    }
+
+    /// Moves the flow out again.
+    pub(crate) fn take_back(self) -> (NewFlow<K, V>, Empty<K, V>) {
+        self.at.entry().options().clear_own(HELD);
+        // SAFETY: it was written, and nobody can have read it since.
+        (unsafe { self.at.entry().take() }.into(), Empty(self.at))
+    }
+
+    /// Makes the entry one with so many references, which are the caller's to give to owners: one is the table's.
+    #[inline]
+    pub(crate) fn publish(self, references: u32) -> FlowAt<K, V> {
+        self.at.entry().refs().publish(self.generation, references);
+        self.at
+    }
+}
+
+/// The table's own reference to a flow that it lets go.
+#[must_use = "the flow is never dropped if its reference is lost"]
+pub(crate) struct TableRef<K, V>(FlowAt<K, V>);
+
+impl<K, V> TableRef<K, V> {
+    /// The table gives its reference to the caller, if it has one.
+    #[inline]
+    pub(crate) fn take(at: FlowAt<K, V>, _: &mut Locked) -> Option<Self> {
+        at.entry().options().clear_own(HELD).then_some(Self(at))
+    }
+
+    /// The table takes a reference of its own to a flow to which the caller has one.
+    pub(crate) fn hold(at: FlowAt<K, V>, _: &mut Locked) {
+        at.entry().refs().clone_one();
+        at.entry().options().set_own(HELD);
+    }
+
+    /// The table takes the reference back. If it has another one by now, this one stays the caller's.
+    pub(crate) fn put_back(self, _: &mut Locked) -> Result<(), Self> {
+        if self.0.entry().options().set_own(HELD) { Err(self) } else { Ok(()) }
+    }
+
+    #[inline]
+    pub(crate) const fn at(&self) -> FlowAt<K, V> {
+        self.0
+    }
+
+    /// Gives the reference up. The caller owns what nobody else references.
+    #[inline]
+    pub(crate) fn release(self) -> Option<Dead<K, V>> {
+        // SAFETY: (1) `self` was the reference, and the last one.
+        self.0.entry().refs().release().then(|| unsafe { Dead::unreferenced(self.0) })
+    }
+}
+
+/// An entry whose flow nobody references any more, though bursts may be looking at it.
+#[must_use = "the flow is never dropped otherwise"]
+pub(crate) struct Dead<K, V>(FlowAt<K, V>);
+
+impl<K, V> Dead<K, V> {
+    /// An entry whose count the caller has brought to zero.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller gave up the last reference, and makes one `Dead` of it.
+    #[inline]
+    pub(crate) const unsafe fn unreferenced(at: FlowAt<K, V>) -> Self {
+        Self(at)
+    }
+
+    #[inline]
+    pub(crate) const fn at(&self) -> FlowAt<K, V> {
+        self.0
+    }
+
+    /// What is left with limbo: [`from_limbo`](Self::from_limbo) makes it whole again.
+    pub(crate) fn into_limbo(self) -> EntryIndex {
+        self.0.index()
+    }
+
+    /// What limbo has returned.
+    pub(crate) fn from_limbo(at: FlowAt<K, V>, _: &Unseen) -> Self {
+        Self(at)
+    }
+
+    /// Drops keys and value, which no burst can see. Panics of theirs go to `panics`.
+    #[inline]
+    pub(crate) fn drop_flow(self, _: &Unseen, panics: &mut Panics) -> Empty<K, V> {
+        // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the flow.
+        unsafe { self.0.entry().drop_flow(panics) };
+        Empty(self.0)
+    }
+}
+
+/// An entry without a flow, to be freed in its slab.
+#[must_use = "the entry is never used again otherwise"]
+pub(crate) struct Empty<K, V>(pub(super) FlowAt<K, V>);
+
+impl<K, V> Empty<K, V> {
+    #[inline]
+    pub(crate) const fn at(&self) -> FlowAt<K, V> {
+        self.0
+    }
+}

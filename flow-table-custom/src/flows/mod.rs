@@ -1,0 +1,34 @@
+//! Flows in memory: entries in pages of 64 KiB, the pages of a shard, and what may be done with an entry at which time of its life.
+//!
+//! ```text
+//!   Vacant ── write ──▶ Unpublished ── StrongRef::publish ──▶ referenced ── last reference given up ──▶ Dead
+//!     ▲                     │                                                                             │
+//!     └────── Slab::free ◀──┴────────────────────── drop_flow, when no burst can see the flow ◀───────────┘
+//! ```
+
+mod arena;
+mod at;
+mod entry;
+mod life;
+mod notices;
+mod page;
+mod page_set;
+mod refs;
+mod slab;
+
+pub(crate) use arena::Arena;
+pub(crate) use at::FlowAt;
+pub(crate) use entry::Entry;
+pub use entry::FlowEntry;
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use entry::HELD;
+pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
+pub(crate) use notices::Notices;
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use notices::PageNotices;
+pub(crate) use page::Locked;
+#[cfg(all(test, not(flow_table_loom)))]
+pub(crate) use page::entry_bytes;
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use refs::RefWord;
+pub(crate) use slab::Slab;

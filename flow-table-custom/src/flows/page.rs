@@ -1,0 +1,400 @@
+//! A page of entries: 64 KiB that belong to one shard.
+//!
+//! ```text
+//! +--------+---------+---------+-----+---------+------------------------+
+//! | header | entry 0 | entry 1 |  …  | entry n | records of entry 0 … n |
+//! |  192   | stride, a multiple of 64 if larger  | 8 bytes each; pairs 12  |
+//! +--------+---------+---------+-----+---------+------------------------+
+//! ```
+//!
+//! A record is what only the shard needs: the key's hash (of a free entry: the next free one), where the timer queue has
+//! the flow filed, and for pairs the reply key's hash.
+//!
+//! # Ground rules
+//!
+//! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
+//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of references to its entries.
+//! * `notices` is atomic, with rules of its own.
+//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written before an entry
+//!   is published and stay until it is freed, so whoever has a reference, or has the lock of a shard with a slot for the
+//!   entry, may read them too.
+
+use std::marker::PhantomData;
+use std::mem::size_of;
+use std::ptr::{self, NonNull};
+
+use super::entry::{Entry, FlowEntry, Pair, Single};
+use super::notices::PageNotices;
+use crate::hash::{KeyHash, KeyHashes};
+use crate::ids::EntryIndex;
+use crate::memory::PAGE_BYTES;
+
+const LINE_BYTES: usize = 64;
+const HEADER_BYTES: usize = 192;
+/// No free entry.
+const NONE: u32 = u32::MAX;
+
+#[repr(C)]
+struct Header {
+    core: *const (),
+    shard: u32,
+    id: u32,
+    pair: bool,
+    locked: LockedPart,
+    notices: PageNotices,
+}
+
+/// The part of a header that belongs to the shard's lock.
+struct LockedPart {
+    /// The first free entry that was used before.
+    free: u32,
+    /// Entries from here on were never used since the page was taken over.
+    fresh: u32,
+    /// Entries in use, and those whose generations are exhausted.
+    live: u32,
+    /// No entry here starts below this generation.
+    base_generation: u32,
+    /// The highest generation that an entry here will have next.
+    next_generation: u32,
+}
+
+#[cfg(not(flow_table_loom))]
+const _: () = assert!(size_of::<Header>() <= HEADER_BYTES);
+
+/// How entries of one kind lie in a page.
+struct Geometry {
+    /// Where the first entry starts.
+    first: usize,
+    stride: usize,
+    record_words: usize,
+    places: usize,
+}
+
+impl Geometry {
+    const fn new(size: usize, align: usize, record_words: usize) -> Self {
+        let first = HEADER_BYTES.next_multiple_of(align);
+        let line = if align > LINE_BYTES { align } else { LINE_BYTES };
+        let stride = if size <= 32 && align <= 32 { 32 } else { size.next_multiple_of(line) };
+        assert!(
+            first + stride + record_words * 4 <= PAGE_BYTES,
+            "a flow must fit in a page of 64 KiB: box large values"
+        );
+        let places = (PAGE_BYTES - first) / (stride + record_words * 4);
+        let most = EntryIndex::PLACES;
+        Self { first, stride, record_words, places: if places < most { places } else { most } }
+    }
+}
+
+impl Geometry {
+    #[inline]
+    const fn entry(&self, place: u32) -> usize {
+        self.first + place as usize * self.stride
+    }
+
+    #[inline]
+    const fn record(&self, place: u32) -> usize {
+        self.first + self.places * self.stride + place as usize * self.record_words * size_of::<u32>()
+    }
+}
+
+struct Layout<K, V>(PhantomData<(K, V)>);
+
+impl<K, V> Layout<K, V> {
+    const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 2);
+    const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 3);
+
+    /// The offset of an entry in its page. Two expressions, so that each is one of constants.
+    #[inline]
+    const fn entry(place: u32, pair: bool) -> usize {
+        if pair { const { &Self::PAIR }.entry(place) } else { const { &Self::SINGLE }.entry(place) }
+    }
+
+    /// The offset of an entry's record in its page.
+    #[inline]
+    const fn record(place: u32, pair: bool) -> usize {
+        if pair { const { &Self::PAIR }.record(place) } else { const { &Self::SINGLE }.record(place) }
+    }
+
+    /// The place of the entry at `offset` in its page.
+    #[inline]
+    const fn place(offset: usize, pair: bool) -> u32 {
+        let place = if pair {
+            (offset - Self::PAIR.first) / Self::PAIR.stride
+        } else {
+            (offset - Self::SINGLE.first) / Self::SINGLE.stride
+        };
+        place as u32
+    }
+
+    const fn places(pair: bool) -> u32 {
+        if pair { Self::PAIR.places as u32 } else { Self::SINGLE.places as u32 }
+    }
+}
+
+/// Bytes that an entry takes in its page, its record included.
+#[cfg(all(test, not(flow_table_loom)))]
+pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
+    let geometry = if pair { &Layout::<K, V>::PAIR } else { &Layout::<K, V>::SINGLE };
+    geometry.stride + geometry.record_words * 4
+}
+
+/// The entry at `place` of the page at `page`.
+///
+/// # Safety
+///
+/// 1. `page` is a page of entries of these K, V and this `pair` that was taken over at least once.
+/// 2. The pool outlives the result.
+#[inline]
+pub(crate) unsafe fn entry_at<K, V>(page: NonNull<u8>, place: u32, pair: bool) -> Entry<K, V> {
+    let offset = Layout::<K, V>::entry(place, pair);
+    // SAFETY: by (1) the page has this place, 64 KiB in all.
+    let pointer = unsafe { page.add(offset) }.cast::<FlowEntry<K, V>>();
+    // SAFETY: by (1) and (2).
+    unsafe { Entry::new(pointer) }
+}
+
+/// What the lock of a shard gives to its holder: the right to the pages of this shard. There is one for each shard, behind its lock.
+pub(crate) struct Locked {
+    shard: u32,
+}
+
+impl Locked {
+    /// For the shard with this number.
+    pub(crate) const fn new(shard: u32) -> Self {
+        Self { shard }
+    }
+}
+
+/// A page, by its address. What belongs to the lock of its shard asks for [`Locked`].
+pub(crate) struct Page<K, V> {
+    header: NonNull<Header>,
+    pair: bool,
+    flows: PhantomData<(K, V)>,
+}
+
+/// Where a page is.
+#[derive(Clone, Copy)]
+pub(super) struct PageAddress(NonNull<Header>);
+
+impl<K, V> Clone for Page<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Page<K, V> {}
+
+impl<K, V> Page<K, V> {
+    /// # Safety
+    ///
+    /// 1. `address` is a page of entries of these K, V and this `pair`, and the pool outlives the result.
+    #[inline]
+    pub(crate) const unsafe fn new(address: NonNull<u8>, pair: bool) -> Self {
+        Self { header: address.cast(), pair, flows: PhantomData }
+    }
+
+    /// # Safety
+    ///
+    /// 1. The address is that of a page of entries of these K, V and this `pair`.
+    #[inline]
+    pub(super) const unsafe fn at(address: PageAddress, pair: bool) -> Self {
+        Self { header: address.0, pair, flows: PhantomData }
+    }
+
+    #[inline]
+    pub(super) const fn address(self) -> PageAddress {
+        PageAddress(self.header)
+    }
+
+    /// The page that `entry` lies in, and its index.
+    pub(crate) fn of(entry: Entry<K, V>) -> (Self, EntryIndex) {
+        let address = entry.as_ptr().addr().get();
+        let start = address & !(PAGE_BYTES - 1);
+        let header =
+            NonNull::new(ptr::with_exposed_provenance_mut::<Header>(start)).expect("a page is not at zero");
+        // SAFETY: written in `take_over`, before any entry of the page was published.
+        let pair = unsafe { (&raw const (*header.as_ptr()).pair).read() };
+        let page = Self { header, pair, flows: PhantomData };
+        let place = Layout::<K, V>::place(address - start, pair);
+        let index = EntryIndex::new(page.id(), place, pair);
+        (page, index)
+    }
+
+    /// Starts the page's life in a shard. No entry starts below `generation`.
+    ///
+    /// # Safety
+    ///
+    /// 1. The pool has just handed the page out, for entries of this kind.
+    pub(crate) unsafe fn take_over(&self, locked: &mut Locked, core: *const (), id: u32, generation: u32) {
+        let shard = locked.shard;
+        let (base_generation, next_generation) = (generation, generation);
+        let locked = LockedPart { free: NONE, fresh: 0, live: 0, base_generation, next_generation };
+        let header = Header { core, shard, id, pair: self.pair, locked, notices: PageNotices::new() };
+        // SAFETY: by (1) nobody else uses the page.
+        unsafe { self.header.write(header) };
+    }
+
+    /// The address of the table's core.
+    #[inline]
+    pub(crate) fn core(&self) -> *const () {
+        // SAFETY: written in `take_over`, before any entry of the page was published.
+        unsafe { (&raw const (*self.header.as_ptr()).core).read() }
+    }
+
+    #[inline]
+    pub(crate) fn shard(&self) -> usize {
+        // SAFETY: as for `core`.
+        unsafe { (&raw const (*self.header.as_ptr()).shard).read() as usize }
+    }
+
+    /// The notices about its flows.
+    pub(crate) fn notices<'c>(&self) -> &'c PageNotices {
+        // SAFETY: as for `core`; all atomics, in memory that outlives us.
+        unsafe { &(*self.header.as_ptr()).notices }
+    }
+
+    fn id(&self) -> u32 {
+        // SAFETY: as for `core`.
+        unsafe { (&raw const (*self.header.as_ptr()).id).read() }
+    }
+
+    fn places(&self) -> u32 {
+        Layout::<K, V>::places(self.pair)
+    }
+
+    /// The lock's part of the header.
+    #[inline]
+    fn part<'l>(&self, locked: &'l mut Locked) -> &'l mut LockedPart {
+        debug_assert_eq!(self.shard(), locked.shard as usize, "the lock of another shard");
+        // SAFETY: it belongs to the lock of the page's shard, which lends it out once at a time.
+        unsafe { &mut (*self.header.as_ptr()).locked }
+    }
+
+    /// The entry at a place.
+    #[inline]
+    pub(crate) fn entry(&self, place: u32) -> Entry<K, V> {
+        // SAFETY: (1) a page that was taken over has this place; (2) by `new`.
+        unsafe { entry_at(self.header.cast(), place, self.pair) }
+    }
+
+    /// The words of an entry's record: hash or next free, timer position, reply hash.
+    fn record(&self, place: u32) -> NonNull<u32> {
+        let address = self.header.as_ptr().expose_provenance() + Layout::<K, V>::record(place, self.pair);
+        NonNull::new(ptr::with_exposed_provenance_mut(address)).expect("a page is not at zero")
+    }
+
+    /// Takes a free entry out; returns its place and the generation to publish it in.
+    #[inline]
+    pub(super) fn alloc(&self, locked: &mut Locked) -> Option<(u32, u32)> {
+        let part = self.part(locked);
+        let place = if part.free != NONE {
+            let place = part.free;
+            // SAFETY: records belong to the lock; a free entry's first word is the next free one.
+            part.free = unsafe { self.record(place).read() };
+            if part.free != NONE {
+                // The next one may have been freed long ago.
+                self.entry(part.free).prefetch(false);
+                self.prefetch_record(part.free);
+            }
+            place
+        } else if part.fresh < self.places() {
+            part.fresh += 1;
+            part.fresh - 1
+        } else {
+            return None;
+        };
+        part.live += 1;
+        Some((place, self.entry(place).refs().generation().max(part.base_generation)))
+    }
+
+    /// Starts loading what `alloc` reads first.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        crate::prefetch::read(self.header.as_ptr());
+    }
+
+    /// Frees an entry whose flow is gone. Returns `false` if it can never be used again.
+    #[inline]
+    pub(super) fn free(&self, locked: &mut Locked, place: u32) -> bool {
+        let part = self.part(locked);
+        // An entry without a next generation is never used again, and counts as in use for ever.
+        let Some(next) = self.entry(place).refs().retire() else { return false };
+        part.next_generation = part.next_generation.max(next);
+        // SAFETY: records belong to the lock.
+        unsafe { self.record(place).write(part.free) };
+        part.free = place;
+        part.live -= 1;
+        true
+    }
+
+    /// Entries in use.
+    #[inline]
+    pub(crate) fn live(&self, locked: &mut Locked) -> u32 {
+        self.part(locked).live
+    }
+
+    /// Whether every entry is in use.
+    #[inline]
+    pub(crate) fn is_full(&self, locked: &mut Locked) -> bool {
+        let part = self.part(locked);
+        part.free == NONE && part.fresh == self.places()
+    }
+
+    /// The generation below which entries must not start when the page is used again.
+    pub(super) fn next_generation(&self, locked: &mut Locked) -> u32 {
+        self.part(locked).next_generation
+    }
+
+    /// Places that may have an entry in use.
+    pub(crate) fn used_places(&self, locked: &mut Locked) -> u32 {
+        self.part(locked).fresh
+    }
+
+    /// Writes the record of a new flow that is filed nowhere, before the entry is published.
+    #[inline]
+    pub(super) fn start_record(&self, _: &mut Locked, place: u32, hashes: KeyHashes) {
+        let record = self.record(place);
+        // SAFETY: records belong to the lock; a pair's has a third word, and only pairs have reply keys.
+        unsafe {
+            record.write(hashes.forward.to_bits());
+            record.add(1).write(0);
+            if let Some(reply) = hashes.reply {
+                record.add(2).write(reply.to_bits());
+            }
+        }
+    }
+
+    /// The hash of the forward key. See the ground rules for who may ask.
+    #[inline]
+    pub(crate) fn hash(&self, place: u32) -> KeyHash {
+        // SAFETY: written by `start_record` before the entry was published.
+        KeyHash::from_bits(unsafe { self.record(place).read() })
+    }
+
+    /// The hash of the reply key of a pair. See the ground rules for who may ask.
+    pub(crate) fn reply_hash(&self, place: u32) -> KeyHash {
+        debug_assert!(self.pair, "only pairs have a reply key");
+        // SAFETY: as for `hash`; a pair's record has a third word.
+        KeyHash::from_bits(unsafe { self.record(place).add(2).read() })
+    }
+
+    /// Where the timer queue has the entry filed.
+    #[inline]
+    pub(crate) fn timer(&self, _: &Locked, place: u32) -> u32 {
+        // SAFETY: records belong to the lock.
+        unsafe { self.record(place).add(1).read() }
+    }
+
+    /// Notes where the timer queue has the entry filed.
+    #[inline]
+    pub(crate) fn set_timer(&self, _: &mut Locked, place: u32, position: u32) {
+        // SAFETY: records belong to the lock.
+        unsafe { self.record(place).add(1).write(position) };
+    }
+
+    /// Starts loading an entry's record.
+    #[inline]
+    pub(crate) fn prefetch_record(&self, place: u32) {
+        crate::prefetch::read(self.record(place).as_ptr());
+    }
+}

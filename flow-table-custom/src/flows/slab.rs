@@ -1,0 +1,154 @@
+use super::arena::Arena;
+use super::at::FlowAt;
+use super::life::{Empty, Vacant};
+use super::notices;
+use super::page::Locked;
+use super::page_set::PageSet;
+use crate::ids::EntryIndex;
+use crate::memory::{AllocError, PageId};
+use crate::sync::Ordering;
+
+/// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
+/// that long-lived ones stay dense and high pages empty out.
+#[derive(Default)]
+pub(crate) struct Slab {
+    pages: PageSet,
+    /// How many they are.
+    len: usize,
+    /// Those with a free entry.
+    roomy: PageSet,
+    /// The lowest of them.
+    lowest: Option<u32>,
+    /// Those with no entry in use. A slab of several pages keeps one, so that a flow that comes and goes does not take and
+    /// return a page.
+    empty: usize,
+}
+
+/// Pages from which on a slab keeps an empty one.
+const KEEPS_EMPTY_FROM: usize = 4;
+
+impl Slab {
+    /// Takes a free entry. A page that is new to the slab is marked with `core`, the address of the table's core.
+    #[inline]
+    pub(crate) fn alloc<K, V>(
+        &mut self,
+        arena: &Arena<K, V>,
+        locked: &mut Locked,
+        pair: bool,
+        core: *const (),
+    ) -> Result<Vacant<K, V>, AllocError> {
+        let id = match self.lowest {
+            Some(id) => id,
+            None => self.grow(arena, locked, pair, core)?,
+        };
+        let page = arena.page(id, pair);
+        if page.live(locked) == 0 {
+            self.empty -= 1;
+        }
+        let (place, generation) = page.alloc(locked).expect("a roomy page has a free entry");
+        if page.is_full(locked) {
+            self.roomy.remove(id);
+            self.lowest = self.roomy.first();
+            if let Some(next) = self.lowest {
+                arena.page(next, pair).prefetch();
+            }
+        }
+        Ok(Vacant { at: FlowAt::new(page, EntryIndex::new(id, place, pair)), generation })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow<K, V>(
+        &mut self,
+        arena: &Arena<K, V>,
+        locked: &mut Locked,
+        pair: bool,
+        core: *const (),
+    ) -> Result<u32, AllocError> {
+        let taken = arena.pool(pair).alloc(0)?;
+        let id = taken.get();
+        if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
+            // SAFETY: the pool has just handed the page out, and nobody has used it.
+            unsafe { arena.pool(pair).free(taken, 0) };
+            return Err(error);
+        }
+        // Relaxed: pairs with `release`. The pool's lock orders it before this.
+        let generation = arena.generation(id, pair).load(Ordering::Relaxed);
+        // SAFETY: the pool has just handed the page out, and serves entries of this kind only.
+        unsafe { arena.page(id, pair).take_over(locked, core, id, generation) };
+        self.pages.insert(id);
+        self.roomy.insert(id);
+        self.lowest = self.roomy.first();
+        self.len += 1;
+        self.empty += 1;
+        Ok(id)
+    }
+
+    /// Frees an entry whose flow is gone.
+    #[inline]
+    pub(crate) fn free<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, entry: Empty<K, V>) {
+        let Empty(at) = entry;
+        let (page, id, pair) = (at.page(), at.index().page(), at.is_pair());
+        let was_full = page.is_full(locked);
+        if !page.free(locked, at.index().place()) {
+            return;
+        }
+        if was_full {
+            self.roomy.insert(id);
+            self.lowest = self.roomy.first();
+        }
+        if page.live(locked) == 0 {
+            self.empty += 1;
+            if self.empty > 1 {
+                self.release(arena, locked, id, pair);
+            }
+            if self.len < KEEPS_EMPTY_FROM {
+                self.shrink(arena, locked, pair);
+            }
+        }
+    }
+
+    fn release<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, id: u32, pair: bool) {
+        self.pages.remove(id);
+        self.roomy.remove(id);
+        self.lowest = self.roomy.first();
+        self.len -= 1;
+        self.empty -= 1;
+        if self.len == 0 {
+            *self = Self::default();
+        }
+        let next = arena.page(id, pair).next_generation(locked);
+        // Relaxed: pairs with `grow`.
+        arena.generation(id, pair).store(next, Ordering::Relaxed);
+        // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
+        unsafe { arena.pool(pair).free(PageId::new(id), 0) };
+    }
+
+    /// Gives the page back that was kept although it is empty.
+    pub(crate) fn shrink<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, pair: bool) {
+        let empty = self.roomy.iter().find(|&id| arena.page(id, pair).live(locked) == 0);
+        if let Some(id) = empty {
+            self.release(arena, locked, id, pair);
+        }
+    }
+
+    /// The pages, lowest first.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = u32> + '_ {
+        self.pages.iter()
+    }
+
+    /// The pages whose notices are in `slot`.
+    pub(crate) fn pages_of_slot(&self, slot: usize) -> impl Iterator<Item = u32> + '_ {
+        self.pages.every(notices::SLOTS, slot)
+    }
+
+    /// Whether the page is one of this slab's.
+    pub(crate) fn owns(&self, page: u32) -> bool {
+        self.pages.contains(page)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.pages.memory() + self.roomy.memory()
+    }
+}

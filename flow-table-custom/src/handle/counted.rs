@@ -1,0 +1,248 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, WeakFlowRef};
+
+use crate::core::Core;
+use crate::flows::{Dead, Entry, FlowAt, FlowEntry, TableRef, Unpublished};
+use crate::ids::EntryIndex;
+use crate::panics::Panics;
+
+/// A handle: a counted strong reference to a flow, in one word. See [`FlowRef`].
+pub struct StrongRef<K, V> {
+    /// The entry's address; its lowest bit says that the reply key matched.
+    tagged: NonNull<u8>,
+    flow: PhantomData<(K, V)>,
+}
+
+const REPLY: usize = 1;
+
+// SAFETY: a handle gives shared access to the flow to whoever has it, and the last one drops the flow: both need what
+// an `Arc` needs.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for StrongRef<K, V> {}
+// SAFETY: as for Send.
+unsafe impl<K: Send + Sync, V: Send + Sync> Sync for StrongRef<K, V> {}
+
+impl<K, V> StrongRef<K, V> {
+    /// Makes a handle of a counted reference.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller has a counted reference to the flow in `entry`, and gives it up to the handle.
+    #[inline]
+    unsafe fn from_counted(entry: Entry<K, V>, direction: Direction) -> Self {
+        let tag = if direction == Direction::Reply { REPLY } else { 0 };
+        Self { tagged: entry.as_ptr().cast::<u8>().map_addr(|address| address | tag), flow: PhantomData }
+    }
+
+    /// Counts a reference to the flow in an entry, if there is one.
+    #[inline]
+    pub(crate) fn acquire(entry: Entry<K, V>, direction: Direction) -> Option<Self> {
+        entry.refs().try_acquire()?;
+        // SAFETY: the reference was counted just now.
+        Some(unsafe { Self::from_counted(entry, direction) })
+    }
+
+    /// As [`acquire`](Self::acquire), if the flow is the one that the entry had in this generation.
+    pub(crate) fn acquire_generation(entry: Entry<K, V>, generation: u32, direction: Direction) -> Option<Self> {
+        // SAFETY: the reference was counted just now.
+        entry.refs().try_acquire_generation(generation).then(|| unsafe { Self::from_counted(entry, direction) })
+    }
+
+    /// References a new flow twice: for the table, and for the caller.
+    #[inline]
+    pub(crate) fn publish(flow: Unpublished<K, V>) -> Self {
+        let at = flow.publish(2);
+        // SAFETY: one of the two references is the table's, and the other one is this.
+        unsafe { Self::from_counted(at.entry(), Direction::Forward) }
+    }
+
+    /// Makes a handle of the table's reference.
+    #[inline]
+    pub(crate) fn from_table(flow: TableRef<K, V>) -> Self {
+        // SAFETY: a `TableRef` is a counted reference.
+        unsafe { Self::from_counted(flow.at().entry(), Direction::Forward) }
+    }
+
+    /// Another handle to the same flow, as found by this key.
+    pub(crate) fn by(&self, direction: Direction) -> Self {
+        self.refs().clone_one();
+        // SAFETY: the reference was counted just now.
+        unsafe { Self::from_counted(self.entry(), direction) }
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self) -> Entry<K, V> {
+        let address = self.tagged.addr().get() & !REPLY;
+        let pointer = self.tagged.cast::<FlowEntry<K, V>>().with_addr(address.try_into().expect("not null"));
+        // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is referenced.
+        unsafe { Entry::new(pointer) }
+    }
+
+    /// The flow's entry and page.
+    #[inline]
+    pub(crate) fn at(&self) -> FlowAt<K, V> {
+        FlowAt::of(self.entry())
+    }
+
+    /// The core of the table that issued this handle.
+    #[inline]
+    fn core(&self) -> NonNull<Core<K, V>> {
+        NonNull::new(self.at().page().core().cast_mut().cast()).expect("a core is not at zero")
+    }
+}
+
+impl<K, V> Deref for StrongRef<K, V> {
+    type Target = FlowEntry<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &FlowEntry<K, V> {
+        // SAFETY: this handle is a counted reference, and outlives the borrow.
+        unsafe { self.entry().flow() }
+    }
+}
+
+impl<K, V> Clone for StrongRef<K, V> {
+    #[inline]
+    fn clone(&self) -> Self {
+        self.refs().clone_one();
+        Self { ..*self }
+    }
+}
+
+impl<K, V> Drop for StrongRef<K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.refs().release() {
+            self.drop_slow();
+        }
+    }
+}
+
+impl<K, V> StrongRef<K, V> {
+    #[cold]
+    #[inline(never)]
+    fn drop_slow(&mut self) {
+        let mut panics = Panics::none();
+        // SAFETY: this handle was the last reference, and its drop is over after this.
+        let dead = unsafe { Dead::unreferenced(self.at()) };
+        // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within `finish`. What
+        // may have to be dropped last of all, the core itself, comes back in `keeper`, so that no reference to the core
+        // is left when it goes.
+        let keeper = unsafe { self.core().as_ref() }.finish(dead, &mut panics);
+        drop(keeper);
+        panics.resume();
+    }
+}
+
+impl<K, V> PartialEq for StrongRef<K, V> {
+    /// By identity, whatever the directions.
+    fn eq(&self, other: &Self) -> bool {
+        self.entry() == other.entry()
+    }
+}
+
+impl<K, V> Eq for StrongRef<K, V> {}
+
+impl<K, V> Hash for StrongRef<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.entry().as_ptr().hash(state);
+    }
+}
+
+impl<K, V> fmt::Debug for StrongRef<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StrongRef")
+            .field("state", &Flow::state(&**self).load())
+            .field("direction", &self.direction_bit())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V> StrongRef<K, V> {
+    #[inline]
+    pub(crate) fn direction_bit(&self) -> Direction {
+        if self.tagged.addr().get() & REPLY == 0 { Direction::Forward } else { Direction::Reply }
+    }
+}
+
+impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
+    type Flow = FlowEntry<K, V>;
+    type Weak = WeakRef<K, V>;
+
+    #[inline]
+    fn direction(&self) -> Direction {
+        self.direction_bit()
+    }
+
+    fn cancel(&self) -> bool {
+        let (flow, state) = (self.at(), self.entry().state());
+        // SAFETY: the core lives while this handle does.
+        let core = unsafe { self.core().as_ref() };
+        if state.cancel() {
+            core.shards.get(flow.shard()).counters.cancelled.add(1);
+            core.shards.notify(flow);
+            return true;
+        }
+        if state.load().status == Status::Expired && self.on_expiry() != OnExpiry::Remove {
+            self.options().forget();
+        }
+        false
+    }
+
+    fn downgrade(&self) -> WeakRef<K, V> {
+        // SAFETY: the core lives while this handle does.
+        let core = unsafe { self.core().as_ref() }.share();
+        WeakRef {
+            core,
+            index: self.at().index(),
+            generation: self.refs().generation(),
+            direction: self.direction(),
+        }
+    }
+}
+
+/// A reference that does not keep the flow's value alive: the entry, and the generation that it was in. See [`WeakFlowRef`].
+///
+/// It keeps the table's memory, though not its flows, from going back to the system when the table is dropped.
+pub struct WeakRef<K, V> {
+    core: Arc<Core<K, V>>,
+    index: EntryIndex,
+    generation: u32,
+    direction: Direction,
+}
+
+impl<K, V> Clone for WeakRef<K, V> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), ..*self }
+    }
+}
+
+impl<K, V> fmt::Debug for WeakRef<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakRef").field("direction", &self.direction).finish_non_exhaustive()
+    }
+}
+
+impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakRef<K, V> {
+    type Strong = StrongRef<K, V>;
+
+    fn upgrade(&self) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire_generation(self.core.shards.arena.entry(self.index), self.generation, self.direction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_one_word() {
+        assert_eq!(size_of::<StrongRef<u64, u64>>(), 8);
+        assert_eq!(size_of::<Option<StrongRef<u64, u64>>>(), 8);
+    }
+}

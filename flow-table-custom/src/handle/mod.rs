@@ -1,0 +1,7 @@
+//! What gives access to a flow: counted references, weak ones, and borrows within a burst.
+
+mod borrow;
+mod counted;
+
+pub(crate) use borrow::peek;
+pub use counted::{StrongRef, WeakRef};

@@ -1,0 +1,72 @@
+//! The hash table: segments, each an array of buckets of slots that point to entries. Knows hashes and slots, but no keys and no flows.
+
+mod arrays;
+mod bucket;
+mod segment;
+mod slot;
+
+use arrays::Arrays;
+#[cfg(test)]
+pub(crate) use bucket::Bucket;
+#[cfg(all(test, not(flow_table_loom)))]
+pub(crate) use bucket::SLOTS;
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use segment::BucketSource;
+pub(crate) use segment::{Glance, LockedHalf, Place, Segment, SlotHashes};
+pub(crate) use slot::Slot;
+
+use crate::hash::{KeyHash, Tag};
+
+/// Log2 of the number of segments. The same for all tables, however small, as the capacity may be raised: with 16 million flows,
+/// a segment has some 8,000, few enough that replacing its array takes microseconds. Fewer where schedules are explored, so that
+/// segments fill.
+const SEGMENT_BITS: u32 = if cfg!(flow_table_shuttle) { 2 } else { 11 };
+pub(crate) const SEGMENTS: usize = 1 << SEGMENT_BITS;
+
+const _: () = assert!(SEGMENT_BITS + KeyHash::BUCKET_BITS + Tag::BITS <= u32::BITS, "the parts of a hash overlap");
+
+/// All segments of a table, in the order of the hashes that lead to them: first those of shard 0, then those of shard 1 …
+pub(crate) struct Index {
+    segments: Box<[Segment; SEGMENTS]>,
+    shard_bits: u32,
+    pub(crate) arrays: Arrays,
+}
+
+impl Index {
+    /// For 2^`shard_bits` shards.
+    pub(crate) fn new(shard_bits: u32) -> Self {
+        let segments = Box::new(std::array::from_fn(|_| Segment::new()));
+        Self { segments, shard_bits, arrays: Arrays::new() }
+    }
+
+    #[inline]
+    pub(crate) fn segment(&self, hash: KeyHash) -> &Segment {
+        &self.segments[hash.prefix(SEGMENT_BITS)]
+    }
+
+    /// The segments of a shard.
+    pub(crate) fn of_shard(&self, shard: usize) -> &[Segment] {
+        let per_shard = self.per_shard();
+        &self.segments[shard * per_shard..][..per_shard]
+    }
+
+    pub(crate) const fn per_shard(&self) -> usize {
+        SEGMENTS >> self.shard_bits
+    }
+
+    /// The segment's number within its shard.
+    #[inline]
+    pub(crate) const fn local(&self, hash: KeyHash) -> usize {
+        hash.prefix(SEGMENT_BITS) & ((1 << (SEGMENT_BITS - self.shard_bits)) - 1)
+    }
+
+    #[inline]
+    pub(crate) const fn shard_of(&self, hash: KeyHash) -> usize {
+        hash.prefix(self.shard_bits)
+    }
+
+    /// Bytes of the segments and their arrays.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&*self.segments) + self.arrays.memory()
+    }
+}

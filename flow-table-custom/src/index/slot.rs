@@ -1,0 +1,73 @@
+use std::fmt;
+
+use flow_table_api::Direction;
+
+use crate::ids::EntryIndex;
+
+/// What a bucket's slot points at: an entry, and which of its keys this slot is for. The direction is in the index's unused
+/// bit 30.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    entry: EntryIndex,
+    direction: Direction,
+}
+
+impl Slot {
+    const REPLY: u32 = 1 << 30;
+
+    #[inline]
+    pub(crate) const fn new(entry: EntryIndex, direction: Direction) -> Self {
+        Self { entry, direction }
+    }
+
+    #[inline]
+    pub(crate) const fn entry(self) -> EntryIndex {
+        self.entry
+    }
+
+    #[inline]
+    pub(crate) const fn direction(self) -> Direction {
+        self.direction
+    }
+
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u32 {
+        match self.direction {
+            Direction::Forward => self.entry.to_bits(),
+            Direction::Reply => self.entry.to_bits() | Self::REPLY,
+        }
+    }
+
+    /// Nothing for all zeros, which is no slot.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
+        let direction = if bits & Self::REPLY == 0 { Direction::Forward } else { Direction::Reply };
+        match EntryIndex::from_bits(bits & !Self::REPLY) {
+            Some(entry) => Some(Self { entry, direction }),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.entry, self.direction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn direction_and_entry_do_not_mix() {
+        assert_eq!(Slot::from_bits(0), None);
+        for entry in [EntryIndex::new(0, 0, false), EntryIndex::new((1 << 20) - 1, 1022, true)] {
+            for direction in [Direction::Forward, Direction::Reply] {
+                let slot = Slot::new(entry, direction);
+                assert_eq!((slot.entry(), slot.direction()), (entry, direction));
+                assert_eq!(Slot::from_bits(slot.to_bits()), Some(slot));
+            }
+        }
+    }
+}

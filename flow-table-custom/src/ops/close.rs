@@ -1,0 +1,32 @@
+//! The end of the table, which its handles may outlive.
+
+use std::sync::Arc;
+
+use crate::core::Core;
+use crate::panics::Panics;
+
+impl<K, V> Core<K, V> {
+    /// Lets every flow go, and leaves the core to the entries that handles keep. No burst can be used any more (some may have been
+    /// leaked), and no operation of the table runs or will. If values panic as they are dropped, the first of these panics goes on
+    /// at the end.
+    pub(crate) fn close(this: &Arc<Self>) {
+        this.bursts.forget();
+        let mut panics = Panics::none();
+        this.for_each_held(|flow| {
+            let at = flow.at();
+            flow.entry().state().detach();
+            let own = this.shards.lock(at.shard()).claim(at).expect("nobody else lets flows go now");
+            let dead = own.release();
+            debug_assert!(dead.is_none(), "released with a handle at hand");
+            panics.catch(|| drop(flow));
+        });
+        drop(this.collect(&mut panics));
+        this.keeper.leave(Arc::clone(this));
+        for shard in 0..this.shards.len() {
+            let mut guard = this.shards.lock(shard);
+            this.keeper.count_in(guard.close());
+        }
+        drop(this.keeper.count_out());
+        panics.resume();
+    }
+}

@@ -1,0 +1,185 @@
+//! `insert`, `insert_if_absent`, and the insertion of the packet-miss path.
+
+use flow_table_api::{Direction, Inserted, Key, NewFlow, Status, Timestamp, Value};
+
+use super::deferred::Deferred;
+use super::holders::Mode;
+use super::room::Room;
+use crate::core::Core;
+use crate::flows::Unpublished;
+use crate::handle::StrongRef;
+use crate::hash::KeyHashes;
+use crate::index::Slot;
+use crate::memory::AllocError;
+use crate::shard::Locks;
+use crate::sync::{Ordering, fence};
+
+/// Why a flow was not inserted.
+pub(crate) enum Refusal<K, V> {
+    IdenticalKeys,
+    /// A live flow has a key of the refused one: which.
+    Held {
+        holder: StrongRef<K, V>,
+        key: Direction,
+    },
+    Full,
+    OutOfMemory,
+}
+
+type InsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, Refusal<K, V>>;
+
+impl<K: Key, V: Value> Core<K, V> {
+    /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once. `hashes` are those of its keys.
+    #[inline]
+    pub(crate) fn insert(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: KeyHashes,
+        now: Timestamp,
+        mode: Mode,
+    ) -> InsertResult<K, V> {
+        let new = flow.as_ref().expect("the caller's flow");
+        if new.reply_key() == Some(new.key()) {
+            return Err(Refusal::IdenticalKeys);
+        }
+        if hashes.reply.is_none()
+            && let Some(handle) = self.insert_fresh(flow, hashes, now)
+        {
+            return Ok(Inserted::new(handle));
+        }
+        self.insert_slow(flow, hashes, now, mode)
+    }
+
+    /// The usual case: one key, nothing in the table that could have it, room for it, and memory. Everything else is for
+    /// [`insert_slow`](Self::insert_slow).
+    #[inline]
+    fn insert_fresh(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: KeyHashes,
+        now: Timestamp,
+    ) -> Option<StrongRef<K, V>> {
+        let hash = hashes.forward;
+        // The bucket is far away: it comes while the entry is written.
+        self.shards.index.segment(hash).prefetch(hash);
+        let mut shard = self.shards.lock(self.shards.index.shard_of(hash));
+        if self.shards.capacity.is_full() {
+            return None;
+        }
+        let vacant = shard.alloc(false, self.address()).ok()?;
+        let new = shard.write(vacant, flow.take()?, hashes);
+        let at = new.at();
+        let deadline = now + at.entry().options().timeout();
+        // The bucket last, to give it time.
+        let armed = shard.arm(at, deadline);
+        let vacancy = armed.ok().and_then(|()| shard.vacancy(hash));
+        // Reserved only by those who then install: a place that is taken and given back refuses others meanwhile.
+        let Some(place) = vacancy.filter(|_| self.shards.capacity.reserve()) else {
+            shard.disarm(at);
+            *flow = Some(shard.take_back(new));
+            return None;
+        };
+        let handle = StrongRef::publish(new);
+        shard.occupy(hash, place, Slot::new(at.index(), Direction::Forward));
+        // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
+        // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of the entry's last
+        // flow, sees the new slot from then on.
+        fence(Ordering::Release);
+        at.entry().state().reset(Status::Active, deadline);
+        shard.count_insert(deadline);
+        Some(handle)
+    }
+
+    #[inline(never)]
+    fn insert_slow(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: KeyHashes,
+        now: Timestamp,
+        mode: Mode,
+    ) -> InsertResult<K, V> {
+        let mut room = Room::new(&self.shards, now);
+        loop {
+            match Deferred::scope(|deferred| self.try_insert(flow, hashes, mode, &mut room, deferred)) {
+                Some(result) => return result,
+                None if room.make() => {}
+                None => {
+                    self.count_refusal(hashes);
+                    return Err(Refusal::Full);
+                }
+            }
+        }
+    }
+
+    /// A flow with these keys was refused, as the table is full.
+    pub(super) fn count_refusal(&self, hashes: KeyHashes) {
+        self.shards.get(self.shards.index.shard_of(hashes.forward)).counters.refusals.add(1);
+    }
+
+    /// Inserts the flow, unless the table is full.
+    fn try_insert(
+        &self,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: KeyHashes,
+        mode: Mode,
+        room: &mut Room<'_, K, V>,
+        deferred: &mut Deferred<K, V>,
+    ) -> Option<InsertResult<K, V>> {
+        let (now, new) = (room.now(), flow.as_ref().expect("the caller's flow"));
+        let keys = (new.key(), new.reply_key());
+        let mut holders = self.find_holders(keys, hashes, Some(now), deferred);
+        if let Some((holder, key)) = holders.conflict(mode) {
+            return Some(Err(Refusal::Held { holder: holder.handle(deferred), key }));
+        }
+        // A flow that replaces another takes its place.
+        let replaced = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);
+        if replaced.is_none() && room.is_missing() {
+            return None;
+        }
+        let could_die = replaced.map_or(Ok(()), |old| holders.locks.shard(old.shard()).reserve_dying(1));
+        let prepared = could_die.and_then(|()| self.prepare(&mut holders.locks, flow, hashes, now));
+        let Ok((prepared, deadline)) = prepared else { return Some(Err(Refusal::OutOfMemory)) };
+        let at = prepared.at();
+        if replaced.is_none() && !room.reserve() {
+            let shard = holders.locks.of(hashes.forward);
+            shard.disarm(at);
+            *flow = Some(shard.take_back(prepared));
+            return None;
+        }
+        let mut inserted = Inserted::new(StrongRef::publish(prepared));
+        self.install(&mut holders, at, hashes, deadline);
+        if let Some(old) = replaced {
+            let shard = holders.locks.shard(old.shard());
+            if old.entry().state().load().status == Status::Detached {
+                inserted.replaced = shard.let_go(old).map(StrongRef::from_table);
+            } else if !self.shards.capacity.reserve() {
+                // It ended by itself while it was being replaced, and its place is taken.
+                shard.die(old);
+            }
+        }
+        Some(Ok(inserted))
+    }
+
+    /// P13. All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
+    /// locked. Without memory nothing has changed, and `flow` is the caller's.
+    fn prepare(
+        &self,
+        locks: &mut Locks<'_, K, V>,
+        flow: &mut Option<NewFlow<K, V>>,
+        hashes: KeyHashes,
+        now: Timestamp,
+    ) -> Result<(Unpublished<K, V>, Timestamp), AllocError> {
+        locks.reserve_slots(hashes)?;
+        let shard = locks.of(hashes.forward);
+        let vacant = shard.alloc(hashes.reply.is_some(), self.address())?;
+        let new = shard.write(vacant, flow.take().expect("the caller's flow"), hashes);
+        let deadline = now + new.at().entry().options().timeout();
+        match shard.arm(new.at(), deadline) {
+            Ok(()) => Ok((new, deadline)),
+            Err(AllocError) => {
+                *flow = Some(shard.take_back(new));
+                Err(AllocError)
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The moment at which a flow becomes active under its keys, for insertions and reinsertions.
+
+use flow_table_api::{Key, Status, Timestamp, Value};
+
+use super::holders::Holders;
+use crate::core::Core;
+use crate::flows::FlowAt;
+use crate::hash::{KeyHash, KeyHashes};
+use crate::ids::EntryIndex;
+use crate::shard::Locks;
+
+impl<K: Key, V: Value> Core<K, V> {
+    /// Makes a flow that is filed under `deadline` active under its keys, in place of whoever is found under them. Its shards are
+    /// locked.
+    ///
+    /// At no moment is a key without the flow that it had or has: look-ups prefer a live flow to one that has expired and is still
+    /// held, which goes last, in another version of the segment.
+    pub(super) fn install(
+        &self,
+        holders: &mut Holders<'_, K, V>,
+        flow: FlowAt<K, V>,
+        hashes: KeyHashes,
+        deadline: Timestamp,
+    ) {
+        let state = flow.entry().state();
+        let old = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);
+        let others = [&holders.forward, &holders.reply]
+            .map(|holder| holder.as_ref().map(|holder| holder.flow).filter(|other| other.index() != flow.index()));
+        // Without a live one, all others have ended.
+        let displaces = old.is_none() && others.iter().flatten().next().is_some();
+        if displaces && !state.load().is_starting() {
+            // It comes back and cannot be found, as the other one has its key.
+            state.prepare();
+        }
+        let locks = &mut holders.locks;
+        locks.link(flow.index(), hashes);
+        let olds = old.map(|old| old.hashes());
+        let concerned = || hashes.iter().chain(olds.into_iter().flat_map(KeyHashes::iter)).map(|(hash, _)| hash);
+        if let Some(old) = old {
+            self.announce(old.index(), flow.index(), deadline, concerned());
+            bump(locks, concerned());
+            old.entry().state().detach();
+            state.start(deadline);
+        } else {
+            if displaces {
+                // Announced as its own predecessor: look-ups do not start it, and take it for absent until it has started.
+                self.announce(flow.index(), flow.index(), deadline, concerned());
+            }
+            // One compare-and-swap makes all keys appear at once.
+            state.activate(deadline).expect("not active, and its shard is locked");
+            if displaces {
+                bump(locks, concerned());
+            }
+        }
+        others.into_iter().flatten().for_each(|other| locks.unlink(other));
+        if displaces {
+            // For look-ups that have met what was displaced, and find nothing announced any more.
+            bump(locks, concerned());
+        }
+        if old.is_some() || displaces {
+            concerned().for_each(|hash| self.shards.get(self.shards.index.shard_of(hash)).switch.end());
+        }
+        locks.of(hashes.forward).count_insert(deadline);
+        if old.is_some_and(|old| old.entry().state().load().status == Status::Detached) {
+            self.shards.get(flow.shard()).counters.replaced.add(1);
+        }
+    }
+
+    /// Announces to the look-ups of these keys that `new` is about to take the place of `old`. The keys' shards are locked.
+    fn announce(
+        &self,
+        old: EntryIndex,
+        new: EntryIndex,
+        deadline: Timestamp,
+        keys: impl Iterator<Item = KeyHash>,
+    ) {
+        for hash in keys {
+            self.shards.get(self.shards.index.shard_of(hash)).switch.begin(old, new, deadline);
+        }
+    }
+}
+
+/// Moves the versions of the segments of these hashes on.
+fn bump<K, V>(locks: &mut Locks<'_, K, V>, hashes: impl Iterator<Item = KeyHash>) {
+    hashes.for_each(|hash| locks.of(hash).bump(hash));
+}

@@ -1,0 +1,50 @@
+//! Visiting every flow: page by page, since entries never move.
+
+use flow_table_api::{Direction, Flow, Status};
+
+use crate::core::Core;
+use crate::handle::StrongRef;
+use crate::ids::EntryIndex;
+
+impl<K, V> Core<K, V> {
+    /// Visits the active flows, with no lock held and no reference but to the one that is visited. What a page holds is noted under its
+    /// shard's lock; a page that changes its owner meanwhile is visited for its first owner only.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&StrongRef<K, V>)) {
+        self.for_each_held(|flow| {
+            if flow.status() == Status::Active {
+                visit(&flow);
+            }
+        });
+    }
+
+    /// Passes the flows that the table holds on, active or not.
+    pub(super) fn for_each_held(&self, mut visit: impl FnMut(StrongRef<K, V>)) {
+        let mut noted = Vec::new();
+        for shard in 0..self.shards.len() {
+            for pair in [false, true] {
+                let pages = self.shards.lock(shard).pages(pair);
+                for page in pages {
+                    self.note_page(shard, page, pair, &mut noted);
+                    for (index, generation) in noted.drain(..) {
+                        let entry = self.shards.arena.entry(index);
+                        StrongRef::acquire_generation(entry, generation, Direction::Forward)
+                            .into_iter()
+                            .for_each(&mut visit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes the flows of a page that the table holds, with their generations.
+    fn note_page(&self, shard: usize, page: u32, pair: bool, noted: &mut Vec<(EntryIndex, u32)>) {
+        let mut guard = self.shards.lock(shard);
+        for flow in guard.entries_of(page, pair) {
+            let entry = flow.entry();
+            // A free entry keeps its last options, but nobody references it.
+            if entry.is_held() && entry.refs().is_referenced() {
+                noted.push((flow.index(), entry.refs().generation()));
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Look-ups: one line of the table and one of the flow. One path serves those that count a reference and those within a burst.
+
+use std::ops::Deref;
+
+use flow_table_api::state::Expiry;
+use flow_table_api::{Borrowed, Direction, Flow, Key, OnExpiry, Status, Timestamp, Value};
+
+use crate::core::Core;
+use crate::flows::{Entry, FlowAt, FlowEntry};
+use crate::grace::Announcement;
+use crate::handle::{StrongRef, peek};
+use crate::hash::KeyHash;
+use crate::ids::EntryIndex;
+use crate::index::{Glance, Slot};
+use crate::shard::Replacement;
+
+/// How a look-up gets at a flow.
+pub(crate) trait Reach<K, V>: Copy {
+    /// A flow, and by which of its keys it was found.
+    type Found: Deref<Target = FlowEntry<K, V>>;
+    /// References that one of these counts.
+    const COUNTS: u32;
+
+    /// The flow in an entry, if there is one.
+    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
+}
+
+/// By a counted reference.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted;
+
+impl<K, V> Reach<K, V> for Counted {
+    type Found = StrongRef<K, V>;
+    const COUNTS: u32 = 1;
+
+    #[inline]
+    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire(entry, direction)
+    }
+}
+
+/// Within an open burst.
+impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement {
+    type Found = Borrowed<'b, FlowEntry<K, V>>;
+    const COUNTS: u32 = 0;
+
+    #[inline]
+    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
+        peek(entry, self).map(|flow| Borrowed::new(flow, direction))
+    }
+}
+
+/// What a look-up makes of a flow with its key.
+enum Seen {
+    /// Live, or expired just now and held by somebody for whose sake it is found.
+    Found,
+    /// This look-up has just expired it: at that moment, the key had no other.
+    Expired,
+    /// Expired before, but held by somebody for whose sake it is found.
+    Kept,
+    /// Not active yet: it is about to replace this flow.
+    Announced(EntryIndex),
+    /// Not active.
+    Ended,
+}
+
+/// Keys whose look-ups overlap: about what a processor can have on its way from memory, and the usual burst.
+const GROUP: usize = 32;
+
+#[inline]
+fn has_key<K: Key, V>(flow: &FlowEntry<K, V>, direction: Direction, key: &K) -> bool {
+    match direction {
+        Direction::Forward => flow.key() == key,
+        Direction::Reply => flow.reply_key() == Some(key),
+    }
+}
+
+impl<K: Key, V: Value> Core<K, V> {
+    #[inline]
+    pub(crate) fn lookup<R: Reach<K, V>>(
+        &self,
+        reach: R,
+        key: &K,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<R::Found> {
+        let glance = self.shards.index.segment(hash).glance(hash, |slot| {
+            let flow = self.reach_key(reach, slot, key)?;
+            Some(if flow.is_live(now) { Ok(flow) } else { Err(()) })
+        });
+        match glance {
+            Glance::Met(Ok(flow)) => Some(flow),
+            Glance::Miss => None,
+            _ => self.search(reach, key, hash, now),
+        }
+    }
+
+    /// The flow in `slot`, if it has the key.
+    #[inline]
+    fn reach_key<R: Reach<K, V>>(&self, reach: R, slot: Slot, key: &K) -> Option<R::Found> {
+        let flow = reach.reach(self.shards.arena.entry(slot.entry()), slot.direction())?;
+        has_key(&flow, slot.direction(), key).then_some(flow)
+    }
+
+    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what is found, key for key.
+    #[inline]
+    pub(crate) fn lookup_batch<R: Reach<K, V>>(
+        &self,
+        reach: R,
+        keys: &[K],
+        now: Timestamp,
+        found: &mut Vec<Option<R::Found>>,
+    ) {
+        found.clear();
+        found.reserve(keys.len());
+        for keys in keys.chunks(GROUP) {
+            let mut hashes = [KeyHash::from_bits(0); GROUP];
+            for (key, hash) in keys.iter().zip(&mut hashes) {
+                *hash = self.hash(key);
+                self.shards.index.segment(*hash).prefetch(*hash);
+            }
+            let mut glances = [Glance::Unsure; GROUP];
+            for (&hash, glance) in hashes[..keys.len()].iter().zip(&mut glances) {
+                *glance = self.shards.index.segment(hash).glance(hash, Some);
+                if let Glance::Met(slot) = *glance {
+                    self.shards.arena.entry(slot.entry()).prefetch(slot.entry().is_pair());
+                }
+            }
+            for ((key, &hash), &glance) in keys.iter().zip(&hashes).zip(&glances) {
+                found.push(self.follow(reach, key, hash, glance, now));
+            }
+        }
+    }
+
+    /// The rest of a look-up, after a glance at the slots and time for the flow to come from memory.
+    #[inline]
+    fn follow<R: Reach<K, V>>(
+        &self,
+        reach: R,
+        key: &K,
+        hash: KeyHash,
+        glance: Glance<Slot>,
+        now: Timestamp,
+    ) -> Option<R::Found> {
+        match glance {
+            Glance::Miss => return None,
+            Glance::Met(slot) => {
+                let flow = self.reach_key(reach, slot, key).filter(|flow| flow.is_live(now));
+                if flow.is_some() {
+                    return flow;
+                }
+            }
+            Glance::Unsure => {}
+        }
+        self.search(reach, key, hash, now)
+    }
+
+    /// A look-up in a segment that is changing, and one that ends flows that are due: visits the slots that may be the key's until the
+    /// key's flow is found, or it is certain that at some moment of the call there was none. A live flow is preferred to one that has
+    /// expired and is still held: when it comes, that one goes.
+    ///
+    /// Waits for nobody: slots are visited again only if somebody else has got on meanwhile.
+    #[inline(never)]
+    fn search<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
+        let (segment, shard) = (self.shards.index.segment(hash), self.shards.index.shard_of(hash));
+        let switch = &self.shards.get(shard).switch;
+        loop {
+            let (mut kept, mut announced, mut is_newest) = (None, None, false);
+            let version = segment.version();
+            let decided = segment.find(hash, |slot| {
+                let flow = self.reach_key(reach, slot, key)?;
+                match self.see(flow.entry(), slot.entry(), shard, now, R::COUNTS) {
+                    Seen::Found => return Some(Some(flow)),
+                    Seen::Expired => return Some(None),
+                    Seen::Kept => {
+                        // Of two, the one that is announced has just displaced the other.
+                        let is_newer = switch.of(slot.entry()).is_some();
+                        if is_newer || kept.is_none() && !is_newest {
+                            kept = Some(flow);
+                        }
+                        is_newest |= is_newer;
+                    }
+                    Seen::Announced(old) => announced = Some((slot.entry(), old)),
+                    // It has displaced another one before, whose slots may still be there.
+                    Seen::Ended
+                        if switch.of(slot.entry()).is_some() && !flow.entry().state().load().is_starting() =>
+                    {
+                        (kept, is_newest) = (None, true);
+                    }
+                    Seen::Ended => {}
+                }
+                None
+            });
+            if let Some(decided) = decided {
+                return decided;
+            }
+            let is_certain = segment.version() == version
+                && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, shard));
+            if is_certain {
+                return kept;
+            }
+        }
+    }
+
+    /// What a look-up at `now`, with so many references of its `own`, makes of a flow with its key. Expires it on the spot if it is due,
+    /// and starts it if the flow that it replaces has ended (see `switch`).
+    #[cold]
+    fn see(&self, entry: Entry<K, V>, index: EntryIndex, shard: usize, now: Timestamp, own: u32) -> Seen {
+        if entry.state().load().is_starting() {
+            match self.shards.get(shard).switch.of(index) {
+                Some(Replacement { old, deadline }) if old != index => {
+                    if self.shards.arena.entry(old).state().load().status == Status::Active {
+                        return Seen::Announced(old);
+                    }
+                    entry.state().start(deadline);
+                }
+                // What it is about to displace has ended, and is met on its own. One that is not announced has just started, if
+                // it has not been read too early.
+                None if !entry.state().load().is_starting() => {}
+                _ => return Seen::Ended,
+            }
+        }
+        let is_kept = || {
+            // The table counts its reference before it says so, and gives it up after it has said so: one count on either side shows
+            // whether there is another.
+            let others = || entry.refs().count() - own;
+            let (before, table, after) = (others(), u32::from(entry.is_held()), others());
+            entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && before.max(after) > table
+        };
+        loop {
+            match self.expire(entry, now) {
+                Expiry::NotDue(_) => return Seen::Found,
+                // Active until now, so the key had no other.
+                Expiry::Expired if is_kept() => return Seen::Found,
+                Expiry::NotActive(Status::Expired) if is_kept() => return Seen::Kept,
+                Expiry::Expired => return Seen::Expired,
+                // It came back while its holders were counted.
+                Expiry::NotActive(Status::Expired) if entry.state().load().status == Status::Active => {}
+                Expiry::NotActive(_) => return Seen::Ended,
+            }
+        }
+    }
+
+    /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was
+    /// active, and nobody else's.
+    #[cold]
+    fn is_about_to_replace(&self, new: EntryIndex, old: EntryIndex, shard: usize) -> bool {
+        // In this order: while `new` is announced, `old` is the flow that it is to replace.
+        let is_active = self.shards.arena.entry(old).state().load().status == Status::Active;
+        is_active && self.shards.get(shard).switch.of(new).is_some_and(|replacement| replacement.old == old)
+    }
+
+    /// Expires a flow that is due, without its shard's lock. The caller has a reference, or an open burst.
+    pub(crate) fn expire(&self, entry: Entry<K, V>, now: Timestamp) -> Expiry {
+        let expiry = entry.state().expire(now);
+        if expiry == Expiry::Expired {
+            let flow = FlowAt::of(entry);
+            self.shards.get(flow.shard()).counters.expired.add(1);
+            self.shards.notify(flow);
+        }
+        expiry
+    }
+}

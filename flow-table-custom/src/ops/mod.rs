@@ -1,0 +1,21 @@
+//! What the table does: one file for each verb.
+
+mod close;
+mod deferred;
+mod holders;
+mod insert;
+mod install;
+mod iterate;
+mod lookup;
+mod reap;
+mod reap_batch;
+mod reinsert;
+mod remove;
+mod room;
+mod set_deadline;
+mod stats;
+mod verify;
+
+pub(crate) use holders::Mode;
+pub(crate) use insert::Refusal;
+pub(crate) use lookup::Counted;

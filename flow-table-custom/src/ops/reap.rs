@@ -1,0 +1,127 @@
+//! Reaping: claiming what has ended under the shard's lock, a batch at a time, and letting it go under none.
+
+use flow_table_api::{Budget, Ended, ReapReport, Timestamp};
+
+use super::reap_batch::{Batch, Unreferenced};
+use crate::core::Core;
+use crate::flows::Dead;
+use crate::handle::StrongRef;
+use crate::panics::Panics;
+use crate::sync::Ordering;
+
+/// Flows that a reap lets go beyond twice as many as there were when it came.
+const SPARE: usize = 1_024;
+
+impl<K, V> Core<K, V> {
+    /// Hands each flow that has ended over to `ended`. If that panics, the flows that were claimed with it wait for the next reap.
+    pub(crate) fn reap_with(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut ended: impl FnMut(Ended<StrongRef<K, V>>),
+    ) -> ReapReport {
+        self.reap_shards(now, budget, |shard, wait, left, report| {
+            let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
+            let mut batch = Batch::new(&self.shards);
+            batch.claim(&mut guard, now, left, report);
+            batch.prepare(&mut guard);
+            drop(guard);
+            batch.unlink_replies();
+            while let Some((flow, reason)) = batch.next() {
+                ended(Ended { flow: StrongRef::from_table(flow), reason });
+            }
+            true
+        })
+    }
+
+    /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
+    /// in batches, not one by one.
+    pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
+        self.reap_shards(now, budget, |shard, wait, left, report| {
+            let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
+            let (mut batch, mut unreferenced) = (Batch::new(&self.shards), Unreferenced::new());
+            let mut panics = Panics::none();
+            batch.claim(&mut guard, now, left, report);
+            batch.release_singles(&mut guard, &mut unreferenced);
+            let unseen = unreferenced.unseen(&self.bursts);
+            if let Some(unseen) = unseen {
+                // What need not be dropped is freed under the same lock.
+                let locked = if const { std::mem::needs_drop::<(K, V)>() } {
+                    drop(guard);
+                    None
+                } else {
+                    Some(guard)
+                };
+                unreferenced.drop_flows(&unseen, &mut panics);
+                unreferenced.free(&mut locked.unwrap_or_else(|| self.shards.lock(shard)));
+            } else {
+                drop(guard);
+                self.wait(&mut unreferenced, &mut panics);
+            }
+            batch.unlink_replies();
+            panics.repeat(|| batch.next().map(|(flow, _)| drop(StrongRef::from_table(flow))).is_some());
+            panics.resume();
+            true
+        })
+    }
+
+    /// Lets flows wait in limbo for the bursts that may see them.
+    #[inline]
+    fn wait(&self, unreferenced: &mut Unreferenced<K, V>, panics: &mut Panics) {
+        if !unreferenced.dead().is_empty() {
+            self.limbo.push(&self.bursts, unreferenced.dead().drain(..).map(Dead::into_limbo));
+            // A burst that was open may have looked into limbo before the flows came there.
+            drop(self.collect(panics));
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let capacity = &self.shards.capacity;
+        // The shards' times are lower bounds, and not raised when a flow is taken out early.
+        self.shards.due.earliest().filter(|_| capacity.held() + capacity.dying() != 0)
+    }
+
+    /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
+    /// locks, then for those that somebody else was working on, in which there is often nothing left to do.
+    #[inline]
+    fn reap_shards(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut reap_shard: impl FnMut(usize, bool, &mut usize, &mut ReapReport) -> bool,
+    ) -> ReapReport {
+        let (mut left, mut report) = (budget.get(), ReapReport::default());
+        let (capacity, times) = (&self.shards.capacity, &self.shards.due);
+        let due = times.due_shards(now);
+        if due == 0 {
+            return report;
+        }
+        // What callbacks put back due, for ever, is for the next reap in the end.
+        let most = 2 * (capacity.held() + capacity.dying()) + SPARE;
+        // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
+        let from = self.reap_from.load(Ordering::Relaxed);
+        let ahead = u64::MAX << from;
+        let mut visit = |mut shards: u64, wait: bool| {
+            let mut busy = 0;
+            while shards != 0 && left > 0 {
+                let shard = shards.trailing_zeros() as usize;
+                shards &= shards - 1;
+                while left > 0 && report.expired + report.cancelled <= most && times.is_due(shard, now) {
+                    if !reap_shard(shard, wait, &mut left, &mut report) {
+                        busy |= 1 << shard;
+                        break;
+                    }
+                }
+                if left == 0 {
+                    self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
+                }
+            }
+            busy
+        };
+        let busy = visit(due & ahead, false) | visit(due & !ahead, false);
+        visit(busy, true);
+        let all = left > 0 && report.expired + report.cancelled <= most;
+        report.more = !all && times.due_shards(now) != 0;
+        report
+    }
+}

@@ -1,0 +1,431 @@
+use flow_table_api::state::Expiry;
+use flow_table_api::{Direction, NewFlow, Status, Timestamp};
+
+use super::filed::Filed;
+use super::shards::{Shard, ShardState, Shards};
+use crate::flows::{Empty, FlowAt, TableRef, Unpublished, Vacant};
+use crate::hash::{KeyHash, KeyHashes};
+use crate::ids::EntryIndex;
+use crate::index::{Place, Segment, Slot};
+use crate::memory::AllocError;
+use crate::sync::MutexGuard;
+use crate::timer::{Entries, Position};
+
+/// A locked shard: the only way to what its lock protects.
+pub(crate) struct ShardGuard<'s, K, V> {
+    state: MutexGuard<'s, ShardState>,
+    shards: &'s Shards<K, V>,
+    number: usize,
+}
+
+impl<K, V> Shards<K, V> {
+    #[inline]
+    pub(crate) fn lock(&self, shard: usize) -> ShardGuard<'_, K, V> {
+        ShardGuard::new(self, shard, self.shards[shard].state.lock())
+    }
+
+    /// The lock, if it is free or the caller will `wait`.
+    #[inline]
+    pub(crate) fn enter(&self, shard: usize, wait: bool) -> Option<ShardGuard<'_, K, V>> {
+        let state = if wait { self.shards[shard].state.lock() } else { self.shards[shard].state.try_lock()? };
+        Some(ShardGuard::new(self, shard, state))
+    }
+
+    /// Bytes of the shards and of what they have.
+    pub(crate) fn memory(&self) -> usize {
+        let shards: usize = (0..self.len()).map(|shard| self.lock(shard).memory()).sum();
+        let pages = self.arena.pool(false).resident() + self.arena.pool(true).resident();
+        shards + pages + self.index.memory() + size_of_val(&*self.shards)
+    }
+}
+
+/// Splits the guard's borrow: the state's fields, and the entries as the timers see them.
+macro_rules! split {
+    ($guard:ident: $($field:ident),+ with $filed:ident) => {
+        let ShardState { locked, $($field,)+ .. } = &mut *$guard.state;
+        let $filed = &mut Filed::new(&$guard.shards.arena, &$guard.shards.index, locked);
+    };
+}
+
+impl<'s, K, V> ShardGuard<'s, K, V> {
+    #[inline]
+    pub(super) const fn new(shards: &'s Shards<K, V>, number: usize, state: MutexGuard<'s, ShardState>) -> Self {
+        Self { state, shards, number }
+    }
+
+    #[inline]
+    pub(crate) const fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The number of the shard that a key's hash leads to.
+    #[inline]
+    pub(super) fn shard_of(&self, hash: KeyHash) -> usize {
+        self.shards.index.shard_of(hash)
+    }
+
+    #[inline]
+    fn shard(&self) -> &'s Shard {
+        self.shards.get(self.number)
+    }
+
+    // ---- Entries -------------------------------------------------------------------------------------------
+
+    /// Takes a free entry, for a flow of this shard. `core` is the address of the table's core.
+    #[inline]
+    pub(crate) fn alloc(&mut self, pair: bool, core: *const ()) -> Result<Vacant<K, V>, AllocError> {
+        let ShardState { locked, slabs, entries, .. } = &mut *self.state;
+        let vacant = slabs[usize::from(pair)].alloc(&self.shards.arena, locked, pair, core)?;
+        *entries += 1;
+        Ok(vacant)
+    }
+
+    /// Writes a flow into the entry that was taken for it.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        entry: Vacant<K, V>,
+        flow: NewFlow<K, V>,
+        hashes: KeyHashes,
+    ) -> Unpublished<K, V> {
+        entry.write(&mut self.state.locked, flow, hashes)
+    }
+
+    /// Undoes [`write`](Self::write) and frees the entry, which is filed nowhere; returns the flow.
+    #[cold]
+    pub(crate) fn take_back(&mut self, entry: Unpublished<K, V>) -> NewFlow<K, V> {
+        let (flow, entry) = entry.take_back();
+        self.free(entry);
+        flow
+    }
+
+    /// Frees an entry of this shard that has no slots.
+    #[inline]
+    pub(crate) fn free(&mut self, entry: Empty<K, V>) {
+        let ShardState { locked, slabs, entries, .. } = &mut *self.state;
+        slabs[usize::from(entry.at().is_pair())].free(&self.shards.arena, locked, entry);
+        *entries -= 1;
+    }
+
+    /// The table's reference to a flow that it lets go; the flow is not timed any more. Its place in the capacity goes with it.
+    #[inline]
+    pub(crate) fn let_go(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
+        self.disarm(flow);
+        TableRef::take(flow, &mut self.state.locked)
+    }
+
+    /// Takes the table's reference to a flow that is filed nowhere.
+    #[inline]
+    pub(crate) fn claim(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
+        TableRef::take(flow, &mut self.state.locked)
+    }
+
+    /// The table takes a reference of its own to a flow to which the caller has one.
+    pub(crate) fn hold(&mut self, flow: FlowAt<K, V>) {
+        TableRef::hold(flow, &mut self.state.locked);
+    }
+
+    /// The table takes its reference to a flow back that has ended: the flow waits for a reap, dying. Unless the table has another
+    /// reference by now.
+    pub(crate) fn take_back_ended(&mut self, flow: TableRef<K, V>) -> Result<(), TableRef<K, V>> {
+        let at = flow.at();
+        flow.put_back(&mut self.state.locked)?;
+        self.die(at);
+        Ok(())
+    }
+
+    /// Pages with flows, by their numbers.
+    pub(crate) fn pages(&self, pair: bool) -> Vec<u32> {
+        self.state.slabs[usize::from(pair)].pages().collect()
+    }
+
+    /// The entries of a page that may be in use; none if the page is not this shard's any more.
+    pub(crate) fn entries_of(
+        &mut self,
+        page: u32,
+        pair: bool,
+    ) -> impl Iterator<Item = FlowAt<K, V>> + use<'s, K, V> {
+        let (shards, state) = (self.shards, &mut *self.state);
+        let owns = state.slabs[usize::from(pair)].owns(page);
+        let used = if owns { shards.arena.page(page, pair).used_places(&mut state.locked) } else { 0 };
+        (0..used).map(move |place| shards.arena.at(EntryIndex::new(page, place, pair)))
+    }
+
+    /// Entries in use, and that nobody but the core counts those from now on that are freed.
+    pub(crate) fn close(&mut self) -> usize {
+        self.state.closed = true;
+        self.state.entries
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.closed
+    }
+
+    // ---- Slots ---------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn segment(&self, hash: KeyHash) -> &'s Segment {
+        debug_assert_eq!(self.shards.index.shard_of(hash), self.number, "a hash of another shard");
+        self.shards.index.segment(hash)
+    }
+
+    /// An empty slot on the key's way, if no slot on it could be the key's and there is room.
+    #[inline]
+    pub(crate) fn vacancy(&self, hash: KeyHash) -> Option<Place> {
+        self.segment(hash).vacancy(&self.state.segments[self.shards.index.local(hash)], hash)
+    }
+
+    /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) returned under the same lock.
+    #[inline]
+    pub(crate) fn occupy(&mut self, hash: KeyHash, place: Place, slot: Slot) {
+        self.segment(hash).occupy(&mut self.state.segments[self.shards.index.local(hash)], hash, place, slot);
+    }
+
+    /// Makes room for `slots` more slots in the segment of `hash`.
+    #[inline]
+    pub(crate) fn reserve(&mut self, hash: KeyHash, slots: usize) -> Result<(), AllocError> {
+        let Shards { arena, index, .. } = self.shards;
+        let half = &mut self.state.segments[index.local(hash)];
+        index.segment(hash).reserve(half, slots, &index.arrays, arena)
+    }
+
+    /// Fills a slot, unless it is there. There is room.
+    pub(crate) fn link(&mut self, hash: KeyHash, slot: Slot) {
+        let segment = self.segment(hash);
+        if segment.find(hash, |other| (other == slot).then_some(())).is_none() {
+            segment.insert(&mut self.state.segments[self.shards.index.local(hash)], hash, slot);
+        }
+    }
+
+    /// Takes a slot out, if it is there.
+    #[inline]
+    pub(crate) fn unlink(&mut self, hash: KeyHash, slot: Slot) {
+        let Shards { arena, index, .. } = self.shards;
+        let (segment, half) = (self.segment(hash), &mut self.state.segments[index.local(hash)]);
+        if segment.remove(half, hash, slot) {
+            segment.shrink(half, &index.arrays, arena);
+        }
+    }
+
+    /// Takes the slot of one of a flow's keys out, if it is there.
+    #[inline]
+    pub(crate) fn unlink_key(&mut self, flow: FlowAt<K, V>, direction: Direction) {
+        self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
+    }
+
+    /// Moves the version of the segment of `hash` on.
+    pub(crate) fn bump(&mut self, hash: KeyHash) {
+        self.segment(hash).bump(&mut self.state.segments[self.shards.index.local(hash)]);
+    }
+
+    // ---- Timers --------------------------------------------------------------------------------------------
+
+    /// Files a flow under its deadline that is filed nowhere.
+    #[inline]
+    pub(crate) fn arm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) -> Result<(), AllocError> {
+        split!(self: timers with filed);
+        timers.arm(flow.index(), deadline, filed)
+    }
+
+    /// Files a flow again that was taken out to be moved.
+    pub(crate) fn rearm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
+        split!(self: timers with filed);
+        timers.rearm(flow.index(), deadline, filed);
+    }
+
+    /// Takes a flow out of the timer queue. Returns `false` if it was not filed there.
+    #[inline]
+    pub(crate) fn disarm(&mut self, flow: FlowAt<K, V>) -> bool {
+        split!(self: timers with filed);
+        timers.disarm(flow.index(), filed)
+    }
+
+    /// A flow of this shard has become active under `deadline`.
+    #[inline]
+    pub(crate) fn count_insert(&mut self, deadline: Timestamp) {
+        self.shard().counters.inserts.add_locked(&mut self.state.locked, 1);
+        self.shards.due.lower(self.number, deadline);
+    }
+
+    // ---- Flows that have ended -----------------------------------------------------------------------------
+
+    /// The flow has ended and gives up its place in the table: it waits for a reap.
+    pub(crate) fn die(&mut self, flow: FlowAt<K, V>) {
+        self.disarm(flow);
+        self.push_dying(flow);
+        self.shards.capacity.add_dying();
+        self.shards.due.lower(self.number, Timestamp::ZERO);
+    }
+
+    /// Puts a flow that is filed nowhere on the list of the dying; the caller has it counted.
+    pub(crate) fn push_dying(&mut self, flow: FlowAt<K, V>) {
+        split!(self: dying with filed);
+        dying.push(flow.index(), filed);
+    }
+
+    /// Makes room for so many flows more on the list of the dying.
+    pub(crate) fn reserve_dying(&mut self, flows: usize) -> Result<(), AllocError> {
+        self.state.dying.reserve(flows)
+    }
+
+    pub(crate) fn is_dying(&mut self, flow: FlowAt<K, V>) -> bool {
+        split!(self: dying with filed);
+        let _ = dying;
+        filed.position(flow.index()).is_dying()
+    }
+
+    /// Takes a flow off the list of the dying. Returns `false` if it was not there.
+    pub(crate) fn remove_dying(&mut self, flow: FlowAt<K, V>) -> bool {
+        split!(self: dying with filed);
+        dying.remove(flow.index(), filed)
+    }
+
+    /// Takes one of the dying out.
+    #[inline]
+    pub(crate) fn pop_dying(&mut self) -> Option<FlowAt<K, V>> {
+        split!(self: dying with filed);
+        dying.pop(filed).map(|index| self.shards.arena.at(index))
+    }
+
+    /// Searches, within the budget, for flows that have a place in the table and have ended or are due; passes at most `most` of them
+    /// on to `take`, filed nowhere any more.
+    #[inline]
+    pub(crate) fn search_ended(
+        &mut self,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        mut most: usize,
+        mut take: impl FnMut(&mut Self, FlowAt<K, V>),
+    ) {
+        let Shard { notices, counters, .. } = self.shard();
+        let mut expired = 0;
+        if !notices.is_empty() {
+            self.search_noticed(budget, rescheduled, &mut most, &mut take);
+        }
+        while most > 0 {
+            split!(self: timers with filed);
+            let Some(index) = timers.pop_due(now, budget, rescheduled, filed) else { break };
+            let flow = self.shards.arena.at(index);
+            match flow.entry().state().expire(now) {
+                Expiry::Expired => expired += 1,
+                Expiry::NotActive(_) => {}
+                Expiry::NotDue(deadline) => {
+                    // A refresh came between.
+                    *rescheduled += 1;
+                    self.rearm(flow, deadline);
+                    continue;
+                }
+            }
+            most -= 1;
+            take(self, flow);
+        }
+        if expired > 0 {
+            counters.expired.add(expired);
+        }
+        self.shards.due.settle(self.number, self.state.timers.next_due());
+        if !notices.is_empty() || !self.state.dying.is_empty() {
+            self.shards.due.lower(self.number, Timestamp::ZERO);
+        }
+    }
+
+    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice about a flow that came
+    /// back, is gone or is dying is a visit too.
+    #[cold]
+    fn search_noticed(
+        &mut self,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        most: &mut usize,
+        take: &mut impl FnMut(&mut Self, FlowAt<K, V>),
+    ) {
+        let (arena, notices) = (&self.shards.arena, &self.shard().notices);
+        while *budget > 0
+            && *most > 0
+            && let Some(slot) = notices.take()
+        {
+            for pair in [false, true] {
+                let noticed = |state: &ShardState| {
+                    let mut pages = state.slabs[usize::from(pair)].pages_of_slot(slot);
+                    pages.find(|&page| !arena.page(page, pair).notices().is_empty())
+                };
+                while *budget > 0
+                    && *most > 0
+                    && let Some(page) = noticed(&self.state)
+                    && let Some(place) = arena.page(page, pair).notices().take()
+                {
+                    *budget -= 1;
+                    let flow = arena.at(EntryIndex::new(page, place, pair));
+                    if flow.entry().is_held()
+                        && flow.entry().state().load().status != Status::Active
+                        && !self.is_dying(flow)
+                    {
+                        self.disarm(flow);
+                        *most -= 1;
+                        take(self, flow);
+                    } else {
+                        *rescheduled += 1;
+                    }
+                }
+                if noticed(&self.state).is_some() {
+                    notices.put(slot);
+                }
+            }
+        }
+    }
+
+    // ---- The whole shard -----------------------------------------------------------------------------------
+
+    /// Bytes on the heap that grow with the flows, but for pages and arrays.
+    pub(crate) fn memory(&self) -> usize {
+        let ShardState { timers, dying, slabs, .. } = &*self.state;
+        timers.memory() + dying.memory() + slabs.iter().map(crate::flows::Slab::memory).sum::<usize>()
+    }
+
+    /// Gives back what memory can be given back.
+    pub(crate) fn shrink(&mut self) {
+        {
+            split!(self: timers, dying with filed);
+            timers.shrink(filed);
+            dying.shrink();
+        }
+        let ShardState { locked, slabs, .. } = &mut *self.state;
+        for (slab, pair) in slabs.iter_mut().zip([false, true]) {
+            slab.shrink(&self.shards.arena, locked, pair);
+        }
+    }
+
+    /// Whether the shard's parts agree with each other; if not, what is wrong.
+    pub(crate) fn verify(&mut self) -> Result<(), String> {
+        let Shards { arena, index, .. } = self.shards;
+        for (local, segment) in index.of_shard(self.number).iter().enumerate() {
+            let wrong = |wrong| format!("segment {local} of shard {}: {wrong}", self.number);
+            segment.verify(&mut self.state.segments[local], arena).map_err(wrong)?;
+        }
+        split!(self: dying with filed);
+        for (at, index) in dying.iter().enumerate() {
+            let entry = arena.entry(index);
+            let is_ended = entry.is_held() && entry.state().load().status != Status::Active;
+            if !is_ended || filed.position(index) != Position::dying(at) {
+                return Err(format!("{index:?} is number {at} of the dying, and is not dying"));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(all(test, not(flow_table_loom)))]
+    pub(crate) fn used_slots(&self) -> usize {
+        self.state.segments.iter().map(crate::index::LockedHalf::used).sum()
+    }
+
+    #[cfg(all(test, not(flow_table_loom)))]
+    pub(crate) fn locked(&mut self) -> &mut crate::flows::Locked {
+        &mut self.state.locked
+    }
+
+    #[cfg(all(test, not(flow_table_loom)))]
+    pub(crate) fn entries(&self) -> usize {
+        self.state.entries
+    }
+}

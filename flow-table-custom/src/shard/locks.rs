@@ -1,0 +1,117 @@
+use arrayvec::ArrayVec;
+
+use super::guard::ShardGuard;
+use super::shards::Shards;
+use crate::flows::FlowAt;
+use crate::hash::{KeyHash, KeyHashes};
+use crate::ids::EntryIndex;
+use crate::index::Slot;
+use crate::memory::AllocError;
+
+/// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
+pub(crate) struct Locks<'s, K, V> {
+    first: ShardGuard<'s, K, V>,
+    others: ArrayVec<ShardGuard<'s, K, V>, { ShardSet::MAX - 1 }>,
+}
+
+/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders, each with one more
+/// key: four at most.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ShardSet {
+    shards: [usize; Self::MAX],
+    len: usize,
+}
+
+impl ShardSet {
+    const MAX: usize = 4;
+
+    #[inline]
+    pub(crate) fn one(shard: usize) -> Self {
+        Self { shards: [shard; Self::MAX], len: 1 }
+    }
+
+    fn contains(self, shard: usize) -> bool {
+        self.shards[..self.len].contains(&shard)
+    }
+
+    /// Whether all its shards are in the other set.
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        self.shards[..self.len].iter().all(|&shard| other.contains(shard))
+    }
+
+    /// Adds a shard, if it is missing.
+    pub(crate) fn add(&mut self, shard: usize) {
+        let members = &self.shards[..self.len];
+        if let Err(at) = members.binary_search(&shard) {
+            self.shards.copy_within(at..self.len, at + 1);
+            self.shards[at] = shard;
+            self.len += 1;
+        }
+    }
+}
+
+impl<K, V> Shards<K, V> {
+    /// The shards of these keys.
+    #[inline]
+    pub(crate) fn set_of(&self, hashes: KeyHashes) -> ShardSet {
+        let mut set = ShardSet::one(self.index.shard_of(hashes.forward));
+        if let Some(hash) = hashes.reply {
+            set.add(self.index.shard_of(hash));
+        }
+        set
+    }
+}
+
+impl<'s, K, V> Locks<'s, K, V> {
+    #[inline]
+    pub(crate) fn take(shards: &'s Shards<K, V>, set: ShardSet) -> Self {
+        let first = shards.lock(set.shards[0]);
+        let others = set.shards[1..set.len].iter().map(|&shard| shards.lock(shard)).collect();
+        Self { first, others }
+    }
+
+    /// One shard of the set.
+    #[inline]
+    pub(crate) fn shard(&mut self, shard: usize) -> &mut ShardGuard<'s, K, V> {
+        if self.first.number() == shard {
+            return &mut self.first;
+        }
+        self.others.iter_mut().find(|guard| guard.number() == shard).expect("the shard is in the set")
+    }
+
+    /// The shard of a key's hash.
+    #[inline]
+    pub(crate) fn of(&mut self, hash: KeyHash) -> &mut ShardGuard<'s, K, V> {
+        let shard = self.first.shard_of(hash);
+        self.shard(shard)
+    }
+
+    /// Makes room for a slot for each key of a flow.
+    pub(crate) fn reserve_slots(&mut self, hashes: KeyHashes) -> Result<(), AllocError> {
+        let slots = hashes.iter().count();
+        hashes.iter().try_for_each(|(hash, _)| self.of(hash).reserve(hash, slots))
+    }
+
+    /// Fills a slot for each key of a flow, but for those that it has. There is room.
+    pub(crate) fn link(&mut self, index: EntryIndex, hashes: KeyHashes) {
+        hashes.iter().for_each(|(hash, direction)| self.of(hash).link(hash, Slot::new(index, direction)));
+    }
+
+    /// Takes all slots of a flow out: neither key finds it any more. The table may still hold it, for the next reap.
+    pub(crate) fn unlink(&mut self, flow: FlowAt<K, V>) {
+        flow.hashes().iter().for_each(|(hash, direction)| self.of(hash).unlink_key(flow, direction));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shard_sets_are_ascending_and_without_doubles() {
+        let mut set = ShardSet::one(3);
+        [1, 7, 3, 2].into_iter().for_each(|shard| set.add(shard));
+        assert!(set.contains(7) && !set.contains(4));
+        assert_eq!(set.shards[..set.len], [1, 2, 3, 7]);
+    }
+}

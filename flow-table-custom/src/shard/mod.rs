@@ -1,0 +1,24 @@
+//! The shards of a table: the parts that are locked apart from each other. Each has the entries of its flows, their timers, and the
+//! segments whose keys' hashes lead to it. All that a shard's lock protects is reached through [`ShardGuard`].
+
+mod capacity;
+mod counters;
+mod due;
+mod dying;
+mod filed;
+mod guard;
+mod locks;
+mod shards;
+mod switch;
+
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use capacity::Capacity;
+pub(crate) use counters::{Counter, Counters};
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use due::DueTimes;
+pub(crate) use guard::ShardGuard;
+pub(crate) use locks::Locks;
+pub(crate) use shards::Shards;
+pub(crate) use switch::Replacement;
+#[cfg(all(test, flow_table_loom))]
+pub(crate) use switch::Switch;

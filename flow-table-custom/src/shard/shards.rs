@@ -1,0 +1,101 @@
+use crossbeam::utils::CachePadded;
+use flow_table_api::{TableConfig, Timestamp};
+
+use super::capacity::Capacity;
+use super::counters::Counters;
+use super::due::DueTimes;
+use super::dying::Dying;
+use super::switch::Switch;
+use crate::flows::{Arena, FlowAt, Locked, Notices, Slab};
+use crate::index::{Index, LockedHalf, SEGMENTS};
+use crate::sync::Mutex;
+use crate::timer::TimerQueue;
+
+const SHARDS_MAX: usize = if SEGMENTS < 64 { SEGMENTS } else { 64 };
+
+/// The shards, and what they have in common.
+pub(crate) struct Shards<K, V> {
+    pub(crate) arena: Arena<K, V>,
+    pub(crate) index: Index,
+    pub(crate) due: DueTimes,
+    pub(crate) capacity: Capacity,
+    pub(super) shards: Box<[CachePadded<Shard>]>,
+}
+
+/// One shard.
+pub(crate) struct Shard {
+    pub(super) state: Mutex<ShardState>,
+    pub(crate) notices: Notices,
+    pub(crate) switch: Switch,
+    pub(crate) counters: Counters,
+}
+
+/// What the lock of a shard protects.
+pub(super) struct ShardState {
+    pub(super) locked: Locked,
+    /// One-key flows and two-key flows.
+    pub(super) slabs: [Slab; 2],
+    pub(super) timers: TimerQueue,
+    pub(super) dying: Dying,
+    pub(super) segments: Box<[LockedHalf]>,
+    /// Entries in use.
+    pub(super) entries: usize,
+    /// The table is gone: whoever frees an entry from now on counts it in the core.
+    pub(super) closed: bool,
+}
+
+impl<K, V> Shards<K, V> {
+    pub(crate) fn new(config: &TableConfig, processors: usize) -> Self {
+        let wished = config.wished_shards().map_or(processors * 4, |wished| wished.get());
+        let shards = wished.min(SHARDS_MAX).next_power_of_two();
+        let index = Index::new(shards.trailing_zeros());
+        let shard = |number| CachePadded::new(Shard::new(number as u32, index.per_shard()));
+        Self {
+            arena: Arena::new(),
+            due: DueTimes::new(shards),
+            capacity: Capacity::new(config.capacity()),
+            shards: (0..shards).map(shard).collect(),
+            index,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter().map(|shard| &**shard)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, shard: usize) -> &Shard {
+        &self.shards[shard]
+    }
+
+    /// A flow ended without its shard's lock: its shard learns of it, and the next reap finds it.
+    pub(crate) fn notify(&self, flow: FlowAt<K, V>) {
+        let (shard, index) = (flow.shard(), flow.index());
+        self.shards[shard].notices.leave(index.page(), flow.page().notices(), index.place());
+        self.due.lower(shard, Timestamp::ZERO);
+    }
+}
+
+impl Shard {
+    fn new(number: u32, segments: usize) -> Self {
+        let state = ShardState {
+            locked: Locked::new(number),
+            slabs: Default::default(),
+            timers: TimerQueue::new(),
+            dying: Dying::default(),
+            segments: std::iter::repeat_with(LockedHalf::default).take(segments).collect(),
+            entries: 0,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            notices: Notices::new(),
+            switch: Switch::new(),
+            counters: Counters::default(),
+        }
+    }
+}

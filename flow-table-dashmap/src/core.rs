@@ -1,0 +1,119 @@
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use crossbeam::utils::CachePadded;
+use flow_table_api::{ForeignFlow, KeyHasher, TableConfig};
+
+use crate::base::count::Count;
+use crate::base::id::SlotId;
+use crate::base::nesting::Nesting;
+use crate::base::watermark::Watermark;
+use crate::flow::handle::FlowHandle;
+use crate::flow::home::Shared;
+use crate::flow::record::Record;
+use crate::flow::strong::Strong;
+use crate::map::slots::Slots;
+use crate::map::stripes::Stripes;
+use crate::queue::queues::Queues;
+
+/// What a table consists of. The documentation of the crate says how the parts work together, and in which order
+/// locks are taken.
+pub(crate) struct Core<K, V> {
+    pub(crate) shared: Arc<Shared<K, Record<K, V>>>,
+    pub(crate) stripes: Stripes,
+    pub(crate) queues: Queues<K, V>,
+    /// The flows that have a place, and the limit to them (contract C1). A flow is counted before it goes in and
+    /// until it is let go or gives up its place.
+    pub(crate) held: CachePadded<Watermark>,
+    /// The flows that gave up their places and wait for a reap.
+    pub(crate) dying: AtomicUsize,
+    pub(crate) refusals: Count,
+    /// Flows that open bursts keep, those of many at least.
+    pub(crate) kept: CachePadded<AtomicUsize>,
+    /// Where the next reap begins.
+    pub(crate) next_reaped: AtomicUsize,
+    hasher: KeyHasher,
+}
+
+impl<K, V> Core<K, V> {
+    pub(crate) fn new(config: &TableConfig) -> Self {
+        /// More would be locks that nobody contends for.
+        const MOST_SHARDS: usize = 1 << 12;
+        let wished = config.wished_shards().map_or_else(default_shards, usize::from);
+        // The map has no fewer than two.
+        let shards = wished.clamp(2, MOST_SHARDS).next_power_of_two();
+        Self {
+            shared: Arc::new(Shared { slots: Slots::new(shards), nesting: Nesting::new() }),
+            stripes: Stripes::new(shards),
+            queues: Queues::new(),
+            held: CachePadded::new(Watermark::limited(config.capacity())),
+            dying: AtomicUsize::new(0),
+            refusals: Count::default(),
+            kept: CachePadded::default(),
+            next_reaped: AtomicUsize::new(0),
+            hasher: config.hasher(),
+        }
+    }
+
+    /// The hash of a key. User code runs: under no lock.
+    #[inline]
+    pub(crate) fn hash(&self, key: &K) -> u64
+    where
+        K: Hash,
+    {
+        self.hasher.hash_one(key)
+    }
+
+    /// The flow, if this table issued the handle (contract V5).
+    pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
+        let record = flow.record();
+        if Arc::ptr_eq(record.shared(), &self.shared) { Ok(record) } else { Err(ForeignFlow) }
+    }
+
+    /// Files the flow earlier after its deadline has been (contract D4).
+    ///
+    /// Its id is read after the change of the deadline: if it has been reinserted since, it is filed under the
+    /// deadline that it has now, or nothing is found under the id.
+    pub(crate) fn advance(&self, flow: &Record<K, V>) {
+        if let Some(id) = flow.id() {
+            self.queues.of(flow).lock().advance(id);
+        }
+    }
+
+    /// What stands under a key. `Eq` of keys runs, and may panic, with nothing changed.
+    #[inline]
+    pub(crate) fn occupant(&self, hash: u64, key: &K) -> Option<Occupant<K, V>>
+    where
+        K: Eq,
+    {
+        let (slot, flow) = self.shared.slots.get(hash, key, Strong::upgrade)?;
+        Some(Occupant { slot, flow })
+    }
+}
+
+/// Four for each processor.
+fn default_shards() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What stands under a key.
+pub(crate) struct Occupant<K, V> {
+    /// The name of the slot.
+    pub(crate) slot: SlotId,
+    /// The flow, unless it is gone: then whoever drops it is about to remove the slot.
+    pub(crate) flow: Option<Strong<K, V>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use flow_table_api::{Table, TableConfig};
+
+    use crate::FlowTable;
+
+    #[test]
+    fn shards_are_a_power_of_two_within_bounds() {
+        let shards = |wished| FlowTable::<u64, ()>::with_config(TableConfig::new(1).shards(wished)).stats().shards;
+        assert_eq!([1, 2, 3, 16, 100_000].map(shards), [2, 2, 4, 16, 4096]);
+    }
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+
+use flow_table_api::Flow;
+use flow_table_api::state::StateView;
+
+use crate::flow::record::Record;
+
+/// A counted reference to a flow. Whoever drops the last one drops the flow, by [`Record::end`].
+///
+/// **Ground rule**: no bare `Arc` of a record leaves this file; one that was the last would leave slots behind.
+pub(crate) struct Strong<K, V>(
+    /// `None` only in its own drop.
+    Option<Arc<Record<K, V>>>,
+);
+
+/// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
+pub struct FlowRecord<K, V>(pub(crate) Strong<K, V>);
+
+impl<K, V> Strong<K, V> {
+    pub(crate) fn new(record: Record<K, V>) -> Self {
+        Self(Some(Arc::new(record)))
+    }
+
+    #[inline]
+    pub(crate) fn upgrade(weak: &Weak<Record<K, V>>) -> Option<Self> {
+        weak.upgrade().map(|record| Self(Some(record)))
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Record<K, V>> {
+        Arc::downgrade(self.counted())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        Arc::strong_count(self.counted())
+    }
+
+    /// Where the flow is: its name while it is there.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(self.counted()).addr()
+    }
+
+    #[inline]
+    fn counted(&self) -> &Arc<Record<K, V>> {
+        match &self.0 {
+            Some(record) => record,
+            None => unreachable!("there until dropped"),
+        }
+    }
+}
+
+impl<K, V> Drop for Strong<K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(record) = self.0.take().and_then(Arc::into_inner) {
+            record.end();
+        }
+    }
+}
+
+impl<K, V> Deref for Strong<K, V> {
+    type Target = Record<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &Record<K, V> {
+        self.counted()
+    }
+}
+
+impl<K, V> Clone for Strong<K, V> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(Some(Arc::clone(self.counted())))
+    }
+}
+
+impl<K, V> PartialEq for Strong<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.counted(), other.counted())
+    }
+}
+
+impl<K, V> Eq for Strong<K, V> {}
+
+impl<K, V> Flow<K, V> for FlowRecord<K, V> {
+    fn key(&self) -> &K {
+        &self.0.key
+    }
+
+    fn reply_key(&self) -> Option<&K> {
+        self.0.reply.as_ref()
+    }
+
+    fn value(&self) -> &V {
+        &self.0.value
+    }
+
+    #[inline]
+    fn state(&self) -> StateView<'_> {
+        StateView::new(&self.0.state, &self.0.options)
+    }
+}
+
+impl<K, V> fmt::Debug for FlowRecord<K, V> {
+    /// Asks nothing of keys and values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowRecord").field("state", &self.0.state).field("options", &self.0.options).finish()
+    }
+}

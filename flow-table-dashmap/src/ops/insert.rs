@@ -1,0 +1,103 @@
+use std::sync::Arc;
+
+use flow_table_api::{Direction, InsertError, Inserted, Key, NewFlow, Timestamp, Value};
+
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::flow::record::Record;
+use crate::flow::strong::Strong;
+use crate::ops::incoming::Incoming;
+use crate::ops::keys::Keys;
+
+/// What an insertion does about a live flow under its forward key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// It gives way.
+    Replace,
+    /// The insertion does.
+    Keep,
+}
+
+/// Why a flow is not inserted.
+enum Refusal<K, V> {
+    /// A live flow has a key.
+    Held { holder: FlowHandle<K, V>, key: Direction },
+    /// There is no room.
+    Full { capacity: usize },
+}
+
+type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
+
+// Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it
+// may panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots
+// and makes the flow active, which is the moment of the insertion: it calls nothing of the user's and cannot fail.
+// Until then a look-up that comes upon the flow waits for the stripe, so it sees what was before or what is after.
+//
+// What may run user code when it is dropped is declared before the stripes are locked, or moved out.
+impl<K: Key + Clone, V: Value> Core<K, V> {
+    /// Inserts the flow. A live flow that keeps a key is reported as a conflict, whatever the policy.
+    pub(crate) fn insert(&self, flow: NewFlow<K, V>, now: Timestamp, policy: Policy) -> Insertion<K, V> {
+        let mut flow = Incoming::new(flow);
+        let (key, reply) = (flow.get().key(), flow.get().reply_key());
+        if reply == Some(key) {
+            return Err(InsertError::IdenticalKeys { flow: flow.take() });
+        }
+        let mut keys = Keys::new(self, key, reply);
+        let result = self.insert_under(&mut keys, &mut flow, now, policy);
+        // Not left to the end of the scope: what is being returned by then leaks if a key panics in its drop.
+        drop(keys);
+        result.map_err(|refusal| match refusal {
+            Refusal::Held { holder, key } => InsertError::Conflict { flow: flow.take(), holder, key },
+            Refusal::Full { capacity } => InsertError::Full { flow: flow.take(), capacity },
+        })
+    }
+
+    fn insert_under(
+        &self,
+        keys: &mut Keys<K, V>,
+        flow: &mut Incoming<K, V>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Result<Inserted<FlowHandle<K, V>>, Refusal<K, V>> {
+        let queue = self.queues.mine_or_claim(&self.shared);
+        let held = keys.hold(self);
+        let replaced = self.clear_the_way(flow.get(), keys, now, policy)?;
+        let id = queue.next_id();
+        let record = Strong::new(Record::new(flow.take(), keys.hashes(), id, Arc::clone(&queue.home)));
+        keys.fill(id, &record, replaced.as_ref(), self);
+        queue.lock().activate(id, &record, now + record.options.timeout());
+        drop(held);
+        let mut inserted = Inserted::new(FlowHandle::new(record, Direction::Forward));
+        inserted.replaced = replaced;
+        Ok(inserted)
+    }
+
+    /// Looks whether the keys are free or may be taken, and counts the new flow: in the place of the one that it
+    /// replaces, or in another. Returns the one that it replaces.
+    fn clear_the_way(
+        &self,
+        flow: &NewFlow<K, V>,
+        keys: &mut Keys<K, V>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Result<Option<FlowHandle<K, V>>, Refusal<K, V>> {
+        let old = match (keys.look(Direction::Forward, flow.key(), self, now), policy) {
+            (Some(holder), Policy::Keep) => return Err(Refusal::Held { holder, key: Direction::Forward }),
+            (old, _) => old,
+        };
+        let other = flow.reply_key().and_then(|key| keys.look(Direction::Reply, key, self, now));
+        if let Some(holder) = other.filter(|holder| old.as_ref() != Some(holder)) {
+            return Err(Refusal::Held { holder, key: Direction::Reply });
+        }
+        if old.as_ref().is_some_and(|old| self.replace(old.record(), now)) {
+            return Ok(old);
+        }
+        // If the old one has ended otherwise this moment, it is not replaced, but its place may be wanted all the
+        // same.
+        if self.take_place(now, old.as_ref().map(FlowHandle::record)) {
+            return Ok(None);
+        }
+        self.refusals.add();
+        Err(Refusal::Full { capacity: self.held.limit() })
+    }
+}

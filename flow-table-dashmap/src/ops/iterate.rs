@@ -1,0 +1,70 @@
+use std::collections::HashSet;
+
+use flow_table_api::{Direction, KeyHasher, Status};
+
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::queue::queue::Queue;
+
+impl<K, V> Core<K, V> {
+    /// Calls `visit` for the active flows, under no lock. Each one that is in the table throughout is visited
+    /// exactly once (contract E3).
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
+        self.queues.iter().for_each(|queue| for_each_in(queue, &mut visit));
+    }
+}
+
+/// Copies a part of the queue at a time under its lock. A flow may change its position between two parts, so the
+/// names of those that were visited are remembered.
+fn for_each_in<K, V>(queue: &Queue<K, V>, visit: &mut impl FnMut(&FlowHandle<K, V>)) {
+    let mut visited = HashSet::with_hasher(KeyHasher::random());
+    let mut end = usize::MAX;
+    while end > 0 {
+        let flows = queue.lock().active_before(&mut end);
+        for (id, flow) in flows {
+            // An earlier visit may have ended it.
+            if visited.insert(id) && flow.state.load().status == Status::Active {
+                visit(&FlowHandle::new(flow, Direction::Forward));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use flow_table_api::{Flow, NewFlow, Table, Timestamp};
+
+    use crate::FlowTable;
+
+    #[test]
+    fn what_stays_is_visited_once_whatever_goes_and_comes_meanwhile() {
+        const FLOWS: u64 = 10_000;
+        let put = |table: &FlowTable<u64, ()>, key| {
+            drop(table.insert(NewFlow::new(key, ()), Timestamp::ZERO).expect("there is room"));
+        };
+        // Those that are divisible by `step` are removed meanwhile, at a stride that meets all parts in turn.
+        for step in [2, 3, 7] {
+            let table = FlowTable::new(1_000_000);
+            (0..FLOWS).for_each(|key| put(&table, key));
+            let mut visits = HashMap::new();
+            let mut round = 0;
+            table.for_each(|flow| {
+                *visits.entry(*flow.key()).or_insert(0) += 1;
+                let key = round * 7_919 % FLOWS;
+                if key.is_multiple_of(step) {
+                    drop(table.remove(&key));
+                    if round % 2 == 0 {
+                        put(&table, FLOWS + round);
+                    }
+                }
+                round += 1;
+            });
+            for key in (0..FLOWS).filter(|key| !key.is_multiple_of(step)) {
+                assert_eq!(visits.get(&key), Some(&1), "key {key}, step {step}");
+            }
+            assert!(visits.values().all(|times| *times == 1));
+        }
+    }
+}

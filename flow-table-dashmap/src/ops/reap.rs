@@ -1,0 +1,124 @@
+use std::sync::atomic::Ordering;
+
+use flow_table_api::{Budget, Direction, EndReason, Ended, ReapReport, Timestamp};
+
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::queue::filed::Visit;
+use crate::queue::queue::Queue;
+
+impl<K, V> Core<K, V> {
+    /// All queues if there is anything to do at `now`. Begins with another one each time, so that a small budget
+    /// starves none.
+    pub(crate) fn queues_in_turn(&self, now: Timestamp) -> impl Iterator<Item = &Queue<K, V>> {
+        let is_due = self.queues.iter().any(|queue| queue.has_due(now));
+        let queues = if is_due { self.queues.iter().count() } else { 0 };
+        // Relaxed: any start will do.
+        let turn = self.next_reaped.load(Ordering::Relaxed).wrapping_add(1);
+        self.next_reaped.store(turn, Ordering::Relaxed);
+        let first = turn.checked_rem(queues).unwrap_or(0);
+        (first..queues).chain(0..first).filter_map(|number| self.queues.get(number))
+    }
+
+    /// Reaps these queues.
+    pub(crate) fn reap<'c>(
+        &'c self,
+        queues: impl IntoIterator<Item = &'c Queue<K, V>>,
+        now: Timestamp,
+        budget: Budget,
+        mut hand_over: impl FnMut(Ended<FlowHandle<K, V>>),
+    ) -> ReapReport {
+        let mut report = ReapReport::default();
+        for queue in queues {
+            self.reap_queue(queue, now, budget, &mut report, &mut hand_over);
+        }
+        self.give_back_memory();
+        report
+    }
+
+    /// Hands over one flow after the other, so that a callback which panics has got the only one that is not in
+    /// the table. The slots of a flow stay until its last holder goes: look-ups see that it has ended. So nothing
+    /// of the user's is dropped here, which could panic and lose the record.
+    fn reap_queue(
+        &self,
+        queue: &Queue<K, V>,
+        now: Timestamp,
+        budget: Budget,
+        report: &mut ReapReport,
+        hand_over: &mut impl FnMut(Ended<FlowHandle<K, V>>),
+    ) {
+        while queue.has_due(now) {
+            if report.visited() >= budget.get() {
+                report.more = true;
+                return;
+            }
+            match self.visit(queue, now) {
+                Visit::Nothing => return,
+                Visit::Rescheduled => report.rescheduled += 1,
+                Visit::Ended(ended) => {
+                    match ended.reason {
+                        EndReason::Cancelled => report.cancelled += 1,
+                        _ => report.expired += 1,
+                    }
+                    hand_over(ended);
+                }
+            }
+        }
+    }
+
+    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock: whoever looks for
+    /// room finds the flow or its place. And looks under the lock why it has ended: it may be reinserted from then
+    /// on.
+    fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<Ended<FlowHandle<K, V>>> {
+        let mut locked = queue.lock();
+        let mut flow = locked.next_dying();
+        if flow.is_some() {
+            self.count_out_dying();
+        } else {
+            match locked.visit(now) {
+                Visit::Ended(id) => flow = locked.take(id),
+                Visit::Rescheduled => return Visit::Rescheduled,
+                Visit::Nothing => return Visit::Nothing,
+            }
+            self.held.sub(1);
+        }
+        let flow = flow.expect("dying, or just visited");
+        let reason = flow.end_reason().expect("it has ended");
+        Visit::Ended(Ended { flow: FlowHandle::new(flow, Direction::Forward), reason })
+    }
+
+    /// Gives memory back once much of it has become free (contract C3).
+    fn give_back_memory(&self) {
+        if self.shared.slots.count().has_fallen() {
+            self.shared.slots.shrink_to_fit();
+        }
+        if self.held.has_fallen() {
+            self.queues.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flow_table_api::{Flow, NewFlow, Table};
+
+    use super::*;
+    use crate::FlowTable;
+
+    #[test]
+    fn what_a_refresh_had_moved_takes_of_the_budget_too() {
+        let table = FlowTable::<u64, ()>::new(6);
+        for key in 0..6 {
+            let new = NewFlow::new(key, ()).timeout(Duration::from_secs(10));
+            let flow = table.insert(new, Timestamp::ZERO).expect("there is room").flow;
+            assert!(flow.refresh(Timestamp::from_secs(5)));
+        }
+        let reap = |budget| table.reap(Timestamp::from_secs(10), Budget::flows(budget));
+        let report = reap(4);
+        assert_eq!((report.rescheduled, report.visited(), report.more), (4, 4, true));
+        let report = reap(2);
+        assert_eq!((report.rescheduled, report.visited(), report.more), (2, 2, false), "that was all");
+    }
+}

@@ -1,0 +1,90 @@
+use flow_table_api::state::FlowState;
+use flow_table_api::{ForeignFlow, Key, Timestamp, Value};
+
+use crate::base::count::Counts;
+use crate::base::id::FlowId;
+use crate::base::panics::drop_each;
+use crate::core::Core;
+use crate::flow::handle::FlowHandle;
+use crate::flow::record::Record;
+
+impl<K, V> Core<K, V> {
+    /// `Active` → `Detached` by `end`, and out of its queue; the id that it had if this call did it. `count`
+    /// counts the end, under the queue's lock: who finds the flow detached and wants to reinsert it finds it
+    /// counted too.
+    ///
+    /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
+    fn detach(
+        &self,
+        flow: &Record<K, V>,
+        end: impl FnOnce(&FlowState) -> bool,
+        count: impl FnOnce(&Counts),
+    ) -> Option<FlowId> {
+        let id = flow.id()?;
+        let mut queue = self.queues.of(flow).lock();
+        let detached = queue.detach(id, flow, end);
+        if detached {
+            count(&flow.home.counts);
+        }
+        detached.then_some(id)
+    }
+
+    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did
+    /// it, as it does of a live one. The caller holds the key's stripe, and removes the slots.
+    pub(crate) fn replace(&self, flow: &Record<K, V>, now: Timestamp) -> bool {
+        // Not twice, unless its deadline is moved meanwhile.
+        while flow.is_live_or_expires(now) {
+            if let Some(id) = self.detach(flow, |state| state.detach_live(now), |counts| counts.replaced.add()) {
+                flow.clear_id(id);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one
+    /// of its keys.
+    fn detach_and_count_out(&self, flow: &Record<K, V>) -> Option<FlowId> {
+        self.detach(flow, FlowState::detach, |counts| {
+            counts.removed.add();
+            self.held.sub(1);
+        })
+    }
+}
+
+impl<K: Key, V: Value> Core<K, V> {
+    pub(crate) fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
+        let hash = self.hash(key);
+        // Outlives the stripe: dropping what is found may run user code.
+        let occupant;
+        let removed;
+        {
+            let _held = self.stripes.hold(hash, None);
+            occupant = self.occupant(hash, key)?;
+            removed = self.detach_and_count_out(occupant.flow.as_ref()?);
+        }
+        let flow = occupant.flow?;
+        if let Some(id) = removed {
+            flow.unlink(id);
+            return Some(FlowHandle::new(flow, occupant.slot.direction()));
+        }
+        // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has
+        // detached it removes the slots: one may be about to lead to the flow that replaces it.
+        if !flow.is_detached() {
+            drop_each(flow.remove_slots(occupant.slot.flow()));
+        }
+        None
+    }
+
+    pub(crate) fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
+        let record = self.own(flow)?;
+        let removed = {
+            let _held = self.stripes.hold(record.hash, record.reply_hash());
+            self.detach_and_count_out(record)
+        };
+        if let Some(id) = removed {
+            record.unlink(id);
+        }
+        Ok(removed.is_some())
+    }
+}
