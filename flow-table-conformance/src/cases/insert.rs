@@ -135,8 +135,7 @@ pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
     for round in 0..rounds(200) {
         let now = at(round as u64 * 100);
         // Every other round starts on a flow that is due.
-        let expired =
-            (round % 2 == 1).then(|| table.put_flow(table.flow(1).timeout(crate::fixture::secs(1)), at(0)));
+        let expired = (round % 2 == 1).then(|| table.put_flow(table.flow(1).timeout(secs(1)), at(0)));
         let admissions = race(4, |thread| {
             if thread % 2 == 0 {
                 table.insert_if_absent(table.flow(1), now)
