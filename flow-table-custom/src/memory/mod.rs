@@ -16,6 +16,7 @@
 //!    and all zeros must mean "nobody here" to the reader.
 //! 4. What must survive giving back (a generation count, say) is kept elsewhere.
 
+mod buddies;
 mod chunk;
 mod fallible;
 mod inventory;
