@@ -8,20 +8,8 @@ use flow_table::{
 };
 
 use crate::clock::PacketClock;
+use crate::keyed::KeyedPacket;
 use crate::record::{End, FlowRecord, Record};
-
-/// A packet with the key of its flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyedPacket {
-    /// The key of its flow.
-    pub key: FlowKey,
-    /// Its time in nanoseconds, on any clock.
-    pub timestamp: i128,
-    /// Its length by its IP header.
-    pub ip_bytes: u64,
-    /// Its length on the wire.
-    pub wire_bytes: u64,
-}
 
 /// What takes the flows that ended.
 pub type Sink<'s> = dyn FnMut(FlowRecord) -> Result<()> + 's;
