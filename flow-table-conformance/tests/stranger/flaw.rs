@@ -144,6 +144,12 @@ macro_rules! each_flaw {
 
             /// A note of each insertion is kept for ever.
             KeepsNotesOfAll => "concurrency::histories_of_one_key_are_linearizable",
+            /// The last place is refused.
+            RefusesTheLastPlace => "concurrency::histories_of_one_key_are_linearizable",
+            /// A full table refuses some that could have room made for them.
+            SometimesMakesNoRoom => "concurrency::histories_of_pairs_are_linearizable",
+            /// One place more than the limit is given, and not told of.
+            ExceedsTheLimit => "concurrency::histories_of_pairs_are_linearizable",
             /// What waits for a burst that was forgotten is leaked with the table.
             TableLeaksWhatWaits => "stress::everything_at_once_with_forgotten_bursts_goes_on",
             /// The hash that is told for the first key is taken for both.

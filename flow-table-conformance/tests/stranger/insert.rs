@@ -241,7 +241,17 @@ impl<K: Key, V: Value> Stranger<K, V> {
 
     /// Whether there is room for one more flow, if need be after others that have ended gave up their places.
     fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp) -> bool {
-        let capacity = self.capacity();
+        let mut capacity = self.capacity();
+        if self.0.is(Flaw::RefusesTheLastPlace) && inner.len() + 1 == capacity {
+            return false;
+        }
+        if self.0.is(Flaw::SometimesMakesNoRoom)
+            && inner.len() >= capacity
+            && inner.stats.inserts.is_multiple_of(3)
+        {
+            return false;
+        }
+        capacity += usize::from(self.0.is(Flaw::ExceedsTheLimit));
         for _ in 0..ROOM_VISITS {
             if inner.len() + inner.reserved < capacity {
                 return true;

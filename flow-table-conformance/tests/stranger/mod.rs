@@ -226,7 +226,8 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     }
 
     fn len(&self) -> usize {
-        self.0.inner.read().len()
+        let len = self.0.inner.read().len();
+        if self.0.is(Flaw::ExceedsTheLimit) { len.min(self.capacity()) } else { len }
     }
 
     fn capacity(&self) -> usize {
