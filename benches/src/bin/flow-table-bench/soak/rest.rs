@@ -5,9 +5,10 @@ use anyhow::{Result, ensure};
 use flow_table::{Budget, Clock, Flow, FlowKey, FlowRef, NewFlow, OnExpiry, Status, Table, Timeout, Timestamp};
 
 use super::body::Body;
-use super::ledger::{Ledger, Values};
+use super::ledger::Ledger;
 use super::number::Number;
 use super::tally::Tally;
+use super::values::Values;
 use super::worker::{HANDLES, Worker};
 use super::world::{RefOf, World};
 
