@@ -218,7 +218,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
             let mut paths = Vec::new();
             flatten(&item.tree, &mut Vec::new(), &mut paths);
             let paths = paths.iter().map(|(path, _)| path);
-            self.paths.extend(paths.filter_map(|path| absolute(self.module, path).or_else(|| child(self.module, path))));
+            self.paths
+                .extend(paths.filter_map(|path| absolute(self.module, path).or_else(|| child(self.module, path))));
         }
     }
 

@@ -31,7 +31,7 @@ pub fn campaign<B: Backend>() {
             break;
         }
         // Another kind each time, and all of them in turn.
-        let kind = first.wrapping_add(batch.wrapping_mul(13)) % Seed::KINDS;
+        let kind = (first % Seed::KINDS + batch) % Seed::KINDS;
         let seed = |number| match named {
             Some(seed) => Seed(seed),
             None => Seed(first.wrapping_add(batch * BATCH + number) % (1 << 48) * Seed::KINDS + kind),

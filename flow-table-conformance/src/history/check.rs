@@ -2,6 +2,7 @@ use std::fmt::{self, Write as _};
 
 use flow_table_api::{EndCounts, EndReason};
 
+use super::crowd::Crowd;
 use super::parts::{Timed, parts};
 use super::search::{Stuck, search};
 use super::{Event, History};
@@ -21,26 +22,28 @@ impl std::error::Error for Unexplained {}
 
 /// Searches for a sequential explanation of what threads did to a table that held nothing before and holds nothing now: for each
 /// group of keys an order of all moments that contradicts no event's interval, and along which the [model](crate::model) allows
-/// each.
+/// each; and for the whole table, that refusals and the limit may be as they are.
 ///
 /// # Errors
 ///
 /// There is none.
 pub fn explain(history: &History) -> Result<(), Unexplained> {
-    adds_up(history).map_err(|why| Unexplained(format!("{why}{}", list(history.events.iter()))))?;
-    // Never full.
-    let capacity = history.events.len() + 1;
-    for part in parts(history).values() {
-        search(part, capacity).map_err(|stuck| told(history, part, &stuck))?;
+    let crowd = Crowd::of(history);
+    let adds_up = adds_up(history).and_then(|()| crowd.adds_up());
+    adds_up.map_err(|why| Unexplained(format!("{why}{}", list(history.events.iter()))))?;
+    let searches = crowd.searches();
+    for part in parts(history, &searches).values() {
+        search(part, &searches).map_err(|stuck| told(history, part, &stuck))?;
     }
     Ok(())
 }
 
 /// What needs no order: the counters, and what each reap and each walk tell of themselves.
-fn adds_up(History { events, end }: &History) -> Result<(), String> {
-    let (mut inserts, mut ended) = (0, EndCounts::default());
+fn adds_up(History { events, end, .. }: &History) -> Result<(), String> {
+    let (mut inserts, mut refusals, mut ended) = (0, 0, EndCounts::default());
     for event in events {
         inserts += u64::from(event.installed().is_some());
+        refusals += u64::from(event.seen.is_full());
         match (&event.op, &event.seen) {
             (_, Outcome::Inserted(Ok(Admitted::New { replaced }))) => {
                 ended.replaced += u64::from(replaced.is_some())
@@ -66,9 +69,12 @@ fn adds_up(History { events, end }: &History) -> Result<(), String> {
     }
     // In the end all have ended.
     ended.expired = inserts - (ended.replaced + ended.cancelled + ended.removed).min(inserts);
-    let (counted, seen) = ((inserts, 0, ended, 0), (end.inserts, end.refusals, end.ended, end.len));
+    let (counted, seen) =
+        ((inserts, refusals, ended, 0, 0), (end.inserts, end.refusals, end.ended, end.len, end.dying));
     if counted != seen {
-        return Err(format!("inserts, refusals, ends and flows left should be {counted:?}, but are {seen:?}"));
+        return Err(format!(
+            "inserts, refusals, ends, and flows left with a place and without should be {counted:?}, but are {seen:?}"
+        ));
     }
     Ok(())
 }

@@ -66,6 +66,10 @@ fn record<B: Backend>(seeds: &[Seed]) -> Vec<History> {
         let _guard = gate.guard();
         let (mut histories, mut before, mut sizes) = (Vec::new(), Stats::new(), Vec::new());
         for (index, stage) in stages.iter().enumerate() {
+            // The others wait at the next gate. The first history began as its table was made.
+            if thread == 0 && index > 0 {
+                stage.begin(&table);
+            }
             if !gate.pass(2 * index + 1) {
                 break;
             }

@@ -50,6 +50,8 @@ impl Event {
 pub struct History {
     /// Each operation, in any order.
     pub events: Vec<Event>,
+    /// The limit, all the time.
+    pub capacity: usize,
     /// What could be seen in the end; of the counters, what this history added.
     pub end: View,
 }

@@ -10,6 +10,9 @@ use crate::model::{FlowId, Op, Outcome, Sight, Spec};
 use crate::random::{Draft, Step};
 use crate::{Backend, TestRef, TestTable};
 
+/// The time at which each thread begins.
+pub const BEGINNING: Timestamp = at(10);
+
 /// What one thread did, and the handles that it still has.
 pub struct Lane<B: Backend> {
     /// Its part of the history.
@@ -18,7 +21,7 @@ pub struct Lane<B: Backend> {
     pub handles: Vec<TestRef<B>>,
 }
 
-/// Goes through a script on a table that other threads use as well.
+/// Goes through a script on a table that other threads use as well, with handles to flows that are there before.
 ///
 /// A handle that [`Step::Drop`] gives back is no event: it makes no difference to flows that look-ups no longer find once they
 /// have expired, and scripts drop no others.
@@ -28,10 +31,11 @@ pub fn play<B: Backend>(
     recorder: &Recorder,
     thread: usize,
     script: &[Step],
+    standing: Vec<TestRef<B>>,
 ) -> Lane<B> {
-    let actor = Actor::<B>::new(table, ledger.clone());
+    let actor = Actor::<B> { handles: standing, ..Actor::new(table, ledger.clone()) };
     let mut player =
-        Player { actor, recorder, thread, now: at(10), events: Vec::new(), next: thread * script.len() };
+        Player { actor, recorder, thread, now: BEGINNING, events: Vec::new(), next: thread * script.len() };
     player.run(script.iter());
     Lane { events: player.events, handles: player.actor.handles }
 }
@@ -143,6 +147,7 @@ impl<'t, B: Backend> Player<'t, B> {
         let began = self.recorder.tick();
         let seen = self.actor.perform(op);
         let ended = self.recorder.tick();
+        assert!(self.actor.table.len() <= self.actor.table.capacity(), "more flows than the limit allows");
         self.events.push(Event { thread: self.thread, op, seen, began, ended });
     }
 

@@ -4,7 +4,11 @@
 //! linearizable if there is an order of all moments at which operations took effect, one that contradicts no interval, along
 //! which the [model](crate::model) gives each the outcome that was seen ([`explain`]).
 //!
-//! * A [`Seed`] says what the threads of a history do: from one key that all want to many keys, with one key for each flow or two.
+//! Keys are explained apart from each other. All that they share is the places of the table; refusals, the limit and the room that
+//! insertions make are explained by intervals, over the whole history.
+//!
+//! * A [`Seed`] says what the threads of a history do: from one key that all want to many keys, with one key for each flow or two, and
+//!   how full the table is.
 //! * A [`Stage`] makes the history, on whatever threads call it.
 //! * [`run`] does both on real threads, for many seeds; [`campaign`] does that for as many operations as the environment asks for,
 //!   and [`histories_test!`](crate::histories_test) makes a test of it.
@@ -12,6 +16,7 @@
 mod campaign;
 mod check;
 mod crew;
+mod crowd;
 mod event;
 mod gate;
 mod lane;
@@ -27,5 +32,5 @@ pub use check::{Unexplained, explain};
 pub use crew::{Tally, run};
 pub use event::{Event, History, Recorder};
 pub(crate) use gate::Gate;
-pub use script::{PROFILES, Profile, Seed};
+pub use script::{Fill, PROFILES, Profile, Seed};
 pub use stage::Stage;

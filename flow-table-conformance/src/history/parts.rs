@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use flow_table_api::Status;
 
+use super::crowd::Search;
 use super::{Event, History};
 use crate::model::{Admitted, End, Fact, FlowId, Moment, Op, Outcome, Sight, Spec};
 
@@ -64,7 +65,7 @@ impl Groups {
 }
 
 /// The moments of each group of keys, in the order in which their events began.
-pub fn parts(history: &History) -> BTreeMap<u64, Vec<Timed>> {
+pub fn parts(history: &History, searches: &[Search]) -> BTreeMap<u64, Vec<Timed>> {
     let events = &history.events;
     let groups = Groups::of(events);
     let mut parts: BTreeMap<u64, Vec<Timed>> = BTreeMap::new();
@@ -103,7 +104,7 @@ pub fn parts(history: &History) -> BTreeMap<u64, Vec<Timed>> {
                 for &end in ended {
                     add(groups.of_flow(end.flow), Moment::HandedOver { end, now }, false);
                 }
-                for flow in left_alone(history, event, ended) {
+                for flow in left_alone(history, searches, event, ended) {
                     add(groups.of_flow(flow), Moment::Fact(Fact::NotDue(flow, now)), false);
                 }
             }
@@ -166,9 +167,9 @@ fn reinserted_until(History { events, .. }: &History, event: &Event, flow: FlowI
     at_once.fold(event.ended, usize::max)
 }
 
-/// Flows that a reap had no reason to let go, if it says that it left nothing. What another reap at the same time is about to find, it
-/// may overlook.
-fn left_alone(history: &History, event: &Event, ended: &[End]) -> Vec<FlowId> {
+/// Flows that a reap had no reason to let go, if it says that it left nothing. What another reap at the same time is about to find, or
+/// an insertion that makes room, it may overlook.
+fn left_alone(history: &History, searches: &[Search], event: &Event, ended: &[End]) -> Vec<FlowId> {
     let everything = match (event.op, &event.seen) {
         // Of a thread's own share it is not known what belongs to it.
         (Op::Reap { local: false, .. }, Outcome::Reaped { report, .. }) => !report.more,
@@ -176,7 +177,8 @@ fn left_alone(history: &History, event: &Event, ended: &[End]) -> Vec<FlowId> {
     };
     let reaps = |other: &&Event| matches!(other.op, Op::Reap { .. }) && other.overlaps(event);
     // It overlaps itself.
-    if !everything || history.events.iter().filter(reaps).count() > 1 {
+    let searched = |search: &Search| search.began <= event.ended && event.began <= search.ended;
+    if !everything || history.events.iter().filter(reaps).count() > 1 || searches.iter().any(searched) {
         return Vec::new();
     }
     let among = |flow| ended.iter().any(|end| end.flow == flow);

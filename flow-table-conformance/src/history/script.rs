@@ -46,6 +46,9 @@ const fn profile(threads: usize, steps: usize, keys: usize, shape: Keys, on_expi
     Profile { threads, steps, keys, shape, hashes: Hashes::Any, on_expiry }
 }
 
+/// The keys of flows that stand in the table before: no others.
+const STANDING: u64 = 1 << 40;
+
 /// From one key that all want to so many that threads hardly meet.
 ///
 /// Flows that are found after their expiry have one key here: another one may take the keys of an expired pair one by one, which
@@ -65,6 +68,17 @@ pub const PROFILES: [Profile; 13] = [
     profile(4, 25, 32, Keys::Single, OnExpiry::KeepWhileReferenced).with(Hashes::Equal),
     profile(4, 25, 32, Keys::Twins, OnExpiry::Remove).with(Hashes::Alike),
 ];
+
+/// How full the table of a history is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// There is room for all flows that there may be.
+    Sparse,
+    /// Few places, and other flows stand in four of five.
+    Most,
+    /// Few places, and other flows stand in all of them.
+    All,
+}
 
 /// What makes a history, but for how its threads meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +102,39 @@ impl Seed {
     /// How its table is made.
     pub const fn setup(self) -> Setup {
         Setup::ALL[(self.0 % Self::KINDS) as usize / PROFILES.len()]
+    }
+
+    /// How full its table is: of four histories of a kind, one is full in most places, and one in all.
+    pub const fn fill(self) -> Fill {
+        match self.0 / Self::KINDS % 4 {
+            0 | 1 => Fill::Sparse,
+            2 => Fill::Most,
+            _ => Fill::All,
+        }
+    }
+
+    /// The limit of its table: from 4 to 16 flows, unless there is room for all.
+    pub const fn capacity(self) -> usize {
+        match self.fill() {
+            Fill::Sparse => self.setup().config(self.profile().capacity()).capacity(),
+            Fill::Most | Fill::All => 4 + (self.0 / Self::KINDS / 4 % 13) as usize,
+        }
+    }
+
+    /// The flows that stand in the table before its threads begin. These have handles to them; no script names their keys. Some
+    /// are due before long, some never are.
+    pub fn standing(self) -> Vec<Draft> {
+        let flows = match self.fill() {
+            Fill::Sparse => 0,
+            Fill::Most => self.capacity() * 4 / 5,
+            Fill::All => self.capacity(),
+        };
+        let (profile, mut dice) = (self.profile(), Dice::new(self.0 as usize, self.profile().threads));
+        let draft = |number| {
+            let timeout = [secs(1), secs(3), secs(8), secs(1_000)][dice.below(4)];
+            Draft { key: STANDING + number, reply: None, timeout, on_expiry: profile.on_expiry }
+        };
+        (0..flows as u64).map(draft).collect()
     }
 
     /// With what its table hashes: always the same.
@@ -127,7 +174,7 @@ impl Profile {
         !matches!(self.hashes, Hashes::Any)
     }
 
-    /// Flows that a history can have at once.
+    /// Flows that the threads of a history can make.
     pub const fn capacity(self) -> usize {
         self.threads * self.steps
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::crowd;
 use super::parts::Timed;
 use crate::model::{Model, Moment};
 
@@ -36,10 +37,10 @@ impl Done {
 /// # Panics
 ///
 /// With more than 512 moments.
-pub fn search(part: &[Timed], capacity: usize) -> Result<(), Stuck> {
+pub fn search(part: &[Timed], searches: &[crowd::Search]) -> Result<(), Stuck> {
     assert!(part.len() <= MOST, "{} moments: more than the set of those done has room for", part.len());
-    let mut search = Search { part, dead: HashMap::new(), stuck: Stuck::default() };
-    if search.from(0, 0, Done::NONE, Model::new(capacity)) { Ok(()) } else { Err(search.stuck) }
+    let mut search = Search { part, searches, dead: HashMap::new(), stuck: Stuck::default() };
+    if search.from(0, 0, Done::NONE, Model::in_a_crowd()) { Ok(()) } else { Err(search.stuck) }
 }
 
 /// Where a search ended that found no order.
@@ -53,6 +54,8 @@ pub struct Stuck {
 
 struct Search<'h> {
     part: &'h [Timed],
+    /// Insertions of the whole history that may have expired flows of this part.
+    searches: &'h [crowd::Search],
     /// From where there is no way.
     dead: HashMap<Done, HashSet<Model>>,
     stuck: Stuck,
@@ -62,13 +65,15 @@ impl Search<'_> {
     /// Whether there is an order of the moments that are not done, `count` of which are. All before `first` are done.
     fn from(&mut self, mut first: usize, mut count: usize, mut done: Done, state: Model) -> bool {
         let part = self.part;
-        // What only looks, and can do so now, may as well.
+        // What only looks, and can do so now, may as well. An insertion may make room before.
+        let mut stops = Vec::new();
         let next = loop {
             while first < part.len() && done.has(first) {
                 first += 1;
             }
             let next = self.next(first, done);
             let looks = |&&index: &&usize| matches!(&part[index].moment, Moment::Fact(fact) if state.holds(fact));
+            stops.push((first, count, done));
             match next.iter().find(looks) {
                 Some(&index) => (done, count) = (done.with(index), count + 1),
                 None => break next,
@@ -97,8 +102,32 @@ impl Search<'_> {
                 }
             }
         }
+        for (first, count, done) in stops.into_iter().rev() {
+            for after in self.expired_for_room(&state, done) {
+                if self.from(first, count, done, after) {
+                    return true;
+                }
+            }
+        }
         self.dead.entry(done).or_default().insert(state);
         false
+    }
+
+    /// The states in which an insertion that needed room, for whatever key, has expired a flow.
+    fn expired_for_room(&self, state: &Model, done: Done) -> Vec<Model> {
+        if self.searches.is_empty() {
+            return Vec::new();
+        }
+        let (mut earliest, mut latest) = (0, usize::MAX);
+        for (index, timed) in self.part.iter().enumerate() {
+            match done.has(index) {
+                true => earliest = earliest.max(timed.began),
+                false => latest = latest.min(timed.ended),
+            }
+        }
+        let now = self.searches.iter().filter(|search| search.began <= latest && earliest <= search.ended);
+        // Whatever one expires, a later one does as well.
+        now.map(|search| search.now).max().map_or(Vec::new(), |now| state.expired_at(now))
     }
 
     /// The moments that may be next, the one whose interval ends first at the front: whatever begins after another one left has

@@ -1,12 +1,13 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flow_table_api::{Budget, Stats, Table, Timestamp};
 
-use super::lane::{Lane, play};
+use super::lane::{BEGINNING, Lane, play};
 use super::{Event, History, Recorder, Seed};
 use crate::actor::Actor;
 use crate::fixture::Ledger;
-use crate::model::Op;
+use crate::model::{FlowId, Op, Spec};
+use crate::random::Draft;
 use crate::{Backend, TestTable};
 
 /// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody [`end`](Self::end).
@@ -14,6 +15,7 @@ pub struct Stage<B: Backend> {
     seed: Seed,
     ledger: Ledger,
     recorder: Recorder,
+    /// What was done before the threads began, and what each of them did.
     lanes: Mutex<Vec<Lane<B>>>,
 }
 
@@ -23,16 +25,39 @@ impl<B: Backend> Stage<B> {
         Self { seed, ledger: Ledger::default(), recorder: Recorder::default(), lanes: Mutex::default() }
     }
 
-    /// A table for it, always the same one.
+    /// A table for it, always the same one, in which it has [begun](Self::begin).
     pub fn table(&self) -> TestTable<B> {
         let config = self.seed.setup().config(self.seed.profile().capacity());
-        TestTable::<B>::with_config(config.hash_seed(self.seed.hash_seed()))
+        let table = TestTable::<B>::with_config(config.hash_seed(self.seed.hash_seed()));
+        self.begin(&table);
+        table
+    }
+
+    /// Begins the history in an empty table: sets the limit, and inserts the flows that are there before the threads come.
+    pub fn begin(&self, table: &TestTable<B>) {
+        let (seed, mut actor) = (self.seed, Actor::<B>::new(table, self.ledger.clone()));
+        let profile = seed.profile();
+        table.set_capacity(seed.capacity());
+        let mut events = Vec::new();
+        for (number, draft) in seed.standing().into_iter().enumerate() {
+            let Draft { key, reply, timeout, on_expiry } = draft;
+            let id = FlowId(profile.threads * profile.steps + number);
+            let op = Op::Insert { flow: Spec { id, key, reply, timeout, on_expiry }, now: BEGINNING };
+            let (began, seen) = (self.recorder.tick(), actor.perform(op));
+            events.push(Event { thread: profile.threads, op, seen, began, ended: self.recorder.tick() });
+        }
+        self.lanes().push(Lane { events, handles: actor.handles });
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<Lane<B>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes through the script of one thread, on this thread.
     pub fn play(&self, table: &TestTable<B>, thread: usize) {
-        let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread));
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        let standing = self.lanes()[0].handles.clone();
+        let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread), standing);
+        self.lanes().push(lane);
     }
 
     /// Ends the history, while nobody else uses the table: looks at what is there, reaps it all, and lets all handles go.
@@ -44,12 +69,14 @@ impl<B: Backend> Stage<B> {
     /// If a value has not been dropped then, or dropped twice, or if something else is not at rest.
     pub fn end(&self, table: &TestTable<B>, before: &Stats) -> History {
         let (mut actor, mut events) = (Actor::<B>::new(table, self.ledger.clone()), Vec::new());
-        for lane in self.lanes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for lane in self.lanes().drain(..) {
             events.extend(lane.events);
             actor.handles.extend(lane.handles);
         }
         let profile = self.seed.profile();
-        let looks = self.seed.keys().into_iter().map(|key| Op::Lookup { key, now: Timestamp::ZERO });
+        let standing = self.seed.standing().into_iter().map(|draft| draft.key);
+        let looks =
+            self.seed.keys().into_iter().chain(standing).map(|key| Op::Lookup { key, now: Timestamp::ZERO });
         let reap = Op::Reap { now: Timestamp::MAX, budget: usize::MAX, local: false };
         for op in looks.chain([Op::ForEach, reap]) {
             let (began, seen) = (self.recorder.tick(), actor.perform(op));
@@ -69,6 +96,6 @@ impl<B: Backend> Stage<B> {
         assert_eq!((rest.flows, rest.dying, rest.waiting), (0, 0, 0), "after a history, at rest: {rest:?}");
         let faults = self.ledger.faults();
         assert!(faults.is_empty(), "after a history, in an empty table: {}", faults.join(", "));
-        History { events, end }
+        History { events, capacity: self.seed.capacity(), end }
     }
 }

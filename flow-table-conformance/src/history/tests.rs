@@ -108,7 +108,7 @@ fn history(did: &[(Did, usize, usize)], left: &[usize]) -> History {
         held: BTreeMap::new(),
         dropped: BTreeMap::new(),
     };
-    History { events, end }
+    History { events, capacity: 100, end }
 }
 
 fn is_explained(did: &[(Did, usize, usize)], left: &[usize]) -> bool {
@@ -255,4 +255,83 @@ fn refused_insertions_tell_the_truth() {
     let did = |refused| [(insert(0, 1, None), 0, 1), (refused, 2, 3)];
     assert!(is_explained(&did(refused(0)), &[0]));
     assert!(!is_explained(&[(refused(0), 0, 1), (insert(0, 1, None), 2, 3)], &[0]), "nobody had the key yet");
+}
+
+fn in_a_table_for(capacity: usize, did: &[(Did, usize, usize)], left: &[usize]) -> bool {
+    let mut history = history(did, left);
+    for event in &mut history.events {
+        if let Outcome::Inserted(Err(Refusal::Full { capacity: told })) = &mut event.seen {
+            *told = capacity;
+            history.end.refusals += 1;
+        }
+    }
+    explain(&History { capacity, ..history }).is_ok()
+}
+
+fn refused(id: usize, key: u64, now: u64) -> Did {
+    let flow = spec(id, key, None);
+    (Op::Insert { flow, now: at(now) }, Outcome::Inserted(Err(Refusal::Full { capacity: 0 })))
+}
+
+fn insert_at(id: usize, key: u64, now: u64) -> Did {
+    (Op::Insert { flow: spec(id, key, None), now: at(now) }, new(None))
+}
+
+#[test]
+fn a_full_table_refuses_and_no_other() {
+    let two = [(insert(0, 1, None), 0, 1), (insert(1, 2, None), 2, 3)];
+    let then = |did: &[_]| [&two[..], did].concat();
+    let third = |from, to| (refused(2, 3, 0), from, to);
+    assert!(in_a_table_for(2, &then(&[third(4, 5)]), &[0, 1]));
+    assert!(!in_a_table_for(3, &then(&[third(4, 5)]), &[0, 1]), "there is a place");
+    assert!(!in_a_table_for(2, &then(&[(refused(2, 1, 0), 4, 5)]), &[0, 1]), "replacing needs none");
+    let removed = |from, to| (remove(1, Some(0)), from, to);
+    assert!(in_a_table_for(2, &then(&[removed(4, 7), third(5, 6)]), &[1]), "not gone yet, perhaps");
+    assert!(!in_a_table_for(2, &then(&[removed(4, 5), third(6, 7)]), &[1]), "gone");
+    let later = [two[0].clone(), (insert(1, 2, None), 2, 5), third(3, 4)];
+    assert!(in_a_table_for(2, &later, &[0, 1]), "there by then, perhaps");
+    assert!(
+        !in_a_table_for(2, &[two[0].clone(), third(2, 3), (insert(1, 2, None), 4, 5)], &[0, 1]),
+        "not there yet"
+    );
+}
+
+#[test]
+fn a_full_table_refuses_nothing_while_something_is_due() {
+    let one = (insert(0, 1, None), 0, 1);
+    assert!(in_a_table_for(1, &[one.clone(), (refused(1, 2, 59), 2, 3)], &[0]));
+    assert!(!in_a_table_for(1, &[one.clone(), (refused(1, 2, 60), 2, 3)], &[0]), "it is due");
+    let refreshed = (refresh(0, 30, true), 2, 3);
+    assert!(in_a_table_for(1, &[one.clone(), refreshed.clone(), (refused(1, 2, 60), 4, 5)], &[0]));
+    assert!(!in_a_table_for(1, &[one.clone(), refreshed, (refused(1, 2, 90), 4, 5)], &[0]), "it is due");
+    let reaped = (reap(at(0), &[], &[0]), 6, 7);
+    let cancelled = [one.clone(), (cancel(0, true), 2, 3), (refused(1, 2, 0), 4, 5), reaped.clone()];
+    assert!(!in_a_table_for(1, &cancelled, &[]), "it may go");
+    let meanwhile = [one.clone(), (cancel(0, true), 2, 5), (refused(1, 2, 0), 3, 4), reaped];
+    assert!(in_a_table_for(1, &meanwhile, &[]), "not cancelled yet, perhaps");
+    // As many as may die do.
+    let dying = [one, (insert_at(1, 2, 60), 2, 3), (refused(2, 3, 120), 4, 5)];
+    assert!(in_a_table_for(1, &dying, &[0, 1]));
+}
+
+#[test]
+fn room_is_made_by_insertions_of_any_key() {
+    let made = [(insert(0, 1, None), 0, 1), (insert_at(1, 2, 60), 2, 3)];
+    let then = |did: Did| [&made[..], &[(did, 4, 5)]].concat();
+    assert!(in_a_table_for(1, &then(refresh(0, 59, false)), &[0, 1]), "it has expired");
+    assert!(in_a_table_for(1, &then(miss(1, 0)), &[0, 1]));
+    assert!(!in_a_table_for(2, &then(refresh(0, 59, false)), &[0, 1]), "no room was needed");
+    let both = [&then(find(1, 0))[..], &[(found(2, 60, 1, Direction::Forward, Status::Active), 6, 7)]].concat();
+    assert!(!in_a_table_for(1, &both, &[0, 1]), "two flows in one place");
+    let early = [(insert(0, 1, None), 0, 1), (refresh(0, 59, false), 2, 3), (insert_at(1, 2, 60), 4, 5)];
+    assert!(!in_a_table_for(1, &early, &[0, 1]), "the insertion came later");
+}
+
+#[test]
+fn the_limit_is_never_exceeded() {
+    let three = [(insert(0, 1, None), 0, 1), (insert(1, 2, None), 2, 3), (insert(2, 3, None), 4, 5)];
+    let all = |looks: &[_]| [&three[..], looks].concat();
+    let looks = [(find(1, 0), 6, 7), (find(2, 1), 8, 9), (find(3, 2), 10, 11)];
+    assert!(in_a_table_for(3, &all(&looks), &[0, 1, 2]));
+    assert!(!in_a_table_for(2, &all(&looks), &[0, 1, 2]));
 }

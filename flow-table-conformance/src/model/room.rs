@@ -36,6 +36,11 @@ impl Model {
         (roomy, refused)
     }
 
+    /// The states after one of the flows that are due has expired.
+    pub fn expired_at(&self, now: Timestamp) -> Vec<Self> {
+        self.active_and_due(now).map(|flow| self.with(|world| world.expire_if_due(flow, now))).collect()
+    }
+
     fn active_and_due(&self, now: Timestamp) -> impl Iterator<Item = FlowId> {
         let due = self.flows.iter().filter(move |(_, entry)| entry.status == Status::Active && entry.is_due(now));
         due.map(|(&flow, _)| flow)

@@ -9,13 +9,13 @@ macro_rules! each_flaw {
             // What this design suffered from in the field.
             /// Queueing a replacement keeps the old flow and changes only its time.
             ReplacementNotQueued => "insert::the_replacement_is_kept",
-            /// A reap drops the flow, but leaves its slot until somebody looks the key up.
+            /// Who lets a flow go leaves its slots until somebody looks its keys up.
             ReapLeavesSlots => "memory::one_packet_flows_leave_nothing",
             /// What is left in the queue of a replaced flow removes whatever has its key.
             StaleEntryRemovesByKey => "reap::works_by_identity",
             /// A look-up that has met the slot of a dead flow removes whatever has its key by then.
             LookupClearsByKey => "concurrency::nobody_loses_a_flow_to_a_dead_one",
-            /// So does a reap that comes upon it.
+            /// So does who lets the dead flow go.
             DeadSlotRemovesByKey => "lookup::a_filled_slot_is_not_dead",
             /// A removed flow stays held until its deadline.
             RemovedFlowsStay => "early_end::remove_releases_at_once",
@@ -105,7 +105,7 @@ macro_rules! each_flaw {
             PanicTakesAPlace => "panics::any_call_may_panic",
             /// Memory is never given back.
             NeverShrinks => "memory::memory_goes_back_after_a_flood",
-            /// Dead slots pile up where nobody reaps.
+            /// The slots of flows that made room pile up.
             DeadSlotsPileUp => "memory::a_flood_stays_within_bounds",
 
             // Flows that stay, places, values that panic, and what waits.
@@ -144,8 +144,16 @@ macro_rules! each_flaw {
 
             /// A note of each insertion is kept for ever.
             KeepsNotesOfAll => "concurrency::histories_of_one_key_are_linearizable",
+            /// The last place is refused.
+            RefusesTheLastPlace => "concurrency::histories_of_one_key_are_linearizable",
+            /// A full table refuses some that could have room made for them.
+            SometimesMakesNoRoom => "concurrency::histories_of_pairs_are_linearizable",
+            /// One place more than the limit is given, and not told of.
+            ExceedsTheLimit => "concurrency::histories_of_pairs_are_linearizable",
             /// What waits for a burst that was forgotten is leaked with the table.
             TableLeaksWhatWaits => "stress::everything_at_once_with_forgotten_bursts_goes_on",
+            /// The hash that is told for the first key is taken for both.
+            ToldHashForBothKeys => "insert::a_hash_is_carried_to_the_insertion",
             /// Keys with the same hash are one key.
             FindsByHash => "random::runs_of_colliding_keys_agree_with_the_model",
             /// A removal clears another slot with the same tag.
@@ -168,6 +176,30 @@ macro_rules! each_flaw {
             MakesNoRoom => "capacity::a_full_table_makes_room",
             /// What made room is handed to nobody.
             LosesWhatMadeRoom => "capacity::a_full_table_makes_room",
+            /// What made room is handed over twice.
+            HandsTheDyingOverTwice => "dying::no_record_is_lost_by_who_ignores_results",
+            /// Any number of flows may die.
+            IgnoresTheAllowance => "dying::as_many_as_the_limit_may_die",
+            /// A flow that dies takes a place away.
+            DyingTakesAPlace => "dying::a_race_for_room_loses_nothing",
+            /// A dying flow is put back as if it had its place.
+            DyingNeedsNoRoom => "dying::dying_flows_can_be_put_back",
+            /// A dying flow that was put back is handed over for its earlier end.
+            HandsOverWhatCameBack => "dying::dying_flows_can_be_put_back",
+            /// An ended flow needs room to come back, though it has its place.
+            ComingBackNeedsRoom => "dying::what_has_its_place_keeps_it",
+            /// Dying flows cost a reap nothing of its budget.
+            DyingCostNothing => "dying::dying_flows_keep_to_the_budget",
+            /// When nothing has a place, nothing is said to wait, whatever dies.
+            DyingAreNoWork => "dying::dying_flows_are_work_that_waits",
+            /// The table leaks those that die as it goes.
+            TableLeaksTheDying => "dying::the_table_drops_those_that_die",
+            /// Whatever the limit was lowered to, one place given up is enough.
+            OnePlaceIsEnough => "dying::a_lowered_limit_takes_several_places",
+            /// When the callback panics, the rest of the dying flows is lost.
+            PanicLosesTheDying => "dying::a_reap_of_the_dying_survives_its_callback",
+            /// A dying flow is out of reach of look-ups.
+            DyingAreHidden => "dying::dying_flows_are_found_as_ended_ones",
             /// A lower limit evicts.
             LoweringEvicts => "capacity::the_limit_can_be_moved",
             /// A limit of zero means that there is none.

@@ -1,6 +1,7 @@
 //! What the table's lock protects. Only `find` calls user code (`Eq` of keys), and it changes nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use flow_table_conformance::api::state::Expiry;
@@ -32,6 +33,8 @@ pub struct Inner<K: Key, V: Value> {
     /// The same flows by the time to look at them: no later than their deadline, and zero for those that have
     /// ended.
     queue: BTreeSet<(Timestamp, u64)>,
+    /// Those of the flows held that have given up their places. In the queue no more.
+    dying: BTreeSet<u64>,
     pub stats: Stats,
     /// Ends that the next reap has to look at. Only flaws leave any.
     pub notes: Vec<u64>,
@@ -46,7 +49,11 @@ pub struct Inner<K: Key, V: Value> {
 pub enum Visit<K: Key, V: Value> {
     NothingDue,
     Rescheduled,
-    LetGo(Arc<Node<K, V>>, EndReason),
+    Ended(Arc<Node<K, V>>, EndReason),
+}
+
+fn reason_of<K: Key, V: Value>(node: &Node<K, V>) -> EndReason {
+    if node.status() == Status::Cancelled { EndReason::Cancelled } else { EndReason::Expired }
 }
 
 impl<K: Key, V: Value> Inner<K, V> {
@@ -55,6 +62,7 @@ impl<K: Key, V: Value> Inner<K, V> {
             index: HashMap::new(),
             held: HashMap::new(),
             queue: BTreeSet::new(),
+            dying: BTreeSet::new(),
             stats: Stats::new(),
             notes: Vec::new(),
             kept_notes: Vec::new(),
@@ -67,15 +75,24 @@ impl<K: Key, V: Value> Inner<K, V> {
         self.flaw == Some(flaw)
     }
 
+    /// Flows that have a place.
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.held.len() - self.dying.len()
     }
 
-    pub fn holds(&self, id: u64) -> bool {
-        self.held.contains_key(&id)
+    pub fn dying(&self) -> usize {
+        self.dying.len()
+    }
+
+    /// Whether the flow has a place.
+    pub fn has_place(&self, id: u64) -> bool {
+        self.held.contains_key(&id) && (!self.dying.contains(&id) || self.is(Flaw::DyingNeedsNoRoom))
     }
 
     pub fn next_deadline(&self) -> Option<Timestamp> {
+        if !self.dying.is_empty() && !(self.len() == 0 && self.is(Flaw::DyingAreNoWork)) {
+            return Some(Timestamp::ZERO);
+        }
         self.queue.first().map(|&(time, _)| time)
     }
 
@@ -131,6 +148,11 @@ impl<K: Key, V: Value> Inner<K, V> {
             self.link(node, direction);
         }
         self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), deadline));
+        if !self.is(Flaw::HandsOverWhatCameBack) {
+            self.dying.remove(&node.id);
+            // Relaxed: as in `die`.
+            node.died.store(false, Ordering::Relaxed);
+        }
         self.file(node.id, deadline);
         self.stats.inserts += 1;
         if self.is(Flaw::KeepsNotesOfAll) {
@@ -174,6 +196,19 @@ impl<K: Key, V: Value> Inner<K, V> {
         }
     }
 
+    /// Whether a flow is gone that has left a slot under a hash like this.
+    pub fn has_dead(&self, is_like: impl Fn(u64) -> bool) -> bool {
+        let is_dead = |slot: &Slot<K, V>| slot.node.strong_count() == 0;
+        self.index.iter().any(|(&hash, slots)| is_like(hash) && slots.iter().any(is_dead))
+    }
+
+    /// Removes slots under `hash` whose flows are gone. Only flaws leave any.
+    pub fn prune(&mut self, hash: u64) {
+        let dead = |slot: &Slot<K, V>| (slot.node.strong_count() == 0).then_some(slot.id);
+        let dead: Vec<_> = self.index.get(&hash).into_iter().flatten().filter_map(dead).collect();
+        dead.into_iter().for_each(|id| self.unlink(id, &[hash]));
+    }
+
     /// The flows that have slots under `hash`.
     pub fn ids_under(&self, hash: u64) -> Vec<u64> {
         self.index.get(&hash).into_iter().flatten().map(|slot| slot.id).collect()
@@ -183,11 +218,35 @@ impl<K: Key, V: Value> Inner<K, V> {
     pub fn release(&mut self, id: u64) -> Option<Arc<Node<K, V>>> {
         let (node, filed) = self.held.remove(&id)?;
         self.queue.remove(&(filed, id));
+        self.dying.remove(&id);
         Some(node)
+    }
+
+    /// A flow that has ended gives up its place, and waits for a reap without.
+    pub fn die(&mut self, id: u64, node: &Arc<Node<K, V>>) {
+        self.queue.remove(&(self.held[&id].1, id));
+        self.dying.insert(id);
+        // Relaxed: read under the lock that is held here.
+        node.died.store(true, Ordering::Relaxed);
+        self.reserved += usize::from(self.is(Flaw::DyingTakesAPlace));
+        if self.is(Flaw::DyingAreHidden) {
+            self.unlink(id, &node.hashes);
+        }
+    }
+
+    /// Lets one go that dies.
+    pub fn bury(&mut self) -> Option<(Arc<Node<K, V>>, EndReason)> {
+        let id = *self.dying.first()?;
+        let node = self.release(id)?;
+        let reason = reason_of(&node);
+        Some((node, reason))
     }
 
     /// Files a flow, if it is held, under the time to look at it.
     pub fn file(&mut self, id: u64, time: Timestamp) {
+        if self.dying.contains(&id) && !self.is(Flaw::HandsOverWhatCameBack) {
+            return;
+        }
         if let Some((_, filed)) = self.held.get_mut(&id) {
             self.queue.remove(&(*filed, id));
             *filed = time;
@@ -201,7 +260,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         notes.into_iter().for_each(|id| self.file(id, Timestamp::ZERO));
     }
 
-    /// Looks at the first flow in the queue, if its time has come.
+    /// Looks at the first flow in the queue, if its time has come. One that has ended is still held.
     pub fn visit_due(&mut self, now: Timestamp) -> Visit<K, V> {
         if self.is(Flaw::ReapScansAll) {
             std::hint::black_box(self.held.values().filter(|(node, _)| node.is_live(now)).count());
@@ -221,10 +280,9 @@ impl<K: Key, V: Value> Inner<K, V> {
             self.file(id, node.deadline());
             return Visit::Rescheduled;
         }
-        let reason = if node.status() == Status::Cancelled { EndReason::Cancelled } else { EndReason::Expired };
+        let reason = reason_of(&node);
         self.stats.ended.expired += u64::from(self.is(Flaw::CountsEndsTwice) && reason == EndReason::Expired);
-        drop(self.release(id));
-        Visit::LetGo(node, reason)
+        Visit::Ended(node, reason)
     }
 
     pub fn shrink_to_fit(&mut self) {

@@ -1,22 +1,41 @@
 //! Insertion: look at both keys first, then decide, then change.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState};
 use flow_table_conformance::api::{
-    Admission, Direction, Ended, Flow, InsertError, Inserted, Key, NewFlow, NewFlowParts, ReinsertError, Status,
-    Table, Timestamp, Value,
+    Direction, Flow, InsertError, Inserted, Key, KeyHash, NewFlow, NewFlowParts, ReinsertError, Status, Table,
+    Timestamp, Value,
 };
 
 use super::flaw::Flaw;
-use super::inner::{Inner, Met, Spare, Visit};
+use super::inner::{Inner, Met, Spare, Visit, has_tag_of};
 use super::node::{Handle, Node};
 use super::shared::Shared;
-use super::{AdmissionResult, ReadmissionResult, Stranger};
+use super::{ReadmissionResult, Stranger};
 
 /// How many flows an insertion into a full table looks at to find room.
 const ROOM_VISITS: usize = 64;
+
+/// Why a flow was not inserted.
+pub enum Refused<K: Key, V: Value> {
+    /// A live flow has one of its keys.
+    Held {
+        flow: NewFlow<K, V>,
+        holder: Handle<K, V>,
+        key: Direction,
+    },
+    Otherwise(InsertError<K, V, Handle<K, V>>),
+}
+
+impl<K: Key, V: Value> From<InsertError<K, V, Handle<K, V>>> for Refused<K, V> {
+    fn from(error: InsertError<K, V, Handle<K, V>>) -> Self {
+        Self::Otherwise(error)
+    }
+}
+
+type InsertResult<K, V> = Result<Inserted<Handle<K, V>>, Refused<K, V>>;
 
 /// The flows under the keys of a new one, due ones expired.
 struct Holders<K: Key, V: Value> {
@@ -57,7 +76,7 @@ impl<K: Key, V: Value> Holders<K, V> {
 }
 
 impl<K: Key, V: Value> Stranger<K, V> {
-    pub(super) fn admit(&self, flow: NewFlow<K, V>, now: Timestamp, replace: bool) -> AdmissionResult<K, V> {
+    pub(super) fn admit(&self, flow: NewFlow<K, V>, now: Timestamp, replace: bool) -> InsertResult<K, V> {
         let mut spare = Vec::new();
         self.0.hesitate(if replace { Flaw::ReplacingTakesAPlace } else { Flaw::LookingTakesAPlace });
         let result = self.admit_by(flow, now, replace, &mut spare);
@@ -70,15 +89,20 @@ impl<K: Key, V: Value> Stranger<K, V> {
         now: Timestamp,
         replace: bool,
         spare: &mut Spare<K, V>,
-    ) -> AdmissionResult<K, V> {
+    ) -> InsertResult<K, V> {
         if flow.reply_key() == Some(flow.key()) {
-            return Err(InsertError::IdenticalKeys { flow });
+            return Err(InsertError::IdenticalKeys { flow }.into());
         }
-        let hashes: Vec<u64> =
-            [Some(flow.key()), flow.reply_key()].iter().flatten().map(|k| self.0.hash(k)).collect();
+        let told = flow.hash().map(KeyHash::get);
+        let first = told.unwrap_or_else(|| self.0.hash(flow.key()));
+        let second = told.filter(|_| self.0.is(Flaw::ToldHashForBothKeys));
+        let reply = flow.reply_key().map(|key| second.unwrap_or_else(|| self.0.hash(key)));
+        let hashes: Vec<u64> = std::iter::once(first).chain(reply).collect();
 
         let mut inner = self.0.inner.write();
-        if self.0.is(Flaw::InsertingClearsByTag) && hashes.iter().any(|hash| self.0.has_dead_like(*hash)) {
+        if self.0.is(Flaw::InsertingClearsByTag)
+            && hashes.iter().any(|&hash| inner.has_dead(|other| has_tag_of(other, hash)))
+        {
             inner.clear_by_tag(hashes[0]);
         }
         if self.0.is(Flaw::GrowsInTwoSteps) {
@@ -105,13 +129,12 @@ impl<K: Key, V: Value> Stranger<K, V> {
             if let Some(old) = replaced.filter(|_| self.0.is(Flaw::ConflictHalfDone)) {
                 inner.unlink(old.id, &old.hashes);
             }
-            return Ok(Admission::Existing { holder, key, rejected: Some(flow) });
+            return Err(Refused::Held { flow, holder, key });
         }
-        let mut made_room = Vec::new();
         let needs_room = replaced.is_none() || self.0.is(Flaw::ReplacingNeedsRoom);
-        if needs_room && !self.make_room(&mut inner, now, &mut made_room) {
+        if needs_room && !self.make_room(&mut inner, now) {
             inner.stats.refusals += 1;
-            return Err(InsertError::Full { flow, capacity: self.capacity() });
+            return Err(InsertError::Full { flow, capacity: self.capacity() }.into());
         }
 
         if self.0.is(Flaw::ChecksThenActs) {
@@ -152,8 +175,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         }
         let mut inserted = Inserted::new(Handle::new(node, Direction::Forward));
         inserted.replaced = replaced;
-        inserted.made_room = made_room;
-        Ok(Admission::Inserted(inserted))
+        Ok(inserted)
     }
 
     pub(super) fn readmit(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
@@ -180,8 +202,8 @@ impl<K: Key, V: Value> Stranger<K, V> {
         if let Some((holder, key)) = holders.live(|_, _| true) {
             return Err(ReinsertError::Conflict { holder, key });
         }
-        let mut made_room = Vec::new();
-        if !inner.holds(flow.id) && !self.make_room(&mut inner, now, &mut made_room) {
+        let has_place = inner.has_place(flow.id) && !self.0.is(Flaw::ComingBackNeedsRoom);
+        if !has_place && !self.make_room(&mut inner, now) {
             inner.stats.refusals += 1;
             return Err(ReinsertError::Full { capacity: self.capacity() });
         }
@@ -195,9 +217,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let deadline = now + flow.timeout();
         flow.state.activate(deadline).expect("the lock is held since the status was read");
         inner.install(flow.node(), deadline);
-        let mut inserted = Inserted::new(Handle::new(Arc::clone(flow.node()), Direction::Forward));
-        inserted.made_room = made_room;
-        Ok(inserted)
+        Ok(Handle::new(Arc::clone(flow.node()), Direction::Forward))
     }
 
     fn node(&self, flow: NewFlow<K, V>, hashes: Vec<u64>) -> Arc<Node<K, V>> {
@@ -215,33 +235,41 @@ impl<K: Key, V: Value> Stranger<K, V> {
             options: FlowOptions::new(timeout, on_expiry),
             thread: std::thread::current().id(),
             handles: AtomicUsize::new(0),
+            died: AtomicBool::new(false),
         })
     }
 
-    /// Whether there is room for one more flow, if need be after letting one go that has ended.
-    fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp, made: &mut Vec<Ended<Handle<K, V>>>) -> bool {
-        // Dead slots must not pile up where nobody reaps: more go than come.
-        if !self.0.is(Flaw::ReapLeavesSlots) && !self.0.is(Flaw::DeadSlotsPileUp) {
-            let _ = self.0.bury_one(inner) && self.0.bury_one(inner);
-        }
-        let capacity = self.capacity();
-        if inner.len() + inner.reserved < capacity {
-            return true;
-        }
-        // A flow let go in vain would be lost to whoever exports records.
-        if inner.len() > capacity || capacity == 0 {
+    /// Whether there is room for one more flow, if need be after others that have ended gave up their places.
+    fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp) -> bool {
+        let mut capacity = self.capacity();
+        if self.0.is(Flaw::RefusesTheLastPlace) && inner.len() + 1 == capacity {
             return false;
         }
+        if self.0.is(Flaw::SometimesMakesNoRoom)
+            && inner.len() >= capacity
+            && inner.stats.inserts.is_multiple_of(3)
+        {
+            return false;
+        }
+        capacity += usize::from(self.0.is(Flaw::ExceedsTheLimit));
         for _ in 0..ROOM_VISITS {
+            if inner.len() + inner.reserved < capacity {
+                return true;
+            }
+            if inner.dying() >= capacity && !self.0.is(Flaw::IgnoresTheAllowance) {
+                return false;
+            }
             match inner.visit_due(now) {
                 Visit::NothingDue => return false,
                 Visit::Rescheduled => {}
-                Visit::LetGo(node, reason) => {
+                Visit::Ended(node, _) => {
                     if self.0.is(Flaw::MakingRoomLeaks) {
                         std::mem::forget(Arc::clone(&node));
                     }
-                    made.push(Ended { flow: Handle::new(node, Direction::Forward), reason });
-                    return true;
+                    inner.die(node.id, &node);
+                    if self.0.is(Flaw::OnePlaceIsEnough) {
+                        return true;
+                    }
                 }
             }
         }

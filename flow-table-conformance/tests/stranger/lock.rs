@@ -30,6 +30,12 @@ impl<T> Lock<T> {
         Held { guard: self.0.write().unwrap_or_else(PoisonError::into_inner), lock }
     }
 
+    /// As [`write`](Self::write), unless this thread holds the lock already.
+    pub fn write_unless_held(&self) -> Option<Held<RwLockWriteGuard<'_, T>>> {
+        let lock = std::ptr::from_ref(self).addr();
+        HELD.with_borrow(|held| !held.contains(&lock)).then(|| self.write())
+    }
+
     fn enter(&self) -> usize {
         let lock = std::ptr::from_ref(self).addr();
         HELD.with_borrow_mut(|held| {

@@ -20,21 +20,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flow_table_conformance::api::{
-    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, NewFlow, OnExpiry,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyHash, NewFlow,
+    OnExpiry, ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
 use burst::OpenBurst;
 use drops::{drop_each, drop_until_a_panic};
 use flaw::Flaw;
 use inner::{Inner, Met, Spare};
+use insert::Refused;
 use node::{Handle, Node};
 use shared::Shared;
 
 pub struct Stranger<K: Key, V: Value>(Arc<Shared<K, V>>);
 
 type AdmissionResult<K, V> = Result<Admission<K, V, Handle<K, V>>, InsertError<K, V, Handle<K, V>>>;
-type ReadmissionResult<K, V> = Result<Inserted<Handle<K, V>>, ReinsertError<Handle<K, V>>>;
+type ReadmissionResult<K, V> = Result<Handle<K, V>, ReinsertError<Handle<K, V>>>;
 
 impl<K: Key, V: Value> Stranger<K, V> {
     fn check_own(&self, flow: &Handle<K, V>) -> Result<(), ForeignFlow> {
@@ -51,13 +52,15 @@ impl<K: Key, V: Value> Stranger<K, V> {
     }
 
     fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
-        if self.0.is(Flaw::LookupClearsByKey) && self.0.has_dead(hash) {
-            std::thread::yield_now();
+        if self.0.is(Flaw::LookupClearsByKey) && self.0.inner.read().has_dead(|other| other == hash) {
+            // Until another flow has come, if one does.
+            let alone = |_: &u32| self.0.inner.read().find(hash, key, spare).is_none();
+            (0..20).take_while(alone).for_each(|_| std::thread::yield_now());
             let mut inner = self.0.inner.write();
             inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
         }
         let mut inner = self.0.inner.write();
-        self.0.prune(&mut inner, hash);
+        inner.prune(hash);
         let (node, direction) = inner.find(hash, key, spare)?;
         let live = inner.settle(&node, now);
         if !live && self.0.is(Flaw::LookupForgetsEnds) {
@@ -100,6 +103,10 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         Self(Arc::new(Shared::new(&config)))
     }
 
+    fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.0.hash(key))
+    }
+
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
         let hash = self.0.hash(key);
         let mut spare = Vec::new();
@@ -127,17 +134,20 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<Handle<K, V>>, InsertError<K, V, Handle<K, V>>> {
-        match self.admit(flow, now, true)? {
-            Admission::Inserted(inserted) => Ok(inserted),
-            Admission::Existing { holder, key, rejected } => {
-                let flow = rejected.expect("the flow was made before");
-                Err(InsertError::Conflict { flow, holder, key })
-            }
-        }
+        self.admit(flow, now, true).map_err(|refused| match refused {
+            Refused::Held { flow, holder, key } => InsertError::Conflict { flow, holder, key },
+            Refused::Otherwise(error) => error,
+        })
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
-        self.admit(flow, now, false)
+        match self.admit(flow, now, false) {
+            Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
+            Err(Refused::Held { flow, holder, key }) => {
+                Ok(Admission::Existing { holder, key, rejected: Some(flow) })
+            }
+            Err(Refused::Otherwise(error)) => Err(error),
+        }
     }
 
     fn reinsert(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
@@ -212,12 +222,12 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        let first = self.0.inner.read().next_deadline();
-        if self.0.with_dead(|dead| dead.is_empty()) { first } else { Some(Timestamp::ZERO) }
+        self.0.inner.read().next_deadline()
     }
 
     fn len(&self) -> usize {
-        self.0.inner.read().len()
+        let len = self.0.inner.read().len();
+        if self.0.is(Flaw::ExceedsTheLimit) { len.min(self.capacity()) } else { len }
     }
 
     fn capacity(&self) -> usize {
@@ -235,7 +245,7 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         let inner = self.0.inner.read();
         let mut stats = inner.stats;
         stats.flows = inner.len();
-        stats.dead_slots = self.0.with_dead(|dead| dead.len());
+        stats.dying = inner.dying();
         stats.shards = 1;
         stats.bytes = inner.bytes();
         stats
@@ -261,6 +271,12 @@ impl<K: Key, V: Value> Drop for Stranger<K, V> {
         }
         if self.0.is(Flaw::TableLeaksWhatWaits) {
             self.0.limbo.leak();
+        }
+        if self.0.is(Flaw::TableLeaksTheDying) {
+            inner
+                .nodes()
+                .filter(|node| node.died.load(Ordering::Relaxed))
+                .for_each(|node| std::mem::forget(Arc::clone(node)));
         }
         let nodes: Vec<_> = inner.nodes().map(Arc::clone).collect();
         drop(inner);

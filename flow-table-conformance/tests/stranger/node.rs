@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::{fmt, ptr};
@@ -28,6 +28,8 @@ pub struct Node<K: Key, V: Value> {
     pub thread: ThreadId,
     /// How many [`Handle`]s there are: references other than the table's own.
     pub handles: AtomicUsize,
+    /// It has made room for another one.
+    pub died: AtomicBool,
 }
 
 impl<K: Key, V: Value> Node<K, V> {
@@ -72,7 +74,8 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
 impl<K: Key, V: Value> Drop for Node<K, V> {
     fn drop(&mut self) {
         if let Some(table) = self.table.upgrade() {
-            table.note_dead(self.id, &self.hashes);
+            // Relaxed: nobody else has the flow any more.
+            table.clear(self.id, &self.hashes, self.died.load(Ordering::Relaxed));
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Reaping, one flow at a time, so that the callback runs without the lock.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use flow_table_conformance::api::{Budget, Direction, EndReason, Ended, Key, ReapReport, Timestamp, Value};
 
 use super::Stranger;
 use super::flaw::Flaw;
 use super::inner::Visit;
-use super::node::Handle;
+use super::node::{Handle, Node};
 
 impl<K: Key, V: Value> Stranger<K, V> {
     pub(super) fn reap_all(
@@ -19,37 +20,63 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut report = ReapReport::default();
         while report.visited() < budget.get() {
             let mut inner = self.0.inner.write();
-            inner.work_off_notes();
-            if !self.0.is(Flaw::ReapLeavesSlots) && self.0.bury_one(&mut inner) {
-                report.dead += 1;
+            if let Some((node, reason)) = inner.bury() {
+                if self.0.is(Flaw::PanicLosesTheDying) {
+                    let dying: Vec<_> =
+                        std::iter::from_fn(|| inner.bury()).take(budget.get() - report.visited() - 1).collect();
+                    drop(inner);
+                    self.hand_over(node, reason, &mut report, &mut ended);
+                    for (node, reason) in dying {
+                        self.hand_over(node, reason, &mut report, &mut ended);
+                    }
+                    continue;
+                }
+                drop(inner);
+                self.hand_over(node, reason, &mut report, &mut ended);
                 continue;
             }
-            let visit = inner.visit_due(now);
-            if matches!(visit, Visit::NothingDue) {
-                inner.shrink();
-                return report;
-            }
-            let _lock = self.0.is(Flaw::CallsBackUnderLock).then_some(inner);
-            match visit {
-                Visit::NothingDue => unreachable!("handled above"),
+            inner.work_off_notes();
+            match inner.visit_due(now) {
+                Visit::NothingDue => {
+                    inner.shrink();
+                    return report;
+                }
                 Visit::Rescheduled => report.rescheduled += 1,
-                Visit::LetGo(node, reason) => {
-                    let count =
-                        if reason == EndReason::Cancelled { &mut report.cancelled } else { &mut report.expired };
-                    *count += 1;
-                    let limbo = &self.0.limbo;
-                    if self.0.is(Flaw::TableLeaksWhatWaits) && limbo.is_open() {
-                        limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
-                    }
-                    if self.0.is(Flaw::StrandsInLimbo) && limbo.is_open() {
-                        (0..100).take_while(|_| limbo.is_open()).for_each(|_| std::thread::yield_now());
-                        limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
-                    }
-                    ended(Ended { flow: Handle::new(node, Direction::Forward), reason });
+                Visit::Ended(node, reason) => {
+                    drop(inner.release(node.id));
+                    let _lock = self.0.is(Flaw::CallsBackUnderLock).then_some(inner);
+                    self.hand_over(node, reason, &mut report, &mut ended);
                 }
             }
         }
         report.more = true;
         report
+    }
+
+    fn hand_over(
+        &self,
+        node: Arc<Node<K, V>>,
+        reason: EndReason,
+        report: &mut ReapReport,
+        ended: &mut impl FnMut(Ended<Handle<K, V>>),
+    ) {
+        // Relaxed: set under the lock under which the flow was found.
+        let died = node.died.load(Ordering::Relaxed);
+        let count = if reason == EndReason::Cancelled { &mut report.cancelled } else { &mut report.expired };
+        *count += usize::from(!died || !self.0.is(Flaw::DyingCostNothing));
+        let limbo = &self.0.limbo;
+        if self.0.is(Flaw::TableLeaksWhatWaits) && limbo.is_open() {
+            limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
+        }
+        if self.0.is(Flaw::StrandsInLimbo) && limbo.is_open() {
+            (0..100).take_while(|_| limbo.is_open()).for_each(|_| std::thread::yield_now());
+            limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
+        }
+        if died && self.0.is(Flaw::HandsTheDyingOverTwice) {
+            ended(Ended { flow: Handle::new(Arc::clone(&node), Direction::Forward), reason });
+        }
+        if !died || !self.0.is(Flaw::LosesWhatMadeRoom) {
+            ended(Ended { flow: Handle::new(node, Direction::Forward), reason });
+        }
     }
 }

@@ -1,16 +1,15 @@
 //! The table as its handles see it.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use flow_table_conformance::api::{Flow, Key, KeyHasher, Status, TableConfig, Timestamp, Value};
+use flow_table_conformance::api::{Flow, Key, KeyHash, KeyHasher, Status, TableConfig, Timestamp, Value};
 
 use super::drops::drop_each;
 use super::flaw::{self, Flaw};
-use super::inner::{Inner, Spare, has_tag_of};
+use super::inner::{Inner, Spare};
 use super::limbo::Limbo;
 use super::lock::Lock;
 use super::node::Node;
@@ -20,9 +19,6 @@ pub struct Shared<K: Key, V: Value> {
     pub capacity: AtomicUsize,
     pub ids: AtomicU64,
     pub inner: Lock<Inner<K, V>>,
-    /// Flows that are gone and may have left slots, with the hashes of their keys. No other lock is taken under
-    /// this one.
-    dead: Mutex<HashMap<u64, Vec<u64>>>,
     pub limbo: Limbo<K, V>,
     flaw: Option<Flaw>,
 }
@@ -36,7 +32,6 @@ impl<K: Key, V: Value> Shared<K, V> {
             capacity: AtomicUsize::new(config.capacity()),
             ids: AtomicU64::new(0),
             inner: Lock::new(Inner::new(flaw)),
-            dead: Mutex::default(),
             limbo: Limbo::new(),
             flaw,
         }
@@ -48,15 +43,24 @@ impl<K: Key, V: Value> Shared<K, V> {
     }
 
     pub fn hash(&self, key: &K) -> u64 {
-        self.hasher.hash_one(key)
+        KeyHash::new(self.hasher.hash_one(key)).get()
     }
 
-    pub fn with_dead<R>(&self, body: impl FnOnce(&mut HashMap<u64, Vec<u64>>) -> R) -> R {
-        body(&mut self.dead.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn note_dead(&self, id: u64, hashes: &[u64]) {
-        self.with_dead(|dead| dead.insert(id, hashes.to_vec()));
+    /// The flow `id` is gone: takes its slots out.
+    pub fn clear(&self, id: u64, hashes: &[u64], made_room: bool) {
+        match self.flaw {
+            Some(Flaw::ReapLeavesSlots | Flaw::LookupClearsByKey | Flaw::InsertingClearsByTag) => return,
+            Some(Flaw::DeadSlotsPileUp) if made_room => return,
+            _ => {}
+        }
+        // A flow that goes under the lock is a flaw of its own.
+        let Some(mut inner) = self.inner.write_unless_held() else { return };
+        inner.unlink(id, hashes);
+        if self.is(Flaw::DeadSlotRemovesByKey) {
+            for &hash in hashes {
+                inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
+            }
+        }
     }
 
     /// A place is taken while somebody looks, if the flaw is this one.
@@ -78,41 +82,6 @@ impl<K: Key, V: Value> Shared<K, V> {
         }
         drop_each(spare);
         result
-    }
-
-    /// Whether a flow is gone that had a hash with this tag.
-    pub fn has_dead_like(&self, hash: u64) -> bool {
-        self.with_dead(|dead| dead.values().flatten().any(|other| has_tag_of(*other, hash)))
-    }
-
-    /// Whether a flow is gone that had `hash`.
-    pub fn has_dead(&self, hash: u64) -> bool {
-        self.with_dead(|dead| dead.values().any(|hashes| hashes.contains(&hash)))
-    }
-
-    /// Removes dead slots under `hash`.
-    pub fn prune(&self, inner: &mut Inner<K, V>, hash: u64) {
-        for id in inner.ids_under(hash) {
-            if let Some(hashes) = self.with_dead(|dead| dead.remove(&id)) {
-                inner.unlink(id, &hashes);
-            }
-        }
-    }
-
-    /// Removes the dead slots of one flow; whether there was one.
-    pub fn bury_one(&self, inner: &mut Inner<K, V>) -> bool {
-        let one = self.with_dead(|dead| {
-            let id = dead.keys().next().copied()?;
-            dead.remove_entry(&id)
-        });
-        let Some((id, hashes)) = one else { return false };
-        inner.unlink(id, &hashes);
-        if self.is(Flaw::DeadSlotRemovesByKey) {
-            for &hash in &hashes {
-                inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
-            }
-        }
-        true
     }
 
     pub fn cancel(&self, node: &Arc<Node<K, V>>) -> bool {

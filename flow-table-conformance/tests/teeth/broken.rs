@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
-    Admission, AdmissionOf, Budget, Ended, Flow, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
+    KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::stranger::Stranger;
@@ -71,6 +71,10 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
     type Ref = RefOf<K, V>;
     type Burst<'t> = <Stranger<K, V> as Table<K, V>>::Burst<'t>;
 
+    fn hash(&self, key: &K) -> KeyHash {
+        self.table.hash(key)
+    }
+
     fn with_config(config: TableConfig) -> Self {
         let table = Stranger::with_config(config);
         Self {
@@ -115,11 +119,7 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         if full && self.is(Flaw::MakesNoRoom) && table.lookup(flow.key(), now).is_none() {
             return Err(InsertError::Full { flow, capacity: table.capacity() });
         }
-        let mut inserted = table.insert(flow, now)?;
-        if self.is(Flaw::LosesWhatMadeRoom) {
-            inserted.made_room.clear();
-        }
-        Ok(inserted)
+        table.insert(flow, now)
     }
 
     fn insert_if_absent(
@@ -128,28 +128,28 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
         if self.is(Flaw::DisplacesTheLive) {
-            return self.insert(flow, now).map(Admission::Inserted);
+            return self.insert(flow, now).map(|inserted| Admission::Inserted(inserted.flow));
         }
         self.enter().insert_if_absent(flow, now)
     }
 
     fn get_or_insert_with(
         &self,
-        key: &K,
+        spec: FlowSpec<K>,
         now: Timestamp,
-        make: impl FnOnce() -> NewFlow<K, V>,
+        make: impl FnOnce() -> V,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
         let make = || {
             let _lock = self.is(Flaw::MakesUnderLock).then(|| self.gate.write());
             make()
         };
         if self.is(Flaw::MakesOnAHit) {
-            return self.insert_if_absent(make(), now);
+            return self.insert_if_absent(spec.value(make()), now);
         }
-        self.table.get_or_insert_with(key, now, make)
+        self.table.get_or_insert_with(spec, now, make)
     }
 
-    fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Inserted<Self::Ref>, ReinsertError<Self::Ref>> {
+    fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>> {
         self.enter().reinsert(flow, now)
     }
 

@@ -1,4 +1,10 @@
-use super::lines::PAGE_CLASS;
+use super::chunk::PAGE_BYTES;
+
+/// Bytes of a line.
+pub(super) const LINE_BYTES: usize = 64;
+
+/// log2 of the lines in a page; shorter arrays share one.
+pub(super) const PAGE_CLASS: u32 = (PAGE_BYTES / LINE_BYTES).ilog2();
 
 const BITS: usize = u64::BITS as usize;
 const WORDS: usize = (2 << PAGE_CLASS) / BITS;

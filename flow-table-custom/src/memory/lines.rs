@@ -14,9 +14,9 @@
 
 use std::ptr::NonNull;
 
-use super::buddies::Buddies;
-use super::chunk::MAX_RUN_LOG2;
-use super::{AllocError, PAGE_BYTES, PageId, PagePool, shrink_to, try_box, try_reserve};
+use super::buddies::{Buddies, LINE_BYTES, PAGE_CLASS};
+use super::chunk::{MAX_RUN_LOG2, PAGE_BYTES};
+use super::{AllocError, PageId, PagePool, shrink_to, try_box, try_reserve};
 use crate::sync::Mutex;
 
 /// A cache line's worth of memory and alignment, to be cast to what it holds.
@@ -25,8 +25,7 @@ pub(crate) struct Line {
     _words: [u64; 8],
 }
 
-/// log2 of the lines in a page; shorter arrays share one.
-pub(super) const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+const _: () = assert!(size_of::<Line>() == LINE_BYTES);
 
 /// log2 of the lines in the longest array, 2 MiB.
 pub(super) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;

@@ -95,7 +95,7 @@ pub(super) fn spared<T: Table<FlowKey, Body>>(world: &World<T>, workers: &[Worke
 fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally) -> Result<()> {
     let (table, stats) = (&world.table, world.table.stats());
     ensure!(table.len() == active && stats.flows == active, "C1: {active} flows active, and {stats:?}");
-    ensure!(stats.dead_slots == 0, "C3: dead slots at rest: {stats:?}");
+    ensure!(stats.dying == 0, "R1: flows that a reap has left at rest: {stats:?}");
     let may_wait = world.setting.forgets_a_burst;
     ensure!(stats.waiting == 0 || may_wait, "U2: values wait, and no burst is open: {stats:?}");
     let ended = stats.ended;

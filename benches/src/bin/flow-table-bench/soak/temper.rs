@@ -138,12 +138,9 @@ impl<T: Table<FlowKey, Body>> World<T> {
         let body = Body::new(serial, number, None, &self.ledger);
         let flow = NewFlow::new(number.key(), body).timeout(Duration::from_millis(1));
         match self.table.insert_if_absent(flow, self.clock.now()) {
-            Ok(Admission::Inserted(inserted)) => {
-                inserted.flow.value().enter();
-                let mut tally = Tally::default();
-                tally.inserted += 1;
-                inserted.made_room.iter().try_for_each(|ended| self.handed_over(ended, &mut tally))?;
-                *self.in_drops() += tally;
+            Ok(Admission::Inserted(flow)) => {
+                flow.value().enter();
+                self.in_drops().inserted += 1;
             }
             Ok(Admission::Existing { .. }) => {}
             Err(InsertError::Full { .. }) => self.in_drops().refused += 1,
