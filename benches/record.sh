@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 record=benches/record
-bench() { cargo run --release --locked --package flow-table-cli -- bench "$@"; }
+bench() { cargo run --release --locked --package flow-table-benches -- bench "$@"; }
 
 bench --full --record "$record/first" >/dev/null
 bench --full --record "$record/last"

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use flow_table::{
-    Admission, Budget, EndReason, Ended, Flow, FlowKey, FlowRef, FlowTable, InsertError, NewFlow, Table, Timestamp,
+    Budget, EndReason, Ended, Flow, FlowKey, FlowRef, FlowSpec, FlowTable, InsertError, Table, Timestamp,
 };
 
 struct Totals {
@@ -47,20 +47,11 @@ impl Exporter {
 
     fn packet(&mut self, flows: &Flows, packet: &Packet) {
         let (key, now) = (packet.key.parse::<FlowKey>().expect("a key"), Timestamp::from_secs(packet.second));
-        let make = || {
-            NewFlow::new(key, Mutex::new(Totals { packets: 0, first: now, last: now }))
-                .timeout(Duration::from_secs(10))
-        };
-        let flow = match flows.get_or_insert_with(&key, now, make) {
-            Ok(Admission::Inserted(inserted)) => {
-                // The table was full and let go of flows that were due. No reap hands these over: this is the only
-                // chance.
-                for ended in &inserted.made_room {
-                    self.export(ended);
-                }
-                inserted.flow
-            }
-            Ok(Admission::Existing { holder, .. }) => holder,
+        let spec = FlowSpec::new(key).timeout(Duration::from_secs(10));
+        let make = || Mutex::new(Totals { packets: 0, first: now, last: now });
+        let flow = match flows.get_or_insert_with(spec, now, make) {
+            // In a full table, flows that are due make room. The next reap hands them over.
+            Ok(admission) => admission.into_flow(),
             Err(InsertError::Full { .. }) => {
                 self.unrecorded += 1;
                 return;

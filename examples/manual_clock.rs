@@ -47,7 +47,7 @@ fn main() {
 
     // A silent hour later one reap collects everything that is due, without any traffic.
     for key in ["a", "b", "c"] {
-        table.insert(NewFlow::new(key, ()), clock.now()).expect("room");
+        drop(table.insert(NewFlow::new(key, ()), clock.now()).expect("room"));
     }
     clock.advance(seconds(3_600));
     let report = table.reap(clock.now(), Budget::UNLIMITED);

@@ -35,7 +35,7 @@ fn outbound(nat: &Nat, client: SocketAddrV4, server: SocketAddrV4, now: Timestam
             .reply(FlowKey::v4(server, outside, TCP))
             .timeout(Duration::from_secs(120));
         match nat.insert_if_absent(flow, now).ok()? {
-            Admission::Inserted(inserted) => Some(inserted.flow),
+            Admission::Inserted(flow) => Some(flow),
             // Another worker was faster with the same first packet: its flow serves this one too.
             Admission::Existing { holder, key: Direction::Forward, .. } => Some(holder),
             // The port is taken towards this server. Neither key was installed: try the next port.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use flow_table::{Budget, Burst, Ended, Flow, FlowKey, FlowTable, NewFlow, Table, Timestamp};
+use flow_table::{Budget, Burst, Ended, Flow, FlowKey, FlowSpec, FlowTable, Table, Timestamp};
 
 const WORKERS: u8 = 2;
 const BURSTS: u32 = 4_000;
@@ -131,8 +131,8 @@ fn forward(flows: &Flows, packets: &[Packet], keys: &[FlowKey], now: Timestamp, 
 
 /// The miss path. A flow may exist by now: two first packets of one conversation can be in the same burst.
 fn first_packet(flows: &Flows, packet: &Packet, now: Timestamp, report: &mut Report) {
-    let make = || NewFlow::new(packet.key, Counters::default()).reply(packet.key.reversed()).timeout(IDLE_TIMEOUT);
-    let admission = flows.get_or_insert_with(&packet.key, now, make).expect("the table has room");
+    let spec = FlowSpec::new(packet.key).reply(packet.key.reversed()).timeout(IDLE_TIMEOUT);
+    let admission = flows.get_or_insert_with(spec, now, Counters::default).expect("the table has room");
     report.flows += u64::from(admission.is_inserted());
     admission.flow().value().count(packet);
 }

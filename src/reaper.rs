@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::{Budget, Clock, Ended, Key, ReapReport, Table, Value};
+use flow_table_api::{Budget, Clock, Ended, Key, ReapReport, Table, Value};
 
 /// How a [`Reaper`] works.
 ///

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-const CRATES: [&str; 6] = [
-    "flow-table-api",
-    "flow-table-dashmap",
-    "flow-table-custom",
-    "flow-table-conformance",
-    "flow-table-cli",
-    "benches",
+const CRATES: [&str; 8] = [
+    "src",
+    "flow-table-api/src",
+    "flow-table-dashmap/src",
+    "flow-table-custom/src",
+    "flow-table-conformance/src",
+    "flow-table-cli/src",
+    "benches/src",
+    "benches/src/bin/flow-table-bench",
 ];
+
+const CUSTOM: &str = "flow-table-custom/src";
 
 /// The layers of the custom backend from the top down, by the first part of a module's path. Those on one line know nothing of each
 /// other. A layer may use those below it.
@@ -52,13 +56,17 @@ fn root() -> PathBuf {
 }
 
 impl Sources {
-    fn of(krate: &str) -> Self {
+    /// From this folder.
+    fn of(src: &str) -> Self {
         let (mut files, mut texts) = (BTreeMap::new(), BTreeMap::new());
-        let src = root().join(krate).join("src");
+        let src = root().join(src);
         let mut folders = vec![src.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).expect("a folder of sources") {
                 let path = entry.expect("an entry").path();
+                if path.ends_with("src/bin") {
+                    continue;
+                }
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -108,7 +116,7 @@ fn module_of(file: &Path) -> Module {
     let mut module: Module = file.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let name = module.pop().expect("a file's name");
     match name.trim_end_matches(".rs") {
-        "mod" | "lib" if module.is_empty() => {}
+        "lib" | "main" if module.is_empty() => {}
         "mod" => {}
         name => module.push(name.to_owned()),
     }
@@ -116,7 +124,7 @@ fn module_of(file: &Path) -> Module {
 }
 
 fn is_test(module: &[String]) -> bool {
-    module.iter().any(|part| part == "tests" || part == "bin")
+    module.iter().any(|part| part == "tests")
 }
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {
@@ -218,7 +226,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
             let mut paths = Vec::new();
             flatten(&item.tree, &mut Vec::new(), &mut paths);
             let paths = paths.iter().map(|(path, _)| path);
-            self.paths.extend(paths.filter_map(|path| absolute(self.module, path).or_else(|| child(self.module, path))));
+            self.paths
+                .extend(paths.filter_map(|path| absolute(self.module, path).or_else(|| child(self.module, path))));
         }
     }
 
@@ -262,7 +271,7 @@ fn no_files_import_each_other() {
 
 #[test]
 fn layers_import_downward() {
-    let sources = Sources::of("flow-table-custom");
+    let sources = Sources::of(CUSTOM);
     let layer = |module: &[String]| {
         let first = module.first().map_or("lib", String::as_str);
         let level = LAYERS.iter().position(|layer| layer.contains(&first));
@@ -283,7 +292,7 @@ fn layers_import_downward() {
 
 #[test]
 fn unsafe_code_stands_in_the_layers_for_it() {
-    let sources = Sources::of("flow-table-custom");
+    let sources = Sources::of(CUSTOM);
     for (module, text) in sources.texts.iter().filter(|(module, _)| !is_test(module)) {
         let first = module.first().map_or("lib", String::as_str);
         let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
@@ -301,7 +310,7 @@ fn rules(text: &str) -> BTreeSet<u32> {
 #[test]
 fn each_rule_of_the_protocols_is_cited_by_the_code() {
     let book = fs::read_to_string(root().join("flow-table-custom/IMPLEMENTATION.md")).expect("the book");
-    let sources = Sources::of("flow-table-custom");
+    let sources = Sources::of(CUSTOM);
     let code = sources.texts.iter().filter(|(module, _)| !is_test(module));
     let cited: BTreeSet<u32> = code.flat_map(|(_, text)| rules(text)).collect();
     assert_eq!(rules(&book), cited, "the rules of IMPLEMENTATION.md, and those that the code cites");

@@ -23,7 +23,7 @@ const OFTEN: ReaperConfig = ReaperConfig::new().interval(Duration::from_millis(1
 fn flows(count: u32) -> Arc<Flows> {
     let table = Flows::new(1_000);
     for key in 0..count {
-        table.insert(NewFlow::new(key, ()).timeout(Duration::from_secs(1)), Timestamp::ZERO).unwrap();
+        drop(table.insert(NewFlow::new(key, ()).timeout(Duration::from_secs(1)), Timestamp::ZERO).unwrap());
     }
     Arc::new(table)
 }
@@ -67,7 +67,7 @@ fn one_round_collects_all_that_is_due_whatever_the_budget() {
         let _reaper =
             Reaper::spawn_with(&table, clock(1), config, move |ended| send.send(ended).unwrap()).unwrap();
         for _ in 0..100 {
-            received.recv_timeout(PATIENCE).expect("the round goes on while more is due");
+            drop(received.recv_timeout(PATIENCE).expect("the round goes on while more is due"));
         }
     }
 }

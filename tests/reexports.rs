@@ -68,7 +68,7 @@ macro_rules! works_alone {
             type Flows = backend::FlowTable<u8, u8>;
             let table = Flows::new(1);
             let admission: at::AdmissionOf<u8, u8, Flows> = table
-                .get_or_insert_with(&1, at::Timestamp::ZERO, || at::NewFlow::new(1, 10))
+                .get_or_insert_with(at::FlowSpec::new(1), at::Timestamp::ZERO, || 10)
                 .expect("the table has room");
             let refused: at::InsertErrorOf<u8, u8, Flows> =
                 table.insert(at::NewFlow::new(2, 20), at::Timestamp::ZERO).expect_err("the table is full");

@@ -1,6 +1,6 @@
 //! The backends as subjects: everything through the public interface.
 
-use flow_table::{Borrowed, Budget, Burst, Flow, InsertError, NewFlow, Table, Timeout, Timestamp};
+use flow_table::{Borrowed, Budget, Burst, Flow, FlowSpec, InsertError, NewFlow, Table, Timeout, Timestamp};
 
 use crate::Workload;
 use crate::data::{Key, Payload, index, payload};
@@ -45,7 +45,7 @@ impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
 
     #[inline]
     fn insert(&self, key: Key, timeout: Timeout, now: Timestamp) {
-        self.0.insert(new_flow(key, timeout), now).expect("the table has room");
+        drop(self.0.insert(new_flow(key, timeout), now).expect("the table has room"));
     }
 
     #[inline]
@@ -111,7 +111,7 @@ impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
 
     #[inline]
     fn offer(&self, key: &Key, timeout: Timeout, now: Timestamp) -> bool {
-        match self.0.get_or_insert_with(key, now, || new_flow(*key, timeout)) {
+        match self.0.get_or_insert_with(FlowSpec::new(*key).timeout(timeout), now, || payload(index(key))) {
             Ok(admission) => admission.is_inserted(),
             Err(InsertError::Full { .. }) => false,
             Err(error) => panic!("{error}"),
@@ -120,7 +120,7 @@ impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
 
     #[inline]
     fn insert_pair(&self, key: Key, reply: Key, timeout: Timeout, now: Timestamp) {
-        self.0.insert(new_flow(key, timeout).reply(reply), now).expect("the table has room");
+        drop(self.0.insert(new_flow(key, timeout).reply(reply), now).expect("the table has room"));
     }
 
     fn visit(&self) -> usize {

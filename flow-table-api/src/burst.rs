@@ -1,4 +1,4 @@
-use crate::{Borrowed, Flow, FlowRef, Timestamp};
+use crate::{Borrowed, Flow, FlowRef, KeyHash, Timestamp};
 
 /// An open burst: look-ups within it borrow flows, all at the burst's `now`, and count no reference (contract U1).
 ///
@@ -22,6 +22,22 @@ pub trait Burst<K, V> {
     fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>) {
         found.clear();
         found.extend(keys.iter().map(|key| self.get(key)));
+    }
+
+    /// The hash of a key in this table: see [`Table::hash`](crate::Table::hash).
+    fn hash(&self, key: &K) -> KeyHash;
+
+    /// As [`get_batch`](Self::get_batch), and tells the hash of each key: of a key that was not found, the flow that is
+    /// inserted next can take it ([`FlowSpec::hashed`](crate::FlowSpec::hashed)), and the key is not hashed again.
+    fn get_batch_hashed<'b>(
+        &'b self,
+        keys: &[K],
+        hashes: &mut Vec<KeyHash>,
+        found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>,
+    ) {
+        hashes.clear();
+        hashes.extend(keys.iter().map(|key| self.hash(key)));
+        self.get_batch(keys, found);
     }
 
     /// A handle to a flow that this burst borrowed, with the same direction: for what must outlive the burst.

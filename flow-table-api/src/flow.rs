@@ -3,7 +3,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::state::StateView;
-use crate::{Direction, OnExpiry, Status, Timeout, Timestamp};
+use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
 
 /// What a key must be: hashable, comparable, and its own owner. Implemented for every such type.
 ///
@@ -165,6 +165,7 @@ pub struct NewFlow<K, V> {
 pub struct FlowSpec<K> {
     key: K,
     reply: Option<K>,
+    hash: Option<KeyHash>,
     timeout: Timeout,
     on_expiry: OnExpiry,
 }
@@ -175,7 +176,13 @@ impl<K> FlowSpec<K> {
 
     /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
     pub fn new(key: K) -> Self {
-        Self { key, reply: None, timeout: Self::DEFAULT_TIMEOUT.into(), on_expiry: OnExpiry::default() }
+        Self {
+            key,
+            reply: None,
+            hash: None,
+            timeout: Self::DEFAULT_TIMEOUT.into(),
+            on_expiry: OnExpiry::default(),
+        }
     }
 
     /// Gives the flow a second key, unrelated to the first (contract I4).
@@ -194,6 +201,22 @@ impl<K> FlowSpec<K> {
     pub const fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
         self.on_expiry = on_expiry;
         self
+    }
+
+    /// Tells the hash of the forward key, as the table that the flow is for has computed it ([`Table::hash`]): the insertion
+    /// does not compute it again.
+    ///
+    /// A wrong hash makes a flow that look-ups do not find. It expires as any other, and does no further harm.
+    ///
+    /// [`Table::hash`]: crate::Table::hash
+    pub const fn hashed(mut self, hash: KeyHash) -> Self {
+        self.hash = Some(hash);
+        self
+    }
+
+    /// The hash of the forward key, if it was told.
+    pub const fn hash(&self) -> Option<KeyHash> {
+        self.hash
     }
 
     /// The flow with this value.
@@ -265,6 +288,17 @@ impl<K, V> NewFlow<K, V> {
         self
     }
 
+    /// Tells the hash of the forward key: see [`FlowSpec::hashed`].
+    pub const fn hashed(mut self, hash: KeyHash) -> Self {
+        self.spec.hash = Some(hash);
+        self
+    }
+
+    /// The hash of the forward key, if it was told.
+    pub const fn hash(&self) -> Option<KeyHash> {
+        self.spec.hash
+    }
+
     /// The forward key.
     pub const fn key(&self) -> &K {
         &self.spec.key
@@ -282,7 +316,7 @@ impl<K, V> NewFlow<K, V> {
 
     /// Takes the flow apart.
     pub fn into_parts(self) -> NewFlowParts<K, V> {
-        let Self { spec: FlowSpec { key, reply, timeout, on_expiry }, value } = self;
+        let Self { spec: FlowSpec { key, reply, timeout, on_expiry, hash: _ }, value } = self;
         NewFlowParts { key, reply, value, timeout, on_expiry }
     }
 }
@@ -290,7 +324,7 @@ impl<K, V> NewFlow<K, V> {
 impl<K, V> From<NewFlowParts<K, V>> for NewFlow<K, V> {
     fn from(parts: NewFlowParts<K, V>) -> Self {
         let NewFlowParts { key, reply, value, timeout, on_expiry } = parts;
-        Self { spec: FlowSpec { key, reply, timeout, on_expiry }, value }
+        Self { spec: FlowSpec { key, reply, hash: None, timeout, on_expiry }, value }
     }
 }
 

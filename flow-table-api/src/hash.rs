@@ -1,5 +1,6 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU64;
 
 use foldhash::SharedSeed;
 use foldhash::quality::{FoldHasher, SeedableRandomState};
@@ -42,9 +43,44 @@ impl fmt::Debug for KeyHasher {
     }
 }
 
+/// The hash of a key in one table, to be carried from a look-up that misses to the insertion that follows
+/// ([`Table::hash`](crate::Table::hash), [`Burst::get_batch_hashed`](crate::Burst::get_batch_hashed),
+/// [`FlowSpec::hashed`](crate::FlowSpec::hashed)).
+///
+/// It means nothing to another table. Keep it from those who choose keys: hashes tell of the table's seed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash(NonZeroU64);
+
+impl KeyHash {
+    /// For backends: the hash that the table's hasher computed. The lowest bit is not kept.
+    #[inline]
+    pub const fn new(hash: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(hash & !1))
+    }
+
+    /// For backends: what [`new`](Self::new) was given, with the lowest bit set.
+    #[inline]
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    /// Does not show the hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyHash").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_carried_but_for_its_lowest_bit() {
+        assert_eq!([0, 6, 7, u64::MAX].map(|hash| KeyHash::new(hash).get()), [1, 7, 7, u64::MAX]);
+        assert_eq!(size_of::<Option<KeyHash>>(), 8);
+    }
 
     #[test]
     fn seeds_decide_the_hashes() {

@@ -68,7 +68,7 @@ pub use config::TableConfig;
 pub use error::{ForeignFlow, InsertError, ReinsertError, SetDeadlineError};
 pub use flow::{Borrowed, Flow, FlowSpec, Key, NewFlow, NewFlowParts, Value};
 pub use handle::{FlowRef, WeakFlowRef};
-pub use hash::KeyHasher;
+pub use hash::{KeyHash, KeyHasher};
 pub use key::{FlowKey, FlowKeyError, Tenant};
 pub use outcome::{Admission, Inserted};
 pub use reap::{Budget, Ended, ReapReport};

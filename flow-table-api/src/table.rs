@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key,
-    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
+    KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// What an insertion into `T` refuses with.
@@ -63,6 +63,10 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         found.clear();
         found.extend(keys.iter().map(|key| self.lookup(key, now)));
     }
+
+    /// The hash of a key in this table, for insertions that are told it ([`FlowSpec::hashed`]). It stays the same for as long
+    /// as the table lives.
+    fn hash(&self, key: &K) -> KeyHash;
 
     /// Opens a burst at `now`: look-ups within it borrow flows and count no reference (contract U1). It blocks no
     /// operation of anyone (contract U2); any number may be open (contract U3).

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::backend::Backend;
+use crate::direction::FlowDirection;
 use crate::export;
 use crate::idle::IdleTimeout;
+use crate::protocols::Protocols;
 
 /// Flow tables at work.
 #[derive(Debug, Parser)]
@@ -25,23 +27,6 @@ pub enum Command {
     /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end, except for
     /// a capture that was cut off within its last packet; what comes before is counted and exported in any case.
     Replay(ReplayArgs),
-    /// Measure the backends, other maps, and what the hardware allows.
-    ///
-    /// Without further options: a short form, in less than a minute.
-    #[cfg(feature = "bench")]
-    Bench(Box<crate::bench::args::BenchArgs>),
-    /// Do everything to tables, from all threads, for a given time, and check what comes of it.
-    ///
-    /// Stops by itself. Tells each second, and after each round, on the standard error how far it is. The exit
-    /// status is 1 if a rule of the contract was violated; the summary says which.
-    #[cfg(feature = "bench")]
-    Soak(crate::soak::args::SoakArgs),
-    /// Flood a table of each backend with flows, have them expire, again and again, and tell what memory is kept.
-    ///
-    /// Each table is in a process of its own. The exit status is 1 if memory is kept that the backend promises to give
-    /// back.
-    #[cfg(feature = "bench")]
-    Floods(crate::floods::args::FloodsArgs),
 }
 
 /// How to replay.
@@ -74,26 +59,4 @@ pub struct ReplayArgs {
     /// Captures: pcap or pcapng.
     #[arg(required = true, value_name = "CAPTURE")]
     pub files: Vec<PathBuf>,
-}
-
-/// Whether the two directions of a conversation are one flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FlowDirection {
-    /// Each direction is a flow.
-    Uni,
-    /// Both directions are one flow, whose key has the lower address and port first.
-    #[default]
-    Bidi,
-}
-
-/// Which packets belong to flows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocols {
-    /// All IP packets.
-    #[default]
-    All,
-    /// TCP, UDP and ICMP echo with their headers.
-    L4,
 }

@@ -5,11 +5,13 @@ use std::io::Read;
 use anyhow::Result;
 use flow_table::{FlowKey, Table, Timeout};
 
-use crate::args::{FlowDirection, Protocols};
+use crate::direction::FlowDirection;
+use crate::keyed::KeyedPacket;
 use crate::packet::{IpPacket, Skip};
+use crate::protocols::Protocols;
 use crate::read::{Capture, Packet};
 use crate::record::Record;
-use crate::replay::{BURST, KeyedPacket, Replay, Sink};
+use crate::replay::{BURST, Replay, Sink};
 use crate::summary::{Flows, Summary};
 
 /// What makes packets flows.

@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use flow_table::Timeout;
 use serde::Serialize;
 
-use crate::args::{FlowDirection, Protocols, ReplayArgs};
+use crate::args::ReplayArgs;
 use crate::backend::Backend;
+use crate::direction::FlowDirection;
+use crate::protocols::Protocols;
 use crate::summary::{Summary, protocol_name};
 
 #[derive(Serialize)]

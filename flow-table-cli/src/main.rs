@@ -11,12 +11,6 @@ use flow_table_cli::args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Replay(args) => flow_table_cli::run::replay(&args, &mut stdout().lock(), &mut stderr()),
-        #[cfg(feature = "bench")]
-        Command::Bench(args) => flow_table_cli::bench::run(&args, &mut stdout().lock()),
-        #[cfg(feature = "bench")]
-        Command::Floods(args) => flow_table_cli::floods::run(&args, &mut stdout().lock()),
-        #[cfg(feature = "bench")]
-        Command::Soak(args) => flow_table_cli::soak::run(&args, &mut stdout().lock(), &mut stderr()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

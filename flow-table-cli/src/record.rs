@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flow_table::FlowKey;
 
-use crate::replay::KeyedPacket;
+use crate::keyed::KeyedPacket;
 
 /// The value of a flow: what its packets add up to.
 #[derive(Debug)]

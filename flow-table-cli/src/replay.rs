@@ -4,24 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use flow_table::{
-    Admission, Budget, Burst, Ended, Flow, FlowKey, InsertError, NewFlow, OnExpiry, Table, Timeout, Timestamp,
+    Admission, Budget, Burst, Ended, Flow, FlowKey, FlowSpec, InsertError, OnExpiry, Table, Timeout, Timestamp,
 };
 
 use crate::clock::PacketClock;
+use crate::keyed::KeyedPacket;
 use crate::record::{End, FlowRecord, Record};
-
-/// A packet with the key of its flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyedPacket {
-    /// The key of its flow.
-    pub key: FlowKey,
-    /// Its time in nanoseconds, on any clock.
-    pub timestamp: i128,
-    /// Its length by its IP header.
-    pub ip_bytes: u64,
-    /// Its length on the wire.
-    pub wire_bytes: u64,
-}
 
 /// What takes the flows that ended.
 pub type Sink<'s> = dyn FnMut(FlowRecord) -> Result<()> + 's;
@@ -144,12 +132,9 @@ impl<T: Table<FlowKey, Record>> Ledger<T> {
 
     fn miss(&mut self, table: &T, now: Timestamp, packet: &KeyedPacket) -> Result<()> {
         self.reap(table, now);
-        let make =
-            || NewFlow::new(packet.key, Record::new(packet)).timeout(self.timeout).on_expiry(OnExpiry::Remove);
-        match table.get_or_insert_with(&packet.key, now, make) {
-            Ok(Admission::Inserted(inserted)) => {
-                // Nothing, right after a reap; but no later reap would hand it over.
-                self.ended.extend(inserted.made_room);
+        let spec = FlowSpec::new(packet.key).timeout(self.timeout).on_expiry(OnExpiry::Remove);
+        match table.get_or_insert_with(spec, now, || Record::new(packet)) {
+            Ok(Admission::Inserted(_)) => {
                 self.totals.flows += 1;
                 self.totals.peak_live = self.totals.peak_live.max(table.len());
             }

@@ -5,10 +5,11 @@ use std::io;
 
 use etherparse::IpNumber;
 
+use crate::keyed::KeyedPacket;
 use crate::packet::Skip;
 use crate::read::{Packet, ReadError};
 use crate::record::{End, FlowRecord};
-use crate::replay::{KeyedPacket, Totals};
+use crate::replay::Totals;
 
 /// What a replay of one capture gave.
 #[derive(Debug, Default)]

@@ -108,6 +108,7 @@ macro_rules! __cases {
                 get_or_insert_makes_only_on_a_miss [I3 I4];
                 make_runs_under_no_lock [I3 I2];
                 a_flow_stands_under_its_own_keys [I6 I3];
+                a_hash_is_carried_to_the_insertion [L5 I1 I2 I3];
             }
             reinsert {
                 puts_ended_flows_back [I5 S1];

@@ -10,20 +10,14 @@
 // The crate's own files, as no library shows them. Not all of each is used here, and the tests in them have no harness.
 #![allow(dead_code, unused_imports, clippy::duplicate_mod)]
 
-#[path = "../src/memory/fallible.rs"]
-mod fallible;
 #[path = "../src/ids.rs"]
 mod ids;
-#[path = "../src/memory/mapped.rs"]
-mod mapped;
-mod memory {
-    #[cfg(test)]
-    pub(crate) use crate::fallible::refusing;
-    pub(crate) use crate::fallible::{AllocError, shrink_to, try_box, try_reserve};
-    pub(crate) use crate::mapped::Mapped;
-}
+#[path = "../src/memory/mod.rs"]
+mod memory;
 #[path = "../src/prefetch.rs"]
 mod prefetch;
+#[path = "../src/sync.rs"]
+mod sync;
 #[path = "../src/timer/mod.rs"]
 mod timer;
 

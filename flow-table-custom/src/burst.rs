@@ -1,6 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use flow_table_api as api;
 use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
 
 use crate::core::Core;
@@ -41,7 +42,25 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
 
     #[inline]
     fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
-        self.core.lookup_batch(&self.announced, keys, self.now, found);
+        self.core.lookup_batch(&self.announced, keys, self.now, found, |_| ());
+    }
+
+    #[inline]
+    fn hash(&self, key: &K) -> api::KeyHash {
+        api::KeyHash::new(self.core.full_hash(key))
+    }
+
+    #[inline]
+    fn get_batch_hashed<'b>(
+        &'b self,
+        keys: &[K],
+        hashes: &mut Vec<api::KeyHash>,
+        found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>,
+    ) {
+        hashes.clear();
+        hashes.reserve(keys.len());
+        self.core
+            .lookup_batch(&self.announced, keys, self.now, found, |hash| hashes.push(api::KeyHash::new(hash)));
     }
 
     fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {

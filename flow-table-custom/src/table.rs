@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flow_table_api as api;
 use flow_table_api::{
     Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
     ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
@@ -13,7 +14,7 @@ use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::flows::FlowEntry;
 use crate::handle::StrongRef;
-use crate::hash::KeyHashes;
+use crate::hash::{KeyHash, KeyHashes};
 use crate::ops::{Counted, Mode, Refusal};
 
 /// The fast flow table. See the [crate's documentation](crate), and [`Table`] for what it does.
@@ -88,7 +89,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
 
     #[inline]
     fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
-        self.core.lookup_batch(Counted, keys, now, found);
+        self.core.lookup_batch(Counted, keys, now, found, |_| ());
+    }
+
+    #[inline]
+    fn hash(&self, key: &K) -> api::KeyHash {
+        api::KeyHash::new(self.core.full_hash(key))
     }
 
     #[inline]
@@ -101,12 +107,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        let (hashes, mut flow) = (self.core.hashes(flow.key(), flow.reply_key()), Some(flow));
+        let (hashes, mut flow) = (self.core.hashes_of(&flow), Some(flow));
         self.core.insert(&mut flow, hashes, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
-        let hashes = self.core.hashes(flow.key(), flow.reply_key());
+        let hashes = self.core.hashes_of(&flow);
         self.admit(flow, hashes, now)
     }
 
@@ -117,15 +123,16 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         now: Timestamp,
         make: impl FnOnce() -> V,
     ) -> AdmissionResult<K, V> {
-        let hash = self.core.hash(spec.key());
+        let full = spec.hash().map_or_else(|| self.core.full_hash(spec.key()), api::KeyHash::get);
+        let hash = KeyHash::new(full);
         if let Some(holder) = self.core.lookup(Counted, spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // As in the trait's own: before the result is on its way out.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
-        let value = make();
-        let hashes = KeyHashes { forward: hash, reply: spec.reply_key().map(|reply| self.core.hash(reply)) };
-        self.admit(spec.value(value), hashes, now)
+        let flow = spec.hashed(api::KeyHash::new(full)).value(make());
+        let hashes = self.core.hashes_of(&flow);
+        self.admit(flow, hashes, now)
     }
 
     fn reinsert(

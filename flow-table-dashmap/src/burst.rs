@@ -1,6 +1,6 @@
 use std::fmt;
 
-use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
+use flow_table_api::{Borrowed, Burst, Key, KeyHash, Timestamp, Value};
 
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
@@ -38,6 +38,10 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     fn get(&self, key: &K) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
         let (flow, direction) = self.core.find(key, self.now)?;
         Some(Borrowed::new(self.kept.keep(flow), direction))
+    }
+
+    fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.core.hash(key))
     }
 
     /// Never `None` with this backend: the burst holds what it handed out.

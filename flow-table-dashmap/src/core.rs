@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use crossbeam::utils::CachePadded;
-use flow_table_api::{ForeignFlow, KeyHasher, TableConfig};
+use flow_table_api::{ForeignFlow, KeyHash, KeyHasher, TableConfig};
 
 use crate::base::count::Count;
 use crate::base::id::SlotId;
@@ -56,13 +56,13 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// The hash of a key. User code runs: under no lock.
+    /// The hash of a key, as it can be carried. User code runs: under no lock.
     #[inline]
     pub(crate) fn hash(&self, key: &K) -> u64
     where
         K: Hash,
     {
-        self.hasher.hash_one(key)
+        KeyHash::new(self.hasher.hash_one(key)).get()
     }
 
     /// The flow, if this table issued the handle (contract V5).

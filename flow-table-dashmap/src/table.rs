@@ -2,8 +2,8 @@ use std::fmt;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, KeyHash,
+    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::base::panics::Panics;
@@ -53,6 +53,10 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     #[inline]
     fn lookup(&self, key: &K, now: Timestamp) -> Option<FlowHandle<K, V>> {
         self.core.find(key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
+    }
+
+    fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.core.hash(key))
     }
 
     fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {

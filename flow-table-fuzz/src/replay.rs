@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use flow_table_api::{FlowKey, Table, Timeout};
-use flow_table_cli::args::{FlowDirection, Protocols};
 use flow_table_cli::capture::{self, Options};
+use flow_table_cli::direction::FlowDirection;
+use flow_table_cli::protocols::Protocols;
 use flow_table_cli::record::{FlowRecord, Record};
 use flow_table_cli::replay::Totals;
 use flow_table_cli::summary::Summary;

@@ -70,7 +70,7 @@ impl Bytes<'_> {
             1 => Step::LookupBatch(self.keys()?),
             2 | 3 => Step::Insert(self.draft()?),
             4 | 5 => Step::InsertIfAbsent(self.draft()?),
-            6 => Step::GetOrInsertWith(self.key()?, self.draft()?),
+            6 => Step::GetOrInsertWith(self.draft()?),
             7 => return self.flood(steps),
             8 => Step::Reinsert(self.pick()?),
             9 => Step::Refresh(self.pick()?),

@@ -36,7 +36,7 @@ fn run<T: Table<Key, Payload>>(operation: &str) -> bool {
     let pace = Pace::of(FLOWS);
     let flow = |number| NewFlow::new(key(number), payload(number)).timeout(pace.timeout());
     for number in 0..FLOWS as u64 {
-        table.insert(flow(number), pace.time(number)).expect("the table has room");
+        drop(table.insert(flow(number), pace.time(number)).expect("the table has room"));
     }
     let filled = FLOWS as u64 - 1;
     // Known flows, none of which expires meanwhile, and unknown ones.

@@ -8,139 +8,16 @@
 
 mod moka;
 mod papaya;
+mod peer;
 mod quick_cache;
 mod record;
 mod rwlock_hashbrown;
 mod scc;
 
-use flow_table::{Timeout, Timestamp};
-
-use crate::Workload;
-use crate::data::Key;
-use crate::subject::Subject;
-
 pub use self::moka::Moka;
 pub use self::papaya::Papaya;
+pub use self::peer::{Map, Peer};
 pub use self::quick_cache::QuickCache;
 pub use self::record::{Record, Shared};
 pub use self::rwlock_hashbrown::RwlockHashbrown;
 pub use self::scc::Scc;
-
-/// A map or cache of counted records. What a map does with the record's deadline is the adapter's, except in
-/// [`hit`](Self::hit).
-pub trait Map: Send + Sync + Sized + 'static {
-    /// An empty one, in which about `flows` records stay and `capacity` must find room.
-    fn new(flows: usize, capacity: usize) -> Self;
-
-    /// Why it cannot run `workload`, besides what [none can](Peer::cannot).
-    fn cannot(_: Workload) -> Option<&'static str> {
-        None
-    }
-
-    /// Inserts or replaces.
-    fn insert(&self, key: Key, record: Shared);
-
-    /// A counted reference.
-    fn get(&self, key: &Key) -> Option<Shared>;
-
-    /// Looks up, counts a reference, moves the deadline; whether the record was live.
-    #[inline]
-    fn hit(&self, key: &Key, now: Timestamp) -> bool {
-        self.get(key).is_some_and(|record| record.refresh(now))
-    }
-
-    /// Shows the record of each key to `visit`, by reference if the map can; `visit` says whether it was what it
-    /// looks for. How many were.
-    fn look(&self, keys: &[Key], mut visit: impl FnMut(usize, Option<&Record>) -> bool) -> usize {
-        let looked = keys.iter().enumerate();
-        looked.filter(|(position, key)| visit(*position, self.get(key).as_deref())).count()
-    }
-
-    /// Removes; whether there was something.
-    fn remove(&self, key: &Key) -> bool;
-
-    /// Keeps those records that `keep` wants.
-    fn retain(&self, _keep: impl FnMut(&Record) -> bool) {
-        unreachable!("the map declined the workload")
-    }
-
-    /// The number of records, counted one by one.
-    fn visit(&self) -> usize;
-
-    /// The number of records.
-    fn held(&self) -> usize;
-}
-
-/// A map as a subject.
-pub struct Peer<M>(M);
-
-impl<M: Map> Subject for Peer<M> {
-    type Scratch = ();
-
-    fn new(flows: usize, capacity: usize) -> Self {
-        Self(M::new(flows, capacity))
-    }
-
-    fn cannot(workload: Workload) -> Option<&'static str> {
-        match workload {
-            Workload::ReapIdle => Some("it has no timers that a caller's clock drives"),
-            Workload::NatPair => Some("it cannot insert under two keys at once"),
-            Workload::Flood => Some("it refuses nothing at a capacity"),
-            _ => M::cannot(workload),
-        }
-    }
-
-    #[inline]
-    fn insert(&self, key: Key, timeout: Timeout, now: Timestamp) {
-        self.0.insert(key, Record::shared(&key, timeout, now));
-    }
-
-    #[inline]
-    fn hit(&self, key: &Key, now: Timestamp) -> bool {
-        self.0.hit(key, now)
-    }
-
-    #[inline]
-    fn borrow(&self, keys: &[Key], now: Timestamp) -> usize {
-        self.0.look(keys, |_, record| record.is_some_and(|record| record.refresh(now)))
-    }
-
-    #[inline]
-    fn packets(&self, keys: &[Key], now: Timestamp, missing: &mut Vec<usize>, (): &mut ()) {
-        self.0.look(keys, |position, record| {
-            let live = record.is_some_and(|record| record.refresh(now));
-            if !live {
-                missing.push(position);
-            }
-            live
-        });
-    }
-
-    #[inline]
-    fn find(&self, key: &Key, _: Timestamp) -> bool {
-        self.0.get(key).is_some()
-    }
-
-    #[inline]
-    fn expire(&self, due: &[Key], _: Timestamp) -> usize {
-        due.iter().filter(|key| self.0.remove(key)).count()
-    }
-
-    fn reap(&self, now: Timestamp) -> usize {
-        let mut reaped = 0;
-        self.0.retain(|record| {
-            let live = record.is_live(now);
-            reaped += usize::from(!live);
-            live
-        });
-        reaped
-    }
-
-    fn visit(&self) -> usize {
-        self.0.visit()
-    }
-
-    fn held(&self) -> usize {
-        self.0.held()
-    }
-}

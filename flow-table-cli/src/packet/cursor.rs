@@ -1,4 +1,4 @@
-use super::Skip;
+use super::ip::Skip;
 
 /// A place in a frame; reading past the captured bytes gives [`Skip::CutOff`].
 #[derive(Clone, Copy)]

@@ -3,7 +3,8 @@
 use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
 use super::cursor::Cursor;
-use super::{IpVersion, LinkType, Skip};
+use super::ip::{IpVersion, Skip};
+use super::link_type::LinkType;
 
 /// Ether types that `etherparse` has no name for.
 const QINQ_9200: EtherType = EtherType(0x9200);

@@ -7,8 +7,8 @@ use flow_table::FlowKey;
 
 use super::cursor::Cursor;
 use super::extensions::{self, Payload};
+use super::ip::{IpPacket, IpVersion, Skip};
 use super::transport::Transport;
-use super::{IpPacket, IpVersion, Skip};
 
 pub(super) fn v4(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
     let packet = cursor.rest();

@@ -8,9 +8,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, thread};
 
-use flow_table_cli::args::{FlowDirection, Protocols};
 use flow_table_cli::backend::Backend;
+use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::packet::Skip;
+use flow_table_cli::protocols::Protocols;
 use flow_table_cli::summary::Summary;
 use serde::Deserialize;
 

@@ -1,11 +1,12 @@
 //! What the tests over captures share.
 
 use clap::ValueEnum;
-use flow_table_cli::args::{FlowDirection, Protocols};
 use flow_table_cli::backend::Backend;
 use flow_table_cli::capture::Options;
+use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::export::{Exporter, Format};
 use flow_table_cli::idle::IdleTimeout;
+use flow_table_cli::protocols::Protocols;
 use flow_table_cli::summary::Summary;
 use sha2::{Digest, Sha256};
 

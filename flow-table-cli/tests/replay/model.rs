@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flow_table::{FlowKey, Timeout};
+use flow_table_cli::keyed::KeyedPacket;
 use flow_table_cli::record::{End, FlowRecord, Record, Tally};
-use flow_table_cli::replay::{BURST, KeyedPacket, Replay, Totals};
+use flow_table_cli::replay::{BURST, Replay, Totals};
 use proptest::prelude::*;
 
 /// The definition: a packet joins the flow of its key if `now − last seen < timeout`, where `now` is the largest time so

@@ -1,7 +1,8 @@
 //! No bytes make readers or parsers panic, and packets of every readable prefix count.
 
-use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::packet::{IpPacket, LinkType};
+use flow_table_cli::protocols::Protocols;
 use flow_table_cli::read::{CAPTURED_LIMIT, Capture};
 use proptest::prelude::*;
 

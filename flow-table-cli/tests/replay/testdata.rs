@@ -1,6 +1,7 @@
 //! The capture in `testdata/` holds what another program, written independently, found in it.
 
-use flow_table_cli::args::{FlowDirection, Protocols};
+use flow_table_cli::direction::FlowDirection;
+use flow_table_cli::protocols::Protocols;
 use rstest::rstest;
 
 use crate::common;

@@ -1,6 +1,6 @@
 use std::cell::Cell;
 
-use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, OnExpiry, Status, Table};
+use flow_table_api::{Admission, Budget, Burst, Direction, Flow, FlowRef, OnExpiry, Status, Table};
 
 use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
@@ -222,4 +222,42 @@ pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     assert_eq!(table.find(2, at(0)).map(|flow| flow.direction()), Some(Direction::Forward));
     assert_eq!(table.find(3, at(0)).map(|flow| flow.direction()), Some(Direction::Reply));
     assert_eq!((table.len(), table.stats().inserts), (1, 1));
+}
+
+/// The hash of a key, as a miss or the table tells it, serves every way of inserting: the flow is found under its keys, and no other
+/// flow is.
+pub fn a_hash_is_carried_to_the_insertion<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 40);
+    let keys: Vec<TestKey> = (0..40).map(TestKey::new).collect();
+    let (mut hashes, mut found) = (Vec::new(), Vec::new());
+    let burst = table.burst(at(0));
+    burst.get_batch_hashed(&keys, &mut hashes, &mut found);
+    assert_eq!((hashes.len(), found.iter().flatten().count()), (keys.len(), 0));
+    for (key, &hash) in (0..40).zip(&hashes) {
+        assert_eq!(
+            (table.hash(&key.into()), burst.hash(&key.into())),
+            (hash, hash),
+            "a table's hash of a key is one"
+        );
+        let is_inserted = match key % 4 {
+            0 => {
+                table.insert(table.flow(key).hashed(hash), at(0)).is_ok_and(|inserted| inserted.replaced.is_none())
+            }
+            1 => table.insert_if_absent(table.flow(key).hashed(hash), at(0)).is_ok_and(|new| new.is_inserted()),
+            2 => table
+                .get_or_insert_with(table.spec(key).hashed(hash), at(0), || table.value())
+                .is_ok_and(|new| new.is_inserted()),
+            _ => table.insert(table.pair(key, 1_000 + key).hashed(hash), at(0)).is_ok(),
+        };
+        assert!(is_inserted, "flow {key}");
+    }
+    for key in 0..40 {
+        assert!(table.is_live(key, at(1)), "flow {key}");
+        assert_eq!(table.is_live(1_000 + key, at(1)), key % 4 == 3, "the reply key of flow {key}");
+        let again =
+            table.insert_if_absent(table.flow(key).hashed(hashes[key as usize]), at(1)).expect("it is there");
+        assert!(!again.is_inserted(), "flow {key}");
+    }
+    drop(burst);
+    assert_eq!(table.len(), 40);
 }

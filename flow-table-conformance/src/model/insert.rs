@@ -115,7 +115,7 @@ impl Model {
             if self.dying >= self.capacity && taken.len() >= self.capacity {
                 // It may count among those that die until it is back.
                 let full = refused(Refusal::Full { capacity: self.capacity });
-                outcomes.push((full, taken.with(|world| world.refusals += 1)));
+                outcomes.extend(taken.with(|world| world.refusals += 1).refusing(&full, &holders, now));
             }
             worlds.extend(outcomes.into_iter().map(|(outcome, world)| {
                 let after = if outcome.is_full() { world.with(|world| world.put_on(flow)) } else { world };
@@ -135,7 +135,7 @@ impl Model {
     ) -> Worlds {
         let full = refused(Refusal::Full { capacity: self.capacity });
         let (roomy, refusing) = if needs_room { self.make_room(now) } else { (vec![self.clone()], Vec::new()) };
-        let mut worlds: Worlds = refusing.into_iter().map(|world| (full.clone(), world)).collect();
+        let mut worlds: Worlds = refusing.iter().flat_map(|world| world.refusing(&full, holders, now)).collect();
         for mut world in roomy {
             for holder in holders {
                 world.expire_if_due(holder.flow, now);

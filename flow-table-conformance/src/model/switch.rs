@@ -5,15 +5,7 @@
 
 use flow_table_api::{Status, Timestamp};
 
-use super::{FlowId, Model, Moment, Op, Spec, Worlds};
-
-/// An insertion that has ended the flow that it replaces, and has not started its own yet. What both have a key in common for
-/// waits for it, so that this key has no gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Switch {
-    old: FlowId,
-    keys: [Option<u64>; 2],
-}
+use super::{FlowId, Model, Moment, Op, Spec, Switch, Worlds};
 
 impl Model {
     /// The states in which an operation may be of which `moment` is to come: it may have expired flows under its keys, an

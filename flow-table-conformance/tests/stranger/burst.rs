@@ -2,7 +2,7 @@
 
 use std::sync::RwLockReadGuard;
 
-use flow_table_conformance::api::{Borrowed, Burst, FlowRef, Key, Table, Timestamp, Value};
+use flow_table_conformance::api::{Borrowed, Burst, FlowRef, Key, KeyHash, Table, Timestamp, Value};
 use typed_arena::Arena;
 
 use super::Stranger;
@@ -54,6 +54,10 @@ impl<K: Key, V: Value> Burst<K, V> for OpenBurst<'_, K, V> {
     fn get(&self, key: &K) -> Option<Borrowed<'_, Node<K, V>>> {
         let kept: Option<&Handle<K, V>> = self.kept.alloc(self.table.lookup(key, self.now)).as_ref();
         kept.map(|handle| Borrowed::new(&**handle, handle.direction()))
+    }
+
+    fn hash(&self, key: &K) -> KeyHash {
+        self.table.hash(key)
     }
 
     fn handle(&self, flow: Borrowed<'_, Node<K, V>>) -> Option<Handle<K, V>> {

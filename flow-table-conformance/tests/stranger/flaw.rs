@@ -152,6 +152,8 @@ macro_rules! each_flaw {
             ExceedsTheLimit => "concurrency::histories_of_pairs_are_linearizable",
             /// What waits for a burst that was forgotten is leaked with the table.
             TableLeaksWhatWaits => "stress::everything_at_once_with_forgotten_bursts_goes_on",
+            /// The hash that is told for the first key is taken for both.
+            ToldHashForBothKeys => "insert::a_hash_is_carried_to_the_insertion",
             /// Keys with the same hash are one key.
             FindsByHash => "random::runs_of_colliding_keys_agree_with_the_model",
             /// A removal clears another slot with the same tag.

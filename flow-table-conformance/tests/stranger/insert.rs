@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState};
 use flow_table_conformance::api::{
-    Direction, Flow, InsertError, Inserted, Key, NewFlow, NewFlowParts, ReinsertError, Status, Table, Timestamp,
-    Value,
+    Direction, Flow, InsertError, Inserted, Key, KeyHash, NewFlow, NewFlowParts, ReinsertError, Status, Table,
+    Timestamp, Value,
 };
 
 use super::flaw::Flaw;
@@ -93,8 +93,11 @@ impl<K: Key, V: Value> Stranger<K, V> {
         if flow.reply_key() == Some(flow.key()) {
             return Err(InsertError::IdenticalKeys { flow }.into());
         }
-        let hashes: Vec<u64> =
-            [Some(flow.key()), flow.reply_key()].iter().flatten().map(|k| self.0.hash(k)).collect();
+        let told = flow.hash().map(KeyHash::get);
+        let first = told.unwrap_or_else(|| self.0.hash(flow.key()));
+        let second = told.filter(|_| self.0.is(Flaw::ToldHashForBothKeys));
+        let reply = flow.reply_key().map(|key| second.unwrap_or_else(|| self.0.hash(key)));
+        let hashes: Vec<u64> = std::iter::once(first).chain(reply).collect();
 
         let mut inner = self.0.inner.write();
         if self.0.is(Flaw::InsertingClearsByTag)

@@ -20,8 +20,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flow_table_conformance::api::{
-    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, NewFlow, OnExpiry,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyHash, NewFlow,
+    OnExpiry, ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
 use burst::OpenBurst;
@@ -101,6 +101,10 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
 
     fn with_config(config: TableConfig) -> Self {
         Self(Arc::new(Shared::new(&config)))
+    }
+
+    fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.0.hash(key))
     }
 
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-use flow_table_conformance::api::{Flow, Key, KeyHasher, Status, TableConfig, Timestamp, Value};
+use flow_table_conformance::api::{Flow, Key, KeyHash, KeyHasher, Status, TableConfig, Timestamp, Value};
 
 use super::drops::drop_each;
 use super::flaw::{self, Flaw};
@@ -43,7 +43,7 @@ impl<K: Key, V: Value> Shared<K, V> {
     }
 
     pub fn hash(&self, key: &K) -> u64 {
-        self.hasher.hash_one(key)
+        KeyHash::new(self.hasher.hash_one(key)).get()
     }
 
     /// The flow `id` is gone: takes its slots out.

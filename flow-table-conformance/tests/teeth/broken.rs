@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
     Admission, AdmissionOf, Budget, Ended, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::stranger::Stranger;
@@ -70,6 +70,10 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
     type Flow = <Stranger<K, V> as Table<K, V>>::Flow;
     type Ref = RefOf<K, V>;
     type Burst<'t> = <Stranger<K, V> as Table<K, V>>::Burst<'t>;
+
+    fn hash(&self, key: &K) -> KeyHash {
+        self.table.hash(key)
+    }
 
     fn with_config(config: TableConfig) -> Self {
         let table = Stranger::with_config(config);

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use flow_table_api::{Key, KeyHasher, TableConfig, Value};
+use flow_table_api::{Key, KeyHasher, NewFlow, TableConfig, Value};
 
 pub(crate) use keeper::Keeper;
 
@@ -40,14 +40,22 @@ impl<K: Key, V: Value> Core<K, V> {
         })
     }
 
+    /// The hash of a key, whole.
     #[inline]
-    pub(crate) fn hash(&self, key: &K) -> KeyHash {
-        KeyHash::new(self.hasher.hash_one(key))
+    pub(crate) fn full_hash(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
     }
 
     #[inline]
-    pub(crate) fn hashes(&self, key: &K, reply: Option<&K>) -> KeyHashes {
-        KeyHashes { forward: self.hash(key), reply: reply.map(|key| self.hash(key)) }
+    pub(crate) fn hash(&self, key: &K) -> KeyHash {
+        KeyHash::new(self.full_hash(key))
+    }
+
+    /// The hashes of a new flow's keys. That of the first one may be known.
+    #[inline]
+    pub(crate) fn hashes_of(&self, flow: &NewFlow<K, V>) -> KeyHashes {
+        let forward = flow.hash().map_or_else(|| self.hash(flow.key()), |known| KeyHash::new(known.get()));
+        KeyHashes { forward, reply: flow.reply_key().map(|key| self.hash(key)) }
     }
 }
 

@@ -8,9 +8,9 @@ use crate::memory::{AllocError, Line, LineArrays, PagePool};
 /// a segment and another while a shard replaces one, keeps one of these runs from the others at most.
 const MAX_PAGES: u32 = 1 << 16;
 
-/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. One that has doubled does not come
-/// back to its former size soon.
-const IN_USE_PER_FREE: usize = 32;
+/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over when many have
+/// doubled would otherwise be as much as a quarter.
+const IN_USE_PER_FREE: usize = 8;
 
 /// Where the arrays of all segments come from. Its locks are taken under a shard's, for resizing only.
 pub(crate) struct Arrays(LineArrays);

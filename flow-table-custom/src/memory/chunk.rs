@@ -2,13 +2,16 @@ use std::alloc::Layout;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-use super::{AllocError, PAGE_BYTES, os};
+use super::{AllocError, os};
 
 /// Bytes of a chunk, and its alignment: the huge page of x86-64 and of AArch64 with small pages of 4 KiB.
 pub(super) const CHUNK_BYTES: usize = 2 << 20;
 
 /// Pages of a chunk.
 pub(super) const PAGES: u32 = 32;
+
+/// Bytes of a page.
+pub(crate) const PAGE_BYTES: usize = CHUNK_BYTES / PAGES as usize;
 
 /// log2 of the longest run of pages: a whole chunk.
 pub(super) const MAX_RUN_LOG2: u32 = PAGES.ilog2();

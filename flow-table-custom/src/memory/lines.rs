@@ -1,4 +1,9 @@
-//! Arrays of cache lines. A page is cut into arrays of one size; longer ones are pages, or runs of them.
+//! Arrays of cache lines. Short ones share pages, which are split and merged again by the buddy method; longer ones are pages, or runs
+//! of them.
+//!
+//! Pages of arrays of one size each would take less to write and as much memory on average. But while all segments grow, pages of the
+//! former size would stay for the last few arrays in them, up to an eighth more in all, and what goes back at last lies scattered
+//! among what stays, so that huge pages are split.
 //!
 //! # Ground rules
 //!
@@ -9,8 +14,9 @@
 
 use std::ptr::NonNull;
 
-use super::chunk::MAX_RUN_LOG2;
-use super::{AllocError, PAGE_BYTES, PageId, PagePool, shrink_to, try_reserve};
+use super::buddies::{Buddies, LINE_BYTES, PAGE_CLASS};
+use super::chunk::{MAX_RUN_LOG2, PAGE_BYTES};
+use super::{AllocError, PageId, PagePool, shrink_to, try_box, try_reserve};
 use crate::sync::Mutex;
 
 /// A cache line's worth of memory and alignment, to be cast to what it holds.
@@ -19,8 +25,7 @@ pub(crate) struct Line {
     _words: [u64; 8],
 }
 
-/// log2 of the lines in a page; shorter arrays share one.
-const PAGE_CLASS: u32 = (PAGE_BYTES / size_of::<Line>()).ilog2();
+const _: () = assert!(size_of::<Line>() == LINE_BYTES);
 
 /// log2 of the lines in the longest array, 2 MiB.
 pub(super) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
@@ -45,7 +50,9 @@ impl LineArrays {
 
     /// Bytes of the arrays, free ones in reserve included, and of their account.
     pub(crate) fn memory(&self) -> usize {
-        self.pool.resident() + self.shared.lock().capacity() * size_of::<SharedPage>()
+        let shared = self.shared.lock();
+        let account = shared.capacity() * size_of::<SharedPage>() + shared.len() * size_of::<Buddies>();
+        self.pool.resident() + account
     }
 
     /// Allocates an array of `1 << log2` lines, all zeros; `log2` is at most [`MAX_LINES_LOG2`].
@@ -66,20 +73,25 @@ impl LineArrays {
         Ok(array)
     }
 
-    /// Takes the lowest part of that size, of a new page if there is none; returns its first line.
+    /// Takes a part of a shared page, of the smallest size that is large enough, from the lowest page, or of a new page; its first line.
     fn take_part(&self, log2: u32) -> Result<(PageId, usize), AllocError> {
         let mut shared = self.shared.lock();
-        let at = match shared.iter().position(|page| page.log2 == log2 && page.free != 0) {
-            Some(at) => at,
+        let roomy = shared.iter().enumerate();
+        let roomy = roomy.filter_map(|(at, page)| Some((page.free.smallest_from(log2)?, at)));
+        let (class, at) = match roomy.min() {
+            Some(smallest) => smallest,
             None => {
                 try_reserve(&mut shared, 1)?;
+                let mut free = try_box(Buddies::new())?;
+                free.put(0, PAGE_CLASS);
                 let id = self.pool.alloc(0)?;
                 let at = shared.partition_point(|page| page.id < id);
-                shared.insert(at, SharedPage::new(id, log2));
-                at
+                shared.insert(at, SharedPage { id, free });
+                (PAGE_CLASS, at)
             }
         };
-        Ok((shared[at].id, shared[at].take() << log2))
+        let SharedPage { id, free } = &mut shared[at];
+        Ok((*id, free.take(class, log2)))
     }
 
     /// Frees an array, and returns its page or pages to the pool unless others share them.
@@ -97,7 +109,7 @@ impl LineArrays {
         if log2 < PAGE_CLASS {
             let mut shared = self.shared.lock();
             let at = shared.partition_point(|page| page.id < id);
-            if !shared[at].put((address % PAGE_BYTES / size_of::<Line>()) >> log2) {
+            if !shared[at].free.put(address % PAGE_BYTES / size_of::<Line>(), log2) {
                 return;
             }
             shared.remove(at);
@@ -111,43 +123,10 @@ impl LineArrays {
     }
 }
 
-/// What is free of a page that arrays of one size share.
+/// A page that arrays share, and what is free of it.
 struct SharedPage {
     id: PageId,
-    /// log2 of the lines of an array.
-    log2: u32,
-    /// How many arrays are free.
-    free: u32,
-    /// One bit for each array.
-    bits: [u64; WORDS],
-}
-
-const BITS: usize = u64::BITS as usize;
-const WORDS: usize = (1 << PAGE_CLASS) / BITS;
-
-impl SharedPage {
-    fn new(id: PageId, log2: u32) -> Self {
-        let mut page = Self { id, log2, free: 0, bits: [0; WORDS] };
-        (0..1 << (PAGE_CLASS - log2)).for_each(|part| _ = page.put(part));
-        page
-    }
-
-    /// Takes the lowest free part, which must exist.
-    fn take(&mut self) -> usize {
-        let word = self.bits.iter().position(|&word| word != 0).expect("the page has a free part");
-        let bit = self.bits[word].trailing_zeros() as usize;
-        self.bits[word] &= self.bits[word] - 1;
-        self.free -= 1;
-        word * BITS + bit
-    }
-
-    /// Frees a part; whether all are free then.
-    fn put(&mut self, part: usize) -> bool {
-        debug_assert_eq!(self.bits[part / BITS] >> (part % BITS) & 1, 0, "freed twice");
-        self.bits[part / BITS] |= 1 << (part % BITS);
-        self.free += 1;
-        self.free == 1 << (PAGE_CLASS - self.log2)
-    }
+    free: Box<Buddies>,
 }
 
 /// Whether all lines of an array are zero.
@@ -176,39 +155,39 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_one_size_share_pages_and_leave_nothing_behind() {
-        let arrays = LineArrays::new(4, 2);
-        let held = [0, 9, 0, 3, 9, 0, 3].map(|log2| alloc(&arrays, log2));
+    fn short_arrays_share_pages_and_leave_nothing_behind() {
+        let arrays = LineArrays::new(3, 2);
+        let held = [0, 3, 0, 9, 9, 0, 10].map(|log2| alloc(&arrays, log2));
         let page = held[0].0.addr().get();
         let lines = held.map(|(array, _)| (array.addr().get() - page) / size_of::<Line>());
-        assert_eq!(lines, [0, 1024, 1, 2048, 1536, 2, 2056]);
+        assert_eq!(lines, [0, 8, 1, 512, 1024, 2, 2048]);
         free(&arrays, held[2]);
         assert_eq!(alloc(&arrays, 0), held[2], "the lowest");
-        assert_eq!(arrays.pool.alloc(0), Ok(PageId::new(3)));
+        assert_eq!(arrays.pool.alloc(0), Err(AllocError));
         held.into_iter().for_each(|array| free(&arrays, array));
         assert!(arrays.shared.lock().is_empty());
         assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
     }
 
-    /// Pages that arrays share are accounted for, those that one array fills are not. The list of them follows their number.
+    /// Pages that arrays share are accounted for, those that one array fills are not. The account follows their number.
     #[test]
     fn memory_is_the_pages_and_the_list_of_shared_ones() {
         let arrays = LineArrays::new(256, 2);
         assert_eq!(arrays.memory(), 0);
-        let list = || arrays.memory() - arrays.pool.resident();
+        let account = || arrays.memory() - arrays.pool.resident();
         let half = PAGE_CLASS - 1;
         let mut held = vec![alloc(&arrays, half + 1), alloc(&arrays, half + 2)];
-        assert_eq!(list(), 0);
+        assert_eq!(account(), 0);
         held.extend((0..256).map(|_| alloc(&arrays, half)));
-        assert!(list() >= 128 * size_of::<SharedPage>());
+        assert!(account() >= 128 * (size_of::<SharedPage>() + size_of::<Buddies>()));
         held.drain(..).for_each(|array| free(&arrays, array));
-        assert!(list() <= 64 * size_of::<SharedPage>());
+        assert!(account() <= 64 * size_of::<SharedPage>());
     }
 
     #[test]
     fn an_array_that_finds_no_memory_takes_no_page() {
         let arrays = LineArrays::new(1, 2);
-        for requests in 0..2 {
+        for requests in 0..3 {
             assert_eq!(
                 refusing::after(requests, || arrays.alloc(0)),
                 (Err(AllocError), false),

@@ -16,6 +16,7 @@
 //!    and all zeros must mean "nobody here" to the reader.
 //! 4. What must survive giving back (a generation count, say) is kept elsewhere.
 
+mod buddies;
 mod chunk;
 mod fallible;
 mod inventory;
@@ -26,13 +27,10 @@ mod pool;
 #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
 mod tests;
 
-use chunk::CHUNK_BYTES;
+pub(crate) use chunk::PAGE_BYTES;
 #[cfg(test)]
 pub(crate) use fallible::refusing;
 pub(crate) use fallible::{AllocError, shrink_to, try_box, try_reserve};
 pub(crate) use lines::{Line, LineArrays};
 pub(crate) use mapped::Mapped;
 pub(crate) use pool::{PageId, PagePool};
-
-/// Bytes of a page.
-pub(crate) const PAGE_BYTES: usize = CHUNK_BYTES / chunk::PAGES as usize;

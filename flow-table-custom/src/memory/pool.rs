@@ -10,9 +10,9 @@
 
 use std::ptr::NonNull;
 
-use super::chunk::{MAX_RUN_LOG2, PAGES};
+use super::chunk::{CHUNK_BYTES, MAX_RUN_LOG2, PAGE_BYTES, PAGES};
 use super::inventory::Inventory;
-use super::{AllocError, CHUNK_BYTES, Mapped, PAGE_BYTES};
+use super::{AllocError, Mapped};
 use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 
 /// The number of a page in its pool.

@@ -102,7 +102,8 @@ impl<K: Key, V: Value> Core<K, V> {
         has_key(&flow, slot.direction(), key).then_some(flow)
     }
 
-    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what is found, key for key.
+    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what is found, key for key,
+    /// and `hashed` the hash of each.
     #[inline]
     pub(crate) fn lookup_batch<R: Reach<K, V>>(
         &self,
@@ -110,13 +111,16 @@ impl<K: Key, V: Value> Core<K, V> {
         keys: &[K],
         now: Timestamp,
         found: &mut Vec<Option<R::Found>>,
+        mut hashed: impl FnMut(u64),
     ) {
         found.clear();
         found.reserve(keys.len());
         for keys in keys.chunks(GROUP) {
             let mut hashes = [KeyHash::from_bits(0); GROUP];
             for (key, hash) in keys.iter().zip(&mut hashes) {
-                *hash = self.hash(key);
+                let full = self.full_hash(key);
+                *hash = KeyHash::new(full);
+                hashed(full);
                 self.shards.index.segment(*hash).prefetch(*hash);
             }
             let mut glances = [Glance::Unsure; GROUP];

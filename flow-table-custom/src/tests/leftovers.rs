@@ -26,7 +26,7 @@ fn books<V>(core: &Core<u64, V>) -> (usize, usize) {
 }
 
 fn insert<V: Value>(core: &Core<u64, V>, flow: NewFlow<u64, V>) -> Option<StrongRef<u64, V>> {
-    let hashes = core.hashes(flow.key(), flow.reply_key());
+    let hashes = core.hashes_of(&flow);
     core.insert(&mut Some(flow), hashes, Timestamp::ZERO, Mode::Replace).ok().map(|inserted| inserted.flow)
 }
 

@@ -42,7 +42,7 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         if reply == Some(key) {
             return Err(InsertError::IdenticalKeys { flow: flow.take() });
         }
-        let mut keys = Keys::new(self, key, reply);
+        let mut keys = Keys::new(self, key, flow.get().hash(), reply);
         let result = self.insert_under(&mut keys, &mut flow, now, policy);
         // Not left to the end of the scope: what is being returned by then leaks if a key panics in its drop.
         drop(keys);

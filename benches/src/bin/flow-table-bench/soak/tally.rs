@@ -2,9 +2,9 @@ use std::ops::AddAssign;
 
 use flow_table::{EndCounts, EndReason, Stats};
 
-use super::ledger::Values;
 use super::operation::Operation;
 use super::setting::Setting;
+use super::values::Values;
 
 /// What one thread did, or all of them.
 #[derive(Clone, Copy, Debug, Default)]

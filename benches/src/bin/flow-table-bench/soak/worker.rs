@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use flow_table::{Clock, Flow, FlowKey, NewFlow, OnExpiry, Table, Timeout, Timestamp};
+use flow_table::{Clock, Flow, FlowKey, FlowSpec, NewFlow, OnExpiry, Table, Timeout, Timestamp};
 
 use super::body::Body;
 use super::dice::Dice;
@@ -158,16 +158,25 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
 
     /// A flow under `forward`, every third with a reply key besides.
     pub(super) fn new_flow(&mut self, forward: Number) -> NewFlow<FlowKey, Body> {
+        let (spec, reply) = self.new_spec(forward);
+        spec.value(self.new_body(forward, reply))
+    }
+
+    /// A flow without its value, and the number of its reply key if it has one.
+    pub(super) fn new_spec(&mut self, forward: Number) -> (FlowSpec<FlowKey>, Option<Number>) {
         let reply = self.dice.one_in(3).then(|| self.number_like(forward));
+        let on_expiry = if self.dice.one_in(2) { OnExpiry::KeepWhileReferenced } else { OnExpiry::Remove };
+        let spec = FlowSpec::new(forward.key()).timeout(self.timeout(forward)).on_expiry(on_expiry);
+        match reply {
+            Some(reply) => (spec.reply(reply.key()), Some(reply)),
+            None => (spec, None),
+        }
+    }
+
+    pub(super) fn new_body(&mut self, forward: Number, reply: Option<Number>) -> Body {
         let serial = (self.thread as u64) << 40 | self.tally.made.count;
         self.tally.made.add(serial);
-        let body = Body::new(serial, forward, reply, &self.world.ledger);
-        let on_expiry = if self.dice.one_in(2) { OnExpiry::KeepWhileReferenced } else { OnExpiry::Remove };
-        let flow = NewFlow::new(forward.key(), body).timeout(self.timeout(forward)).on_expiry(on_expiry);
-        match reply {
-            Some(reply) => flow.reply(reply.key()),
-            None => flow,
-        }
+        Body::new(serial, forward, reply, &self.world.ledger)
     }
 
     /// Mostly of the round's usual length. Never for ever where nobody ends a flow.

@@ -1,7 +1,5 @@
 //! The command `bench` at a tiny size: everything once, from measuring to the report.
 
-#![cfg(feature = "bench")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,7 +40,11 @@ const FIELDS: [&str; 11] = [
 ];
 
 fn bench(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flow-table")).arg("bench").args(arguments).output().expect("the program runs")
+    Command::new(env!("CARGO_BIN_EXE_flow-table-bench"))
+        .arg("bench")
+        .args(arguments)
+        .output()
+        .expect("the program runs")
 }
 
 fn scratch(name: &str) -> PathBuf {

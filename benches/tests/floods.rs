@@ -1,7 +1,5 @@
 //! The command `floods`, with small ones.
 
-#![cfg(feature = "bench")]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +9,7 @@ use serde_json::Value;
 #[test]
 fn each_backend_is_measured_before_in_and_after_each_flood() {
     let record = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floods");
-    let output = Command::new(env!("CARGO_BIN_EXE_flow-table"))
+    let output = Command::new(env!("CARGO_BIN_EXE_flow-table-bench"))
         .args(["floods", "--floods", "3", "--flows", "40_000", "--lasting", "1_000", "--json", "--record"])
         .arg(&record)
         .output()

@@ -1,59 +1,16 @@
-//! Flows that never end: whatever comes and goes beside them, they are found.
+//! Flows that never end, put into the table before the threads start.
 
-use anyhow::{Error, Result, ensure};
-use flow_table::{Flow, FlowKey, NewFlow, Table, Timeout, Timestamp};
+use anyhow::{Result, ensure};
+use flow_table::{FlowKey, NewFlow, Table, Timeout, Timestamp};
 
 use super::body::Body;
 use super::number::Number;
+use super::stable::Stable;
 use super::tally::Tally;
 use super::world::World;
 
-/// A flow that never ends. It has one key or two.
-pub(super) struct Stable {
-    serial: u64,
-    forward: Number,
-    reply: Option<Number>,
-}
-
 /// The number that stands for a thread in the serial numbers of values made before there are threads.
 const BEFORE: u64 = 1 << 21;
-
-impl Stable {
-    const fn count(flows: usize) -> usize {
-        if flows / 2 < 1024 { flows / 2 } else { 1024 }
-    }
-
-    /// The numbers that keys of these flows are made of; every second one is sheltered.
-    pub(super) const fn numbers(flows: usize) -> usize {
-        4 * Self::count(flows)
-    }
-
-    pub(super) const fn serial(&self) -> u64 {
-        self.serial
-    }
-
-    /// Its keys.
-    pub(super) fn keys(&self) -> impl Iterator<Item = FlowKey> {
-        [Some(self.forward), self.reply].into_iter().flatten().map(Number::key)
-    }
-
-    /// A look-up of `key`, one of its keys, has found `found`.
-    pub(super) fn found(
-        &self,
-        key: &FlowKey,
-        found: Option<&impl Flow<FlowKey, Body>>,
-        now: Timestamp,
-    ) -> Result<()> {
-        let serial = self.serial;
-        let Some(flow) = found else {
-            return Err(Error::msg(format!("L1: {key} does not find flow {serial}, which never ends")));
-        };
-        let other = flow.value().serial();
-        ensure!(other == serial, "L1: {key} finds flow {other} and not flow {serial}, which never ends");
-        ensure!(flow.is_live(now), "L2: flow {serial}, which never ends, is {:?}", flow.state().load());
-        flow.value().check(flow)
-    }
-}
 
 impl<T: Table<FlowKey, Body>> World<T> {
     /// Inserts the flows that never end, while others fill the table: so they stand where there was room, also
@@ -69,7 +26,7 @@ impl<T: Table<FlowKey, Body>> World<T> {
         for (place, pair) in numbers.chunks_exact(2).enumerate() {
             let (forward, reply) = (pair[0], place.is_multiple_of(2).then_some(pair[1]));
             let serial = self.put(forward, reply, tally)?;
-            self.stable.push(Stable { serial, forward, reply });
+            self.stable.push(Stable::new(serial, forward, reply));
         }
         for number in others {
             let removed = self.table.remove(&number.key());

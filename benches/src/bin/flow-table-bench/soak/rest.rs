@@ -5,9 +5,10 @@ use anyhow::{Result, ensure};
 use flow_table::{Budget, Clock, Flow, FlowKey, FlowRef, NewFlow, OnExpiry, Status, Table, Timeout, Timestamp};
 
 use super::body::Body;
-use super::ledger::{Ledger, Values};
+use super::ledger::Ledger;
 use super::number::Number;
 use super::tally::Tally;
+use super::values::Values;
 use super::worker::{HANDLES, Worker};
 use super::world::{RefOf, World};
 
@@ -95,7 +96,7 @@ pub(super) fn spared<T: Table<FlowKey, Body>>(world: &World<T>, workers: &[Worke
 fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally) -> Result<()> {
     let (table, stats) = (&world.table, world.table.stats());
     ensure!(table.len() == active && stats.flows == active, "C1: {active} flows active, and {stats:?}");
-    ensure!(stats.dead_slots == 0, "C3: dead slots at rest: {stats:?}");
+    ensure!(stats.dying == 0, "R1: flows that a reap has left at rest: {stats:?}");
     let may_wait = world.setting.forgets_a_burst;
     ensure!(stats.waiting == 0 || may_wait, "U2: values wait, and no burst is open: {stats:?}");
     let ended = stats.ended;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use flow_table::{
-    Admission, Direction, Ended, Flow, FlowKey, FlowRef, InsertError, Inserted, NewFlow, ReinsertError, Status,
-    Table, Timestamp,
+    Admission, Direction, Flow, FlowKey, FlowRef, InsertError, Inserted, NewFlow, ReinsertError, Status, Table,
+    Timestamp,
 };
 
 use crate::soak::body::Body;
@@ -31,7 +31,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         let flow = self.new_flow(number);
         let serial = flow.value().serial();
         match self.world.table.insert_if_absent(flow, now) {
-            Ok(Admission::Inserted(inserted)) => self.inserted(inserted, serial, now),
+            Ok(Admission::Inserted(flow)) => self.inserted(Inserted::new(flow), serial, now),
             Ok(Admission::Existing { holder, key, rejected }) => {
                 let Some(rejected) = rejected else { bail!("I2: the rejected flow is gone") };
                 self.rejected(&holder, key, &rejected, serial)?;
@@ -49,24 +49,24 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         let world = Arc::clone(&self.world);
         let made = Cell::new(None);
         let mut times = 0;
-        let admission = world.table.get_or_insert_with(&key, now, || {
+        let (spec, reply) = self.new_spec(number);
+        let admission = world.table.get_or_insert_with(spec, now, || {
             times += 1;
             drop(world.table.lookup(&key, now));
-            let flow = self.new_flow(number);
-            made.set(Some(flow.value().serial()));
-            flow
+            let body = self.new_body(number, reply);
+            made.set(Some(body.serial()));
+            body
         });
         ensure!(times <= 1, "I3: the flow was made {times} times");
         match (admission, made.get()) {
-            (Ok(Admission::Inserted(inserted)), Some(serial)) => self.inserted(inserted, serial, now),
+            (Ok(Admission::Inserted(flow)), Some(serial)) => self.inserted(Inserted::new(flow), serial, now),
             (Ok(Admission::Existing { holder, key, rejected: Some(rejected) }), Some(serial)) => {
                 self.rejected(&holder, key, &rejected, serial)?;
                 self.hold(holder);
                 Ok(())
             }
-            (Ok(Admission::Existing { holder, key: direction, rejected: None }), None) => {
-                ensure!(holder.direction() == direction, "I3: the holder was found by its other key");
-                world.found(&key, holder.key_for(direction), &holder, now)?;
+            (Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None }), None) => {
+                world.found(&key, holder.key_for(holder.direction()), &holder, now)?;
                 self.hold(holder);
                 Ok(())
             }
@@ -83,10 +83,10 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         let body = flow.value();
         body.put_back();
         match self.world.table.reinsert(&flow, now) {
-            Ok(inserted) => {
-                ensure!(inserted.flow == flow && inserted.replaced.is_none(), "I5: another flow was put back");
+            Ok(back) => {
+                ensure!(back == flow, "I5: another flow was put back");
                 self.tally.reinserted += 1;
-                self.inserted(inserted, body.serial(), now)
+                self.inserted(Inserted::new(back), body.serial(), now)
             }
             Err(ReinsertError::Full { capacity }) => self.full(capacity),
             Err(ReinsertError::Conflict { holder, key }) => {
@@ -106,7 +106,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     }
 
     fn inserted(&mut self, inserted: Inserted<RefOf<T>>, serial: u64, now: Timestamp) -> Result<()> {
-        let Inserted { flow, replaced, made_room, .. } = inserted;
+        let Inserted { flow, replaced, .. } = inserted;
         self.tally.inserted += 1;
         let body = flow.value();
         body.enter();
@@ -130,13 +130,8 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             );
             self.hold(replaced);
         }
-        self.made_room(&made_room)?;
         self.hold(flow);
         Ok(())
-    }
-
-    fn made_room(&mut self, made_room: &[Ended<RefOf<T>>]) -> Result<()> {
-        made_room.iter().try_for_each(|ended| self.world.handed_over(ended, &mut self.tally))
     }
 
     /// Whoever was in the way has the key.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
-use flow_table::{Budget, FlowKey, NewFlow, Table, Timeout, Timestamp};
+use flow_table::{Budget, FlowKey, FlowSpec, Table, Timeout, Timestamp};
 use flow_table_benches::resident_bytes;
 use serde::{Deserialize, Serialize};
 
@@ -59,8 +59,9 @@ pub(super) fn measure<T: Table<FlowKey, Record>>(
     let mut packet = |timeout: Timeout, now: Timestamp| -> Result<()> {
         let key = key(number);
         number += 1;
-        let flow = || NewFlow::new(key, Record::default()).timeout(timeout);
-        let admission = table.get_or_insert_with(&key, now, flow).map_err(|error| anyhow!("{key}: {error}"))?;
+        let spec = FlowSpec::new(key).timeout(timeout);
+        let admission =
+            table.get_or_insert_with(spec, now, Record::default).map_err(|error| anyhow!("{key}: {error}"))?;
         ensure!(admission.is_inserted(), "{key} was there before");
         Ok(())
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use flow_table::dashmap::FlowTable;
 use flow_table::{
-    AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, NewFlow, ReapReport, ReinsertError,
+    AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, KeyHash, NewFlow, ReapReport, ReinsertError,
     SetDeadlineError, Stats, Table, TableConfig, Timestamp,
 };
 use rstest::rstest;
@@ -66,6 +66,10 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         }
     }
 
+    fn hash(&self, key: &FlowKey) -> KeyHash {
+        self.table.hash(key)
+    }
+
     fn burst(&self, now: Timestamp) -> Self::Burst<'_> {
         self.table.burst(now)
     }
@@ -86,7 +90,7 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         self.table.insert_if_absent(flow, now)
     }
 
-    fn reinsert(&self, flow: &Ref, now: Timestamp) -> Result<Inserted<Ref>, ReinsertError<Ref>> {
+    fn reinsert(&self, flow: &Ref, now: Timestamp) -> Result<Ref, ReinsertError<Ref>> {
         self.table.reinsert(flow, now)
     }
 

@@ -1,14 +1,16 @@
 //! The command `soak`, short: bounded by operations.
 
-#![cfg(feature = "bench")]
-
 use std::process::{Command, Output};
 
 use rstest::rstest;
 use serde_json::Value;
 
 fn soak(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flow-table")).arg("soak").args(arguments).output().expect("the program runs")
+    Command::new(env!("CARGO_BIN_EXE_flow-table-bench"))
+        .arg("soak")
+        .args(arguments)
+        .output()
+        .expect("the program runs")
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -1,5 +1,5 @@
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::Instant;
 use std::{io::Write, panic::resume_unwind};
@@ -45,7 +45,8 @@ impl<T: Table<FlowKey, Body> + 'static> Arena<T> {
         if setting.hostile {
             world.ledger.forgive();
         }
-        world.ledger.temper().meet(Arc::downgrade(&world));
+        let called: Weak<World<T>> = Arc::downgrade(&world);
+        world.ledger.temper().meet(called);
         let workers = (0..pulses.len()).map(|thread| Worker::new(&world, thread, seed)).collect();
         Self { world, workers, at_rest, limit }
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use flow_table_benches::data::mix;
 
 use super::temper::Temper;
+use super::values::Values;
 use super::verdict::Verdict;
 
 /// Counts the values that were dropped, and knows what they do then.
@@ -14,30 +15,6 @@ pub(super) struct Ledger {
     lenient: AtomicBool,
     verdict: Arc<Verdict>,
     temper: Temper,
-}
-
-/// A set of values, as far as comparing needs it: two that differ have different sums but by a chance of 2⁻⁶⁴.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Values {
-    pub(super) count: u64,
-    sum: u64,
-}
-
-impl Values {
-    pub(super) const fn add(&mut self, serial: u64) {
-        self.count += 1;
-        self.sum = self.sum.wrapping_add(mix(serial));
-    }
-
-    /// Whether these are `all`, or at most `spared` fewer.
-    pub(super) fn are(self, all: Self, spared: u64) -> bool {
-        let short = all.count.checked_sub(self.count);
-        self == all || short.is_some_and(|short| 0 < short && short <= spared)
-    }
-
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self { count: self.count + other.count, sum: self.sum.wrapping_add(other.sum) }
-    }
 }
 
 /// Each on cache lines of its own, so that threads do not wait for each other.
@@ -84,7 +61,7 @@ impl Ledger {
         self.stripes.iter().fold(all, |all, stripe| {
             // Relaxed: the end of the threads orders their counting before this.
             let (count, sum) = (stripe.count.load(Ordering::Relaxed), stripe.sum.load(Ordering::Relaxed));
-            all.and(Values { count, sum })
+            all.and(Values::new(count, sum))
         })
     }
 

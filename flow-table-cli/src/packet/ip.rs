@@ -1,0 +1,48 @@
+use std::fmt;
+
+use flow_table::FlowKey;
+
+use super::class::Class;
+use super::link_type::LinkType;
+
+/// What a flow table needs to know of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpPacket {
+    /// Addresses, protocol and ports as the packet has them.
+    pub key: FlowKey,
+    /// What kind of packet it is.
+    pub class: Class,
+    /// The length of the packet by its IP header; if that says zero (segmentation offload), by the frame.
+    pub ip_bytes: u64,
+}
+
+/// Why a frame belongs to no flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skip {
+    /// Neither IPv4 nor IPv6.
+    NotIp,
+    /// The capture ends within the headers below IP.
+    CutOff,
+    /// The IP header is cut off or contradicts itself.
+    MalformedIp,
+    /// Nothing is known of this link type.
+    UnsupportedLink(LinkType),
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotIp => f.write_str("not IP"),
+            Self::CutOff => f.write_str("cut off below IP"),
+            Self::MalformedIp => f.write_str("malformed IP header"),
+            Self::UnsupportedLink(link) => write!(f, "unsupported link type {}", link.number()),
+        }
+    }
+}
+
+/// The version of a network header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IpVersion {
+    V4,
+    V6,
+}
