@@ -292,3 +292,36 @@ fn displacing_a_flow_with_the_last_version_too_early_is_refuted() {
 fn a_flow_that_returns_unmarked_is_refuted() {
     while_displaced(Displacement { prepare: false, ..RETURNING }, expires, search_twice);
 }
+
+/// As `Core::install` where a live flow is replaced that a look-up at a later time expires meanwhile; the new flow ends at once.
+fn replace_ended(table: &Table, mut half: LockedHalf, last_bump: bool, end: fn(&FlowState)) {
+    let [old, new] = &table.flows;
+    table.segment.insert(&mut half, HASH, NEW);
+    table.switch.begin(OLD.entry(), NEW.entry(), FOREVER);
+    table.segment.bump(&mut half);
+    old.expire(FOREVER);
+    old.detach();
+    new.start(FOREVER);
+    end(new);
+    table.segment.remove(&mut half, HASH, OLD);
+    if last_bump {
+        table.segment.bump(&mut half);
+    }
+    table.switch.end();
+}
+
+#[test]
+fn a_replaced_flow_that_has_expired_does_not_come_back_when_the_new_one_is_cancelled() {
+    against(Some(3), |table, half| replace_ended(table, half, true, cancels), search_twice);
+}
+
+#[test]
+fn a_replaced_flow_that_has_expired_does_not_come_back_when_the_new_one_expires() {
+    against(Some(3), |table, half| replace_ended(table, half, true, expires), search_twice);
+}
+
+#[test]
+#[should_panic(expected = "comes back")]
+fn replacing_a_flow_that_has_expired_without_a_last_version_is_refuted() {
+    against(Some(3), |table, half| replace_ended(table, half, false, cancels), search_twice);
+}
