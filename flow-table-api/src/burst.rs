@@ -2,10 +2,10 @@ use crate::{Borrowed, Flow, FlowRef, KeyHash, Timestamp};
 
 /// An open burst: look-ups within it borrow flows, all at the burst's `now`, and count no reference (contract U1).
 ///
-/// The rules for look-ups ([`Table::lookup`](crate::Table::lookup)) hold for them. An open burst blocks no operation of
-/// anyone, this thread included; it only delays when the values of flows that end meanwhile are dropped (contract U2).
-/// Any number may be open, on any threads, more than one on a thread (contract U3). Keep them short: memory of ended flows
-/// waits for the oldest.
+/// The rules for look-ups ([`Table::lookup`](crate::Table::lookup)) hold for them. An open burst blocks no
+/// operation of anyone, this thread included; it only delays when the values of flows that end meanwhile are
+/// dropped (contract U2). Any number may be open, on any threads, more than one on a thread (contract U3). Keep
+/// them short: memory of ended flows waits for the oldest.
 pub trait Burst<K, V> {
     /// What look-ups borrow.
     type Flow: Flow<K, V>;
@@ -27,8 +27,9 @@ pub trait Burst<K, V> {
     /// The hash of a key in this table: see [`Table::hash`](crate::Table::hash).
     fn hash(&self, key: &K) -> KeyHash;
 
-    /// As [`get_batch`](Self::get_batch), and tells the hash of each key: of a key that was not found, the flow that is
-    /// inserted next can take it ([`FlowSpec::hashed`](crate::FlowSpec::hashed)), and the key is not hashed again.
+    /// As [`get_batch`](Self::get_batch), and tells the hash of each key: of a key that was not found, the flow
+    /// that is inserted next can take it ([`FlowSpec::hashed`](crate::FlowSpec::hashed)), and the key is not
+    /// hashed again.
     fn get_batch_hashed<'b>(
         &'b self,
         keys: &[K],
@@ -42,7 +43,7 @@ pub trait Burst<K, V> {
 
     /// A handle to a flow that this burst borrowed, with the same direction: for what must outlive the burst.
     ///
-    /// `None` if the flow has ended meanwhile and everyone else has let go of it; it can still be read until the burst
-    /// closes.
+    /// `None` if the flow has ended meanwhile and everyone else has let go of it; it can still be read until
+    /// the burst closes.
     fn handle(&self, flow: Borrowed<'_, Self::Flow>) -> Option<Self::Ref>;
 }

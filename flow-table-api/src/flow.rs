@@ -7,7 +7,8 @@ use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
 
 /// What a key must be: hashable, comparable, and its own owner. Implemented for every such type.
 ///
-/// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract V4).
+/// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract
+/// V4).
 pub trait Key: std::hash::Hash + Eq + Send + Sync + 'static {}
 impl<K: std::hash::Hash + Eq + Send + Sync + 'static> Key for K {}
 
@@ -71,14 +72,14 @@ pub trait Flow<K, V> {
 
     /// Moves the deadline to `max(deadline, now + timeout)`; whether it was granted (contract D1).
     ///
-    /// Granted exactly if the flow is live at `now`; a refused refresh changes nothing. A granted one is honoured: the
-    /// flow does not expire before that deadline, whatever reaping raced with it (contract D2). Many refreshes at one
-    /// `now` leave `now + timeout` (contract D3).
+    /// Granted exactly if the flow is live at `now`; a refused refresh changes nothing. A granted one is
+    /// honoured: the flow does not expire before that deadline, whatever reaping raced with it (contract D2).
+    /// Many refreshes at one `now` leave `now + timeout` (contract D3).
     ///
     /// # Blocking
     ///
-    /// None: no lock, no queue, no hash. One atomic operation on the flow, and only a load if the deadline is as late
-    /// already.
+    /// None: no lock, no queue, no hash. One atomic operation on the flow, and only a load if the deadline is
+    /// as late already.
     #[inline]
     fn refresh(&self, now: Timestamp) -> bool {
         self.state().refresh(now)
@@ -151,8 +152,8 @@ pub struct NewFlow<K, V> {
     value: V,
 }
 
-/// A flow to insert, without its value: what [`get_or_insert_with`](crate::Table::get_or_insert_with) is given besides
-/// the closure that makes the value.
+/// A flow to insert, without its value: what [`get_or_insert_with`](crate::Table::get_or_insert_with) is given
+/// besides the closure that makes the value.
 ///
 /// ```
 /// # use flow_table_api::FlowSpec;
@@ -203,8 +204,8 @@ impl<K> FlowSpec<K> {
         self
     }
 
-    /// Tells the hash of the forward key, as the table that the flow is for has computed it ([`Table::hash`]): the insertion
-    /// does not compute it again.
+    /// Tells the hash of the forward key, as the table that the flow is for has computed it ([`Table::hash`]):
+    /// the insertion does not compute it again.
     ///
     /// A wrong hash makes a flow that look-ups do not find. It expires as any other, and does no further harm.
     ///

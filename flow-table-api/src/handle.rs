@@ -6,12 +6,12 @@ use crate::{Direction, Flow};
 
 /// A handle: a counted strong reference to a flow (contract V2).
 ///
-/// Handles compare by identity, whatever direction each was found by. They may outlive the table: a handle whose table is
-/// gone can be read, cancelled (which does nothing then) and dropped (contract V5). Holding any number of them blocks no
-/// operation (contract V3).
+/// Handles compare by identity, whatever direction each was found by. They may outlive the table: a handle
+/// whose table is gone can be read, cancelled (which does nothing then) and dropped (contract V5). Holding any
+/// number of them blocks no operation (contract V3).
 ///
-/// The value is dropped when the table and every handle have let go and no burst that could see the flow is open; it is
-/// never dropped under a lock of the table, so its `Drop` may call the table (contract V1).
+/// The value is dropped when the table and every handle have let go and no burst that could see the flow is
+/// open; it is never dropped under a lock of the table, so its `Drop` may call the table (contract V1).
 pub trait FlowRef<K, V>: Clone + Send + Sync + Eq + Hash + fmt::Debug + Deref<Target = Self::Flow> {
     /// The flow.
     type Flow: Flow<K, V>;

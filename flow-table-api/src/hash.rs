@@ -7,14 +7,14 @@ use foldhash::quality::{FoldHasher, SeedableRandomState};
 
 /// The hasher of every table: `foldhash` (quality variant) with a seed of the table's own (contract C4).
 ///
-/// It is fast on the few machine words of a [`FlowKey`](crate::FlowKey). It is no cryptographic hash: whoever learns
-/// hashes, not only sees packets go by, can recover the seed; nothing in this project exposes one.
+/// It is fast on the few machine words of a [`FlowKey`](crate::FlowKey). It is no cryptographic hash: whoever
+/// learns hashes, not only sees packets go by, can recover the seed; nothing in this project exposes one.
 #[derive(Clone)]
 pub struct KeyHasher(SeedableRandomState);
 
 impl KeyHasher {
-    /// A seed from the system's entropy, drawn anew for each hasher: also a forked process, which starts with a copy of its
-    /// parent's memory, gets seeds of its own.
+    /// A seed from the system's entropy, drawn anew for each hasher: also a forked process, which starts with a
+    /// copy of its parent's memory, gets seeds of its own.
     pub fn random() -> Self {
         // Without the system's entropy, what the process drew when it started must do, and its number.
         let seed = getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(std::process::id()));

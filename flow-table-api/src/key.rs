@@ -14,8 +14,8 @@ use crate::Direction;
 ///      +-----------+-----------+-----------------------+----------------------+--------+
 /// ```
 ///
-/// IPv4 addresses stand in the first word of theirs; the family word keeps IPv4 and IPv4-mapped IPv6 apart. Hashing
-/// feeds two 64-bit words for IPv4 and five for IPv6. The order of keys is that of their words.
+/// IPv4 addresses stand in the first word of theirs; the family word keeps IPv4 and IPv4-mapped IPv6 apart.
+/// Hashing feeds two 64-bit words for IPv4 and five for IPv6. The order of keys is that of their words.
 ///
 /// ```
 /// # use flow_table_api::FlowKey;
@@ -205,8 +205,8 @@ const PROTOCOLS: [(u8, &str); 7] =
     [(1, "icmp"), (6, "tcp"), (17, "udp"), (33, "dccp"), (58, "icmpv6"), (132, "sctp"), (136, "udplite")];
 
 impl fmt::Display for FlowKey {
-    /// `udp 10.0.0.1:5353 > 10.0.0.2:53`, followed by ` @TENANT` if the tenant is not zero; protocols without a name here
-    /// are shown by number.
+    /// `udp 10.0.0.1:5353 > 10.0.0.2:53`, followed by ` @TENANT` if the tenant is not zero; protocols without a
+    /// name here are shown by number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match PROTOCOLS.iter().find(|(number, _)| *number == self.protocol()) {
             Some((_, name)) => f.write_str(name)?,

@@ -1,9 +1,10 @@
 //! The contract of a flow table: traits and shared types, and no implementation.
 //!
-//! A packet dataplane keeps one record per conversation, a *flow*, looks it up for every packet, shares it by reference
-//! count with the packets in flight, and lets it expire when no packet refreshes it. [`Table`] is what a backend of such
-//! a table implements; the crates `flow-table-dashmap` and `flow-table-custom` do, and `flow-table-conformance` proves
-//! it of any backend. Rules of the contract are cited by number (*contract L2*) at the item that carries them.
+//! A packet dataplane keeps one record per conversation, a *flow*, looks it up for every packet, shares it by
+//! reference count with the packets in flight, and lets it expire when no packet refreshes it. [`Table`] is
+//! what a backend of such a table implements; the crates `flow-table-dashmap` and `flow-table-custom` do, and
+//! `flow-table-conformance` proves it of any backend. Rules of the contract are cited by number (*contract L2*)
+//! at the item that carries them.
 //!
 //! # Overview
 //!
@@ -11,7 +12,8 @@
 //! * [`Flow`]: what a handle gives access to: keys, value, status, deadline, [`refresh`](Flow::refresh).
 //! * [`FlowRef`] and [`WeakFlowRef`]: counted handles, and references that do not keep the value alive.
 //! * [`Burst`]: look-ups that borrow flows and count nothing, for as long as a burst of packets is handled.
-//! * [`NewFlow`]: what is inserted, and [`FlowSpec`]: the same without its value. [`FlowKey`]: a ready 5-tuple key; any [`Key`] will do.
+//! * [`NewFlow`]: what is inserted, and [`FlowSpec`]: the same without its value. [`FlowKey`]: a ready 5-tuple
+//!   key; any [`Key`] will do.
 //! * [`Timestamp`], [`Timeout`], and the clocks.
 //!
 //! # Example
@@ -28,14 +30,15 @@
 //!
 //! # Consistency
 //!
-//! Operations on one key are linearizable (contract X1); operations on several keys, such as iteration and statistics,
-//! are not of one moment, except that the two keys of a flow appear and go together (contract I4). A flow that a
-//! look-up returned may end the next moment: its [`Status`] says so.
+//! Operations on one key are linearizable (contract X1); operations on several keys, such as iteration and
+//! statistics, are not of one moment, except that the two keys of a flow appear and go together (contract I4).
+//! A flow that a look-up returned may end the next moment: its [`Status`] says so.
 //!
 //! # Time and expiry
 //!
-//! The table never reads a clock (contract T1). A flow expires when its deadline has passed and somebody notices: a
-//! look-up, an insertion, or a reap. Refreshing is one atomic operation on the flow; queues catch up later.
+//! The table never reads a clock (contract T1). A flow expires when its deadline has passed and somebody
+//! notices: a look-up, an insertion, or a reap. Refreshing is one atomic operation on the flow; queues catch up
+//! later.
 //!
 //! # Writing a backend
 //!

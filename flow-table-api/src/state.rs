@@ -1,4 +1,5 @@
-//! The status and deadline of a flow, one atomic word: shared by every backend, so that S1 and D1–D4 are argued once.
+//! The status and deadline of a flow, one atomic word: shared by every backend, so that S1 and D1–D4 are argued
+//! once.
 //!
 //! ```text
 //!  63                                             2 1      0
@@ -11,8 +12,8 @@
 //! +-----+-----+----+-----------------------------------------+
 //! ```
 //!
-//! Every change of either half of the word is one compare-and-swap, so an expiry that saw an old deadline fails when a
-//! refresh came between: a granted refresh is never lost (contract D2).
+//! Every change of either half of the word is one compare-and-swap, so an expiry that saw an old deadline fails
+//! when a refresh came between: a granted refresh is never lost (contract D2).
 
 use std::fmt;
 use std::time::Duration;
@@ -25,13 +26,15 @@ use crate::{OnExpiry, Status, Timeout, Timestamp};
 pub struct StateWord {
     /// The status.
     pub status: Status,
-    /// The deadline; of an ended flow, the last one it had, at least a nanosecond (see [`is_starting`](Self::is_starting)).
+    /// The deadline; of an ended flow, the last one it had, at least a nanosecond (see
+    /// [`is_starting`](Self::is_starting)).
     pub deadline: Timestamp,
 }
 
 impl StateWord {
     const STATUS_BITS: u32 = 2;
-    /// What would be a cancelled flow with deadline zero, which does not exist: a detached flow that is about to come back.
+    /// What would be a cancelled flow with deadline zero, which does not exist: a detached flow that is about
+    /// to come back.
     const DETACHED_RETURNS: u64 = Status::Cancelled as u64;
 
     #[inline]
@@ -52,8 +55,8 @@ impl StateWord {
     }
 
     /// Whether the flow has not become active yet: it is new ([`FlowState::reset`]), or about to come back
-    /// ([`FlowState::prepare`]). The word is that of a detached or expired flow with deadline zero, which the end of a flow never
-    /// leaves.
+    /// ([`FlowState::prepare`]). The word is that of a detached or expired flow with deadline zero, which the
+    /// end of a flow never leaves.
     #[inline]
     pub fn is_starting(self) -> bool {
         self.deadline == Timestamp::ZERO && matches!(self.status, Status::Detached | Status::Expired)
@@ -118,7 +121,8 @@ impl FlowState {
     /// Compare-and-swap until `next` refuses or the swap succeeds. `Ok` holds the word that was replaced.
     #[inline]
     fn transition<E>(&self, mut next: impl FnMut(StateWord) -> Result<StateWord, E>) -> Result<StateWord, E> {
-        // Pairs with the release half of the compare-and-swap. SeqCst: in `set_timeout`, after its store of the timeout.
+        // Pairs with the release half of the compare-and-swap. SeqCst: in `set_timeout`, after its store of the
+        // timeout.
         let mut word = self.0.load(Ordering::SeqCst);
         loop {
             let old = StateWord::unpack(word);
@@ -126,8 +130,8 @@ impl FlowState {
             if new == word {
                 return Ok(old);
             }
-            // Pairs with every other `transition` of this word; on failure too, as `next` reads again. SeqCst: in `refresh`, before its
-            // second look at the timeout.
+            // Pairs with every other `transition` of this word; on failure too, as `next` reads again. SeqCst:
+            // in `refresh`, before its second look at the timeout.
             match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Ok(old),
                 Err(current) => word = current,
@@ -137,8 +141,8 @@ impl FlowState {
 
     /// Moves the deadline of a live flow to `max(deadline, now + timeout)` (contract D1, D3).
     ///
-    /// Refused, and nothing changed, if the flow is not live at `now`: a flow whose deadline has passed does not come
-    /// back because reaping was late.
+    /// Refused, and nothing changed, if the flow is not live at `now`: a flow whose deadline has passed does
+    /// not come back because reaping was late.
     #[inline]
     pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
         let mut timeout = Timeout::NEVER;
@@ -146,8 +150,8 @@ impl FlowState {
             if !old.is_live(now) {
                 return Err(());
             }
-            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale timeout here makes the
-            // compare-and-swap fail, unless `set_timeout` left the word as it was.
+            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
+            // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
             timeout = options.timeout();
             Ok(StateWord { deadline: old.deadline.max(now + timeout), ..old })
         });
@@ -163,15 +167,16 @@ impl FlowState {
         }
     }
 
-    /// The timeout was changed while a refresh at `now` went by the one before, `stale`, from the word `old`: the refresh counts as one
-    /// that came after the change.
+    /// The timeout was changed while a refresh at `now` went by the one before, `stale`, from the word `old`:
+    /// the refresh counts as one that came after the change.
     #[cold]
     fn refresh_again(&self, old: StateWord, now: Timestamp, mut stale: Timeout, options: &FlowOptions) {
         loop {
             let refreshed = |timeout| StateWord { deadline: old.deadline.max(now + timeout), ..old }.pack();
             let timeout = options.timeout();
             let (wrong, right) = (refreshed(stale), refreshed(timeout));
-            // SeqCst: as in `transition`. If the word is another by now, somebody has set it knowing the deadline that it had.
+            // SeqCst: as in `transition`. If the word is another by now, somebody has set it knowing the
+            // deadline that it had.
             let swapped = self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst);
             if swapped.is_err() || options.timeout() == timeout {
                 return;
@@ -180,8 +185,9 @@ impl FlowState {
         }
     }
 
-    /// Marks a detached or expired flow as about to come back ([`StateWord::is_starting`]). Its status stays. Only the caller may make
-    /// such a flow active ([`activate`](Self::activate)), and must: nothing happens to it meanwhile.
+    /// Marks a detached or expired flow as about to come back ([`StateWord::is_starting`]). Its status stays.
+    /// Only the caller may make such a flow active ([`activate`](Self::activate)), and must: nothing happens to
+    /// it meanwhile.
     pub fn prepare(&self) {
         let word = match self.load().status {
             Status::Expired => StateWord { status: Status::Expired, deadline: Timestamp::ZERO }.pack(),
@@ -204,8 +210,8 @@ impl FlowState {
         .map(drop)
     }
 
-    /// `Detached` → `Active` with `deadline`, of a flow that was never active. Returns `true` if this call did it: however many threads
-    /// try, and whenever, a flow starts so once in its life.
+    /// `Detached` → `Active` with `deadline`, of a flow that was never active. Returns `true` if this call did
+    /// it: however many threads try, and whenever, a flow starts so once in its life.
     pub fn start(&self, deadline: Timestamp) -> bool {
         let started = StateWord { status: Status::Active, deadline }.pack();
         // AcqRel and Acquire: as in `transition`.
@@ -248,8 +254,8 @@ impl FlowState {
         self.end(Status::Detached)
     }
 
-    /// `Active` → `Detached` if the flow is live at `now`; whether this call did it. For an insertion that replaces only live
-    /// flows, while others may shorten the deadline.
+    /// `Active` → `Detached` if the flow is live at `now`; whether this call did it. For an insertion that
+    /// replaces only live flows, while others may shorten the deadline.
     pub fn detach_live(&self, now: Timestamp) -> bool {
         self.transition(|old| match old.is_live(now) {
             true => Ok(old.ended(Status::Detached)),
@@ -339,14 +345,15 @@ impl FlowOptions {
     /// The timeout.
     #[inline]
     pub fn timeout(&self) -> Timeout {
-        // Pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it. SeqCst: in `refresh`, after the
-        // compare-and-swap of the state, see `FlowState::refresh`.
+        // Pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it. SeqCst: in
+        // `refresh`, after the compare-and-swap of the state, see `FlowState::refresh`.
         Timeout::from_bits(self.0.load(Ordering::SeqCst))
     }
 
     fn set_timeout(&self, timeout: Timeout) {
         let replaced = |bits| Some(bits & !Timeout::NEVER.to_bits() | timeout.to_bits());
-        // Pairs with `timeout`. SeqCst: before the look at the state in `FlowState::set_timeout`. The closure never returns `None`.
+        // Pairs with `timeout`. SeqCst: before the look at the state in `FlowState::set_timeout`. The closure
+        // never returns `None`.
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::Relaxed, replaced);
     }
 
@@ -361,8 +368,8 @@ impl FlowOptions {
         }
     }
 
-    /// From now on [`OnExpiry::Remove`]: a `cancel` that comes after expiry hides the flow this way, since no edge leads
-    /// from `Expired` to `Cancelled` (contract E1, S1).
+    /// From now on [`OnExpiry::Remove`]: a `cancel` that comes after expiry hides the flow this way, since no
+    /// edge leads from `Expired` to `Cancelled` (contract E1, S1).
     pub fn forget(&self) {
         // Pairs with the Acquire of `on_expiry`.
         self.0.fetch_or(Self::FORGET, Ordering::Release);

@@ -12,10 +12,11 @@ pub struct Stats {
     pub refusals: u64,
     /// Ends by reason.
     pub ended: EndCounts,
-    /// Flows that ended, gave their places up to others in a full table, and wait for a reap to hand them over (contract C2).
+    /// Flows that ended, gave their places up to others in a full table, and wait for a reap to hand them over
+    /// (contract C2).
     pub dying: usize,
-    /// Ended flows whose values wait for open bursts that may have borrowed them (contract U2). Always zero for backends whose
-    /// bursts hold counted references.
+    /// Ended flows whose values wait for open bursts that may have borrowed them (contract U2). Always zero for
+    /// backends whose bursts hold counted references.
     pub waiting: usize,
     /// Independently locked parts.
     pub shards: usize,

@@ -12,13 +12,14 @@ pub type AdmissionOf<K, V, T> = Admission<K, V, <T as Table<K, V>>::Ref>;
 
 /// A flow table: the interface that every backend implements and that hides which one is behind it.
 ///
-/// Everything takes `&self` and may be called from any thread, with no async runtime (contract X2). Insert, look-up,
-/// remove, cancel and expiry are linearizable per key (contract X1). Handles, snapshots and bursts hold no lock: keeping any
-/// number of them blocks nothing (contract V3). No lock is held while user code runs, `Hash` and `Eq` of keys
-/// excepted; if user code panics, the table stays consistent and usable and nothing leaks (contract V4).
+/// Everything takes `&self` and may be called from any thread, with no async runtime (contract X2). Insert,
+/// look-up, remove, cancel and expiry are linearizable per key (contract X1). Handles, snapshots and bursts
+/// hold no lock: keeping any number of them blocks nothing (contract V3). No lock is held while user code runs,
+/// `Hash` and `Eq` of keys excepted; if user code panics, the table stays consistent and usable and nothing
+/// leaks (contract V4).
 ///
-/// *Live* at `now` means `Active` and `now < deadline` (contract T3). `now` may differ between threads and may step
-/// back: an older one is harmless (contract T2).
+/// *Live* at `now` means `Active` and `now < deadline` (contract T3). `now` may differ between threads and may
+/// step back: an older one is harmless (contract T2).
 ///
 /// The required methods are what a backend provides; the others are written once over them.
 pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
@@ -43,14 +44,14 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     /// The live flow under `key`, forward or reply (contract L1).
     ///
-    /// A flow whose deadline has passed at `now` is expired on the spot, however late reaping is (contract L2); the next
-    /// [`reap_with`](Self::reap_with) still hands it over. With
-    /// [`OnExpiry::KeepWhileReferenced`](crate::OnExpiry) it is found, with status `Expired`, while anyone but the table
-    /// holds it; with [`OnExpiry::Remove`](crate::OnExpiry) it is not found (contract L3). So look at
+    /// A flow whose deadline has passed at `now` is expired on the spot, however late reaping is (contract L2);
+    /// the next [`reap_with`](Self::reap_with) still hands it over. With
+    /// [`OnExpiry::KeepWhileReferenced`](crate::OnExpiry) it is found, with status `Expired`, while anyone but
+    /// the table holds it; with [`OnExpiry::Remove`](crate::OnExpiry) it is not found (contract L3). So look at
     /// [`is_live`](Flow::is_live) or at the result of [`refresh`](Flow::refresh).
     ///
-    /// Never meets a dead slot: whoever lets a flow go takes its slots out, and never one that a concurrent insertion has
-    /// filled (contract L4).
+    /// Never meets a dead slot: whoever lets a flow go takes its slots out, and never one that a concurrent
+    /// insertion has filled (contract L4).
     ///
     /// # Blocking
     ///
@@ -64,8 +65,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         found.extend(keys.iter().map(|key| self.lookup(key, now)));
     }
 
-    /// The hash of a key in this table, for insertions that are told it ([`FlowSpec::hashed`]). It stays the same for as long
-    /// as the table lives.
+    /// The hash of a key in this table, for insertions that are told it ([`FlowSpec::hashed`]). It stays the
+    /// same for as long as the table lives.
     fn hash(&self, key: &K) -> KeyHash;
 
     /// Opens a burst at `now`: look-ups within it borrow flows and count no reference (contract U1). It blocks no
@@ -78,26 +79,27 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// live one becomes `Detached` and is returned (contract I1). If nobody else holds the old one and no burst is
     /// open, its value is dropped before this returns (or with the returned handle).
     ///
-    /// A flow that is found by the forward key goes as a whole, with both of its keys. A reply key is never taken from
-    /// another live flow: that is a conflict, and neither key is installed (contract I4). No observer ever finds one
-    /// key of a two-key flow live without the other.
+    /// A flow that is found by the forward key goes as a whole, with both of its keys. A reply key is never
+    /// taken from another live flow: that is a conflict, and neither key is installed (contract I4). No
+    /// observer ever finds one key of a two-key flow live without the other.
     ///
     /// # Errors
     ///
-    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and none can make room; replacing is
-    /// always allowed. A flow makes room if a bounded search finds it cancelled, expired or due: it gives up its place and
-    /// waits for the next reap, which hands it over, so that no record is lost. At most `capacity` flows wait so
-    /// (contract C2); when there are as many, reap. [`IdenticalKeys`](InsertError::IdenticalKeys),
-    /// [`Conflict`](InsertError::Conflict), [`OutOfMemory`](InsertError::OutOfMemory). Each gives the flow back.
+    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and none can make
+    /// room; replacing is always allowed. A flow makes room if a bounded search finds it cancelled, expired or
+    /// due: it gives up its place and waits for the next reap, which hands it over, so that no record is lost.
+    /// At most `capacity` flows wait so (contract C2); when there are as many, reap.
+    /// [`IdenticalKeys`](InsertError::IdenticalKeys), [`Conflict`](InsertError::Conflict),
+    /// [`OutOfMemory`](InsertError::OutOfMemory). Each gives the flow back.
     fn insert(
         &self,
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<Self::Ref>, InsertErrorOf<K, V, Self>>;
 
-    /// Inserts `flow` unless a live flow holds one of its keys; never displaces a live flow. Of any number of threads
-    /// racing on one key exactly one installs. A flow that is no longer live, even one still referenced, never blocks
-    /// (contract I2).
+    /// Inserts `flow` unless a live flow holds one of its keys; never displaces a live flow. Of any number of
+    /// threads racing on one key exactly one installs. A flow that is no longer live, even one still
+    /// referenced, never blocks (contract I2).
     ///
     /// # Errors
     ///
@@ -108,10 +110,11 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>>;
 
-    /// The packet-miss path: returns the live flow under the forward key of `spec`, or else inserts `spec` with the value
-    /// that `make` returns, as [`insert_if_absent`](Self::insert_if_absent) does. `make` runs at most once, and under no lock
-    /// of the table (contract I3). If another thread installs a flow while `make` runs, that one is the holder, and the flow
-    /// with the value made comes back in [`rejected`](Admission::Existing::rejected).
+    /// The packet-miss path: returns the live flow under the forward key of `spec`, or else inserts `spec` with
+    /// the value that `make` returns, as [`insert_if_absent`](Self::insert_if_absent) does. `make` runs at most
+    /// once, and under no lock of the table (contract I3). If another thread installs a flow while `make` runs,
+    /// that one is the holder, and the flow with the value made comes back in
+    /// [`rejected`](Admission::Existing::rejected).
     ///
     /// # Errors
     ///
@@ -139,33 +142,33 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// # Errors
     ///
     /// [`Foreign`](ReinsertError::Foreign), [`Active`](ReinsertError::Active),
-    /// [`Cancelled`](ReinsertError::Cancelled), [`Full`](ReinsertError::Full), [`Conflict`](ReinsertError::Conflict),
-    /// [`OutOfMemory`](ReinsertError::OutOfMemory).
+    /// [`Cancelled`](ReinsertError::Cancelled), [`Full`](ReinsertError::Full),
+    /// [`Conflict`](ReinsertError::Conflict), [`OutOfMemory`](ReinsertError::OutOfMemory).
     fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>>;
 
     // ---- Deadline ------------------------------------------------------------------------------------------
 
-    /// Moves the deadline of an active flow, also to an earlier time: the table then expires it at that time, without
-    /// waiting for the old one (contract D4). Later refreshes work as before.
+    /// Moves the deadline of an active flow, also to an earlier time: the table then expires it at that time,
+    /// without waiting for the old one (contract D4). Later refreshes work as before.
     ///
     /// # Errors
     ///
     /// [`Foreign`](SetDeadlineError::Foreign), or [`NotLive`](SetDeadlineError::NotLive) if the flow has ended.
     fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError>;
 
-    /// Changes the timeout and moves the deadline of a live flow to `now + timeout`, also to an earlier time: what a
-    /// closing TCP connection needs (contract D4).
+    /// Changes the timeout and moves the deadline of a live flow to `now + timeout`, also to an earlier time:
+    /// what a closing TCP connection needs (contract D4).
     ///
     /// # Errors
     ///
-    /// [`Foreign`](SetDeadlineError::Foreign), with nothing changed, or [`NotLive`](SetDeadlineError::NotLive), with
-    /// only the timeout changed, for a later [`reinsert`](Self::reinsert).
+    /// [`Foreign`](SetDeadlineError::Foreign), with nothing changed, or [`NotLive`](SetDeadlineError::NotLive),
+    /// with only the timeout changed, for a later [`reinsert`](Self::reinsert).
     fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError>;
 
     // ---- Ending a flow early -------------------------------------------------------------------------------
 
-    /// Removes and returns the active flow under `key`, forward or reply: `Active` → `Detached`. The table's reference is
-    /// released at once, from any thread (contract E2). The deadline does not matter.
+    /// Removes and returns the active flow under `key`, forward or reply: `Active` → `Detached`. The table's
+    /// reference is released at once, from any thread (contract E2). The deadline does not matter.
     ///
     /// A flow under `key` that has ended is no longer found either; its status stays and `None` is returned.
     #[must_use = "this is the only hand-over of the removed flow's record"]
@@ -204,13 +207,13 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Reaping -------------------------------------------------------------------------------------------
 
-    /// Lets go of what is due or cancelled, whichever thread inserted it, ended threads included (contract R2), visiting at
-    /// most `budget` flows (contract R1). `ended` gets each flow that expired or was cancelled, exactly once: also one that a
-    /// look-up expired, and one that made room for an insertion (contract R4). Removed and replaced flows went to whoever
-    /// removed or replaced them.
+    /// Lets go of what is due or cancelled, whichever thread inserted it, ended threads included (contract R2),
+    /// visiting at most `budget` flows (contract R1). `ended` gets each flow that expired or was cancelled,
+    /// exactly once: also one that a look-up expired, and one that made room for an insertion (contract R4).
+    /// Removed and replaced flows went to whoever removed or replaced them.
     ///
-    /// Works by identity: never removes a flow that took another's place (contract R3). Nothing depends on traffic: one
-    /// call after a silent hour collects everything due (contract R5).
+    /// Works by identity: never removes a flow that took another's place (contract R3). Nothing depends on
+    /// traffic: one call after a silent hour collects everything due (contract R5).
     ///
     /// If `ended` panics, the flow given to it is gone and the rest waits for the next call (contract V4).
     ///
@@ -219,8 +222,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// O(1) with nothing due, at any table size.
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
-    /// [`reap_with`](Self::reap_with) for this thread's share, for workers that reap between bursts (contract R2). Shares
-    /// of threads that have ended are only reaped by `reap_with`.
+    /// [`reap_with`](Self::reap_with) for this thread's share, for workers that reap between bursts (contract
+    /// R2). Shares of threads that have ended are only reaped by `reap_with`.
     fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
     /// [`reap_with`](Self::reap_with) that drops what ended.
@@ -233,15 +236,16 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         self.reap_local_with(now, budget, drop)
     }
 
-    /// A time before which a reap finds nothing to do; `None` if the table holds nothing, and [`Timestamp::ZERO`] if a flow
-    /// that has ended waits already (contract R6). May be early, as refreshes do not move it.
+    /// A time before which a reap finds nothing to do; `None` if the table holds nothing, and
+    /// [`Timestamp::ZERO`] if a flow that has ended waits already (contract R6). May be early, as refreshes do
+    /// not move it.
     fn next_deadline(&self) -> Option<Timestamp>;
 
     // ---- Capacity and memory -------------------------------------------------------------------------------
 
-    /// The flows that have a place in the table: the active ones, and those that have ended but have neither been reaped nor
-    /// made room for others ([`Stats::dying`] counts these). O(1), and never above [`capacity`](Self::capacity), under any
-    /// concurrency (contract C1).
+    /// The flows that have a place in the table: the active ones, and those that have ended but have neither
+    /// been reaped nor made room for others ([`Stats::dying`] counts these). O(1), and never above
+    /// [`capacity`](Self::capacity), under any concurrency (contract C1).
     fn len(&self) -> usize;
 
     /// Whether no flow has a place in the table.
@@ -252,18 +256,18 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// The most flows that the table may hold.
     fn capacity(&self) -> usize;
 
-    /// Sets the limit (contract C1). Lowering it below [`len`](Self::len) evicts nothing: insertions are refused until
-    /// enough flows have gone.
+    /// Sets the limit (contract C1). Lowering it below [`len`](Self::len) evicts nothing: insertions are
+    /// refused until enough flows have gone.
     fn set_capacity(&self, flows: usize);
 
     /// Counters (contract C5). Cheap, but not meant for every packet.
     fn stats(&self) -> Stats;
 
-    /// Bytes that the table occupies now: slots, queues, and the flows themselves, but not what keys and values own
-    /// elsewhere.
+    /// Bytes that the table occupies now: slots, queues, and the flows themselves, but not what keys and values
+    /// own elsewhere.
     fn memory(&self) -> usize;
 
-    /// Gives unused memory back as far as it can. Reaping does so by itself when much of the table has become unused
-    /// (contract C3).
+    /// Gives unused memory back as far as it can. Reaping does so by itself when much of the table has become
+    /// unused (contract C3).
     fn shrink_to_fit(&self);
 }

@@ -1,5 +1,6 @@
-//! How deep drops of values nest on a thread. A value's drop may end further flows, whose values are dropped within it, and so on: beyond a
-//! certain depth they wait in limbo instead, for the outermost drop on this thread that collects there.
+//! How deep drops of values nest on a thread. A value's drop may end further flows, whose values are dropped
+//! within it, and so on: beyond a certain depth they wait in limbo instead, for the outermost drop on this
+//! thread that collects there.
 
 use std::cell::Cell;
 

@@ -1,8 +1,8 @@
 //! What happens when nobody references a flow any more.
 //!
-//! Whoever brought the count to zero owns the entry ([`finish`](Core::finish)): drops the value under no lock, takes what slots there
-//! are out of the table, and frees the entry. If a burst is open that may be looking at the flow, the entry waits in limbo, without
-//! slots, until the burst closes ([`collect`](Core::collect)).
+//! Whoever brought the count to zero owns the entry ([`finish`](Core::finish)): drops the value under no lock,
+//! takes what slots there are out of the table, and frees the entry. If a burst is open that may be looking at
+//! the flow, the entry waits in limbo, without slots, until the burst closes ([`collect`](Core::collect)).
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::threads;
 type LastOwner<K, V> = Option<Arc<Core<K, V>>>;
 
 impl<K, V> Core<K, V> {
-    /// Drops a flow that nobody references any more, or lets it wait for the bursts that may see it, or for the outermost of too many
-    /// drops within drops.
+    /// Drops a flow that nobody references any more, or lets it wait for the bursts that may see it, or for the
+    /// outermost of too many drops within drops.
     pub(crate) fn finish(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
         match self.bursts.none_open() {
             Some(unseen) if !nesting::is_deepest() => self.reclaim(dead.drop_flow(&unseen, panics)),
@@ -55,8 +55,8 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// As [`collect`](Self::collect), for whoever borrows the table, which then outlives the call. If several drops panic, the
-    /// first of these panics goes on at the end.
+    /// As [`collect`](Self::collect), for whoever borrows the table, which then outlives the call. If several
+    /// drops panic, the first of these panics goes on at the end.
     #[cold]
     pub(crate) fn collect_all(&self) {
         let mut panics = Panics::none();

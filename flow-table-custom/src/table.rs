@@ -67,7 +67,8 @@ impl<K: Key, V: Value> FlowTable<K, V> {
 
 #[doc(hidden)]
 impl<K: Key, V: Value> FlowTable<K, V> {
-    /// For tests: whether the table's inner counts and places agree with each other, and if not, what is wrong. O(flows).
+    /// For tests: whether the table's inner counts and places agree with each other, and if not, what is wrong.
+    /// O(flows).
     pub fn verify(&self) -> Result<(), String> {
         self.core.verify()
     }

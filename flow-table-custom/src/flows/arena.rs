@@ -41,8 +41,8 @@ impl<K, V> Arena<K, V> {
         if pair { &self.pairs } else { &self.singles }
     }
 
-    /// Where a shard that returns a page to the pool leaves the generation below which no entry may start there from then on: a page
-    /// that is given back to the system forgets it.
+    /// Where a shard that returns a page to the pool leaves the generation below which no entry may start there
+    /// from then on: a page that is given back to the system forgets it.
     pub(crate) fn generation(&self, id: u32, pair: bool) -> &AtomicU32 {
         &self.generations[usize::from(pair)][id as usize]
     }
@@ -50,8 +50,8 @@ impl<K, V> Arena<K, V> {
     /// The page with this number, which a shard has or had.
     #[inline]
     pub(crate) fn page(&self, id: u32, pair: bool) -> Page<K, V> {
-        // SAFETY: page numbers are handed on by the slots and locks of this table only, after the pool gave the page out;
-        // the pool serves entries of this kind, and lives as long as the table's core.
+        // SAFETY: page numbers are handed on by the slots and locks of this table only, after the pool gave the
+        // page out; the pool serves entries of this kind, and lives as long as the table's core.
         unsafe { Page::new(self.pool(pair).address(PageId::new(id)), pair) }
     }
 

@@ -135,7 +135,8 @@ impl<K, V> Dead<K, V> {
     /// Drops keys and value, which no burst can see. Panics of theirs go to `panics`.
     #[inline]
     pub(crate) fn drop_flow(self, _: &Unseen, panics: &mut Panics) -> Empty<K, V> {
-        // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the flow.
+        // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the
+        // flow.
         unsafe { self.0.entry().drop_flow(panics) };
         Empty(self.0)
     }

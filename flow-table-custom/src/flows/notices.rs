@@ -1,17 +1,18 @@
-//! Flows that ended without their shard's lock, for the next reap to find: a bit for each place of a page, above it a bit for each page
-//! of the shard (for all whose numbers are equal modulo [`SLOTS`]), and above these a summary. Takes no memory of its own, and leaving a
-//! notice waits for nobody.
+//! Flows that ended without their shard's lock, for the next reap to find: a bit for each place of a page,
+//! above it a bit for each page of the shard (for all whose numbers are equal modulo [`SLOTS`]), and above
+//! these a summary. Takes no memory of its own, and leaving a notice waits for nobody.
 //!
 //! # Ground rules
 //!
-//! * P9. A notice says that a flow at this place may have ended; the reap looks, under the shard's lock. So a place that is noticed twice
-//!   is noticed once, and a flow that came back or went does no harm.
-//! * Any thread leaves notices: it sets the three bits from below, all of them itself, so that its notice is complete when it returns,
-//!   however long others are held up. The holder of the shard's lock clears bits from above, and looks below a bit after it has
-//!   cleared it. All of this is sequentially consistent: of a bit that is set below one that is being cleared, either the reap sees
-//!   the bit below, or the one above is set again.
-//! * Whoever leaves a notice has a reference to the flow or an open burst that saw it, so the page stays in its shard meanwhile. It may
-//!   have left since: the reap looks only at pages that its shard owns.
+//! * P9. A notice says that a flow at this place may have ended; the reap looks, under the shard's lock. So a
+//!   place that is noticed twice is noticed once, and a flow that came back or went does no harm.
+//! * Any thread leaves notices: it sets the three bits from below, all of them itself, so that its notice is
+//!   complete when it returns, however long others are held up. The holder of the shard's lock clears bits from
+//!   above, and looks below a bit after it has cleared it. All of this is sequentially consistent: of a bit
+//!   that is set below one that is being cleared, either the reap sees the bit below, or the one above is set
+//!   again.
+//! * Whoever leaves a notice has a reference to the flow or an open burst that saw it, so the page stays in its
+//!   shard meanwhile. It may have left since: the reap looks only at pages that its shard owns.
 
 use crate::ids::EntryIndex;
 use crate::sync::{AtomicU64, Ordering};

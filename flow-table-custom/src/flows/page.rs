@@ -7,17 +7,18 @@
 //! +--------+---------+---------+-----+---------+------------------------+
 //! ```
 //!
-//! A record is what only the shard needs: the key's hash (of a free entry: the next free one), where the timer queue has
-//! the flow filed, and for pairs the reply key's hash.
+//! A record is what only the shard needs: the key's hash (of a free entry: the next free one), where the timer
+//! queue has the flow filed, and for pairs the reply key's hash.
 //!
 //! # Ground rules
 //!
 //! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
-//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of references to its entries.
+//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of
+//!   references to its entries.
 //! * `notices` is atomic, with rules of its own.
-//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written before an entry
-//!   is published and stay until it is freed, so whoever has a reference, or has the lock of a shard with a slot for the
-//!   entry, may read them too.
+//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written
+//!   before an entry is published and stay until it is freed, so whoever has a reference, or has the lock of a
+//!   shard with a slot for the entry, may read them too.
 
 use std::marker::PhantomData;
 use std::mem::size_of;
@@ -153,7 +154,8 @@ pub(crate) unsafe fn entry_at<K, V>(page: NonNull<u8>, place: u32, pair: bool) -
     unsafe { Entry::new(pointer) }
 }
 
-/// What the lock of a shard gives to its holder: the right to the pages of this shard. There is one for each shard, behind its lock.
+/// What the lock of a shard gives to its holder: the right to the pages of this shard. There is one for each
+/// shard, behind its lock.
 pub(crate) struct Locked {
     shard: u32,
 }

@@ -9,11 +9,13 @@
 //!
 //! # Ground rules
 //!
-//! * The table, while it holds the flow, and every handle own one count each. Key and value are initialised while the count is not
-//!   zero.
-//! * P2. A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever brought it there owns the
-//!   entry: nobody can come in any more, except bursts that looked before (see `bursts`).
-//! * The generation grows by one each time the entry is freed, so a weak handle never takes a later flow for its own.
+//! * The table, while it holds the flow, and every handle own one count each. Key and value are initialised
+//!   while the count is not zero.
+//! * P2. A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever
+//!   brought it there owns the entry: nobody can come in any more, except bursts that looked before (see
+//!   `bursts`).
+//! * The generation grows by one each time the entry is freed, so a weak handle never takes a later flow for
+//!   its own.
 //! * All-zero memory is generation 0, count 0: nobody here.
 
 use std::process::abort;
@@ -61,8 +63,8 @@ impl RefWord {
 
     #[inline]
     fn try_acquire_if(&self, accept: impl Fn(u64) -> bool) -> Option<u32> {
-        // Acquire on every load: a count of zero pairs with the `release` that made it so (what replaced the flow is
-        // visible then), any other count pairs with `publish` (key and value are visible then).
+        // Acquire on every load: a count of zero pairs with the `release` that made it so (what replaced the
+        // flow is visible then), any other count pairs with `publish` (key and value are visible then).
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             if count(word) == 0 || !accept(word) {
@@ -128,11 +130,12 @@ impl RefWord {
         self.0.store(u64::from(generation) << 32 | u64::from(references), Ordering::Release);
     }
 
-    /// The owner of an unreferenced entry frees it: next generation. `None` if there is no next: the entry must then never
-    /// be used again.
+    /// The owner of an unreferenced entry frees it: next generation. `None` if there is no next: the entry must
+    /// then never be used again.
     pub(crate) fn retire(&self) -> Option<u32> {
         let next = self.generation().checked_add(1)?;
-        // Relaxed: the lock under which entries are freed and taken orders it; a reader sees count zero either way.
+        // Relaxed: the lock under which entries are freed and taken orders it; a reader sees count zero either
+        // way.
         self.0.store(u64::from(next) << 32, Ordering::Relaxed);
         Some(next)
     }

@@ -8,8 +8,8 @@ use crate::ids::EntryIndex;
 use crate::memory::{AllocError, PageId};
 use crate::sync::Ordering;
 
-/// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
-/// that long-lived ones stay dense and high pages empty out.
+/// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free
+/// entry, so that long-lived ones stay dense and high pages empty out.
 #[derive(Default)]
 pub(crate) struct Slab {
     pages: PageSet,
@@ -19,8 +19,8 @@ pub(crate) struct Slab {
     roomy: PageSet,
     /// The lowest of them.
     lowest: Option<u32>,
-    /// Those with no entry in use. A slab of several pages keeps one, so that a flow that comes and goes does not take and
-    /// return a page.
+    /// Those with no entry in use. A slab of several pages keeps one, so that a flow that comes and goes does
+    /// not take and return a page.
     empty: usize,
 }
 
@@ -120,7 +120,8 @@ impl Slab {
         let next = arena.page(id, pair).next_generation(locked);
         // Relaxed: pairs with `grow`.
         arena.generation(id, pair).store(next, Ordering::Relaxed);
-        // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
+        // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just
+        // now.
         unsafe { arena.pool(pair).free(PageId::new(id), 0) };
     }
 

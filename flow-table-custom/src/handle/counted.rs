@@ -21,8 +21,8 @@ pub struct StrongRef<K, V> {
 
 const REPLY: usize = 1;
 
-// SAFETY: a handle gives shared access to the flow to whoever has it, and the last one drops the flow: both need what
-// an `Arc` needs.
+// SAFETY: a handle gives shared access to the flow to whoever has it, and the last one drops the flow: both
+// need what an `Arc` needs.
 unsafe impl<K: Send + Sync, V: Send + Sync> Send for StrongRef<K, V> {}
 // SAFETY: as for Send.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for StrongRef<K, V> {}
@@ -79,7 +79,8 @@ impl<K, V> StrongRef<K, V> {
     pub(crate) fn entry(&self) -> Entry<K, V> {
         let address = self.tagged.addr().get() & !REPLY;
         let pointer = self.tagged.cast::<FlowEntry<K, V>>().with_addr(address.try_into().expect("not null"));
-        // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is referenced.
+        // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is
+        // referenced.
         unsafe { Entry::new(pointer) }
     }
 
@@ -130,9 +131,9 @@ impl<K, V> StrongRef<K, V> {
         let mut panics = Panics::none();
         // SAFETY: this handle was the last reference, and its drop is over after this.
         let dead = unsafe { Dead::unreferenced(self.at()) };
-        // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within `finish`. What
-        // may have to be dropped last of all, the core itself, comes back in `keeper`, so that no reference to the core
-        // is left when it goes.
+        // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within
+        // `finish`. What may have to be dropped last of all, the core itself, comes back in `keeper`, so that
+        // no reference to the core is left when it goes.
         let keeper = unsafe { self.core().as_ref() }.finish(dead, &mut panics);
         drop(keeper);
         panics.resume();
@@ -206,7 +207,8 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
     }
 }
 
-/// A reference that does not keep the flow's value alive: the entry, and the generation that it was in. See [`WeakFlowRef`].
+/// A reference that does not keep the flow's value alive: the entry, and the generation that it was in. See
+/// [`WeakFlowRef`].
 ///
 /// It keeps the table's memory, though not its flows, from going back to the system when the table is dropped.
 pub struct WeakRef<K, V> {

@@ -5,8 +5,8 @@ use crate::flows::Entry;
 use crate::handle::StrongRef;
 use crate::panics::Panics;
 
-/// References counted while shards were locked, to be given up under no lock: the last one out drops the value, which may panic, and
-/// locks the flow's shard.
+/// References counted while shards were locked, to be given up under no lock: the last one out drops the value,
+/// which may panic, and locks the flow's shard.
 pub(super) struct Deferred<K, V> {
     first: ArrayVec<StrongRef<K, V>, 8>,
     /// Further ones, of flows whose tags are the same by chance.
@@ -14,8 +14,9 @@ pub(super) struct Deferred<K, V> {
 }
 
 impl<K, V> Deferred<K, V> {
-    /// Runs `operation`, which has unlocked all shards when it returns, and gives up the references that it counted. If values panic
-    /// meanwhile, the first of these panics goes on when all are given up and the result is dropped: nothing leaks.
+    /// Runs `operation`, which has unlocked all shards when it returns, and gives up the references that it
+    /// counted. If values panic meanwhile, the first of these panics goes on when all are given up and the
+    /// result is dropped: nothing leaks.
     #[inline]
     pub(super) fn scope<R>(operation: impl FnOnce(&mut Self) -> R) -> R {
         let mut deferred = Self { first: ArrayVec::new_const(), others: Vec::new() };

@@ -1,7 +1,8 @@
 //! Who holds the keys that an operation is about.
 //!
-//! An operation locks the shards of its keys and of whoever holds them, all at once, so what it decides on stays until it
-//! is done: only a flow's end without a lock (`cancel`, expiry by a look-up) can come between, and is checked for.
+//! An operation locks the shards of its keys and of whoever holds them, all at once, so what it decides on
+//! stays until it is done: only a flow's end without a lock (`cancel`, expiry by a look-up) can come between,
+//! and is checked for.
 
 use flow_table_api::{Direction, Flow, Key, Status, Timestamp, Value};
 
@@ -56,7 +57,8 @@ impl<K, V> Holders<'_, K, V> {
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Locks the shards of the keys and of their holders, and finds the holders. Expires holders that are due, if told the time.
+    /// Locks the shards of the keys and of their holders, and finds the holders. Expires holders that are due,
+    /// if told the time.
     #[inline]
     pub(super) fn find_holders<'c>(
         &'c self,

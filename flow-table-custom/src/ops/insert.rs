@@ -29,7 +29,8 @@ pub(crate) enum Refusal<K, V> {
 type InsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, Refusal<K, V>>;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once. `hashes` are those of its keys.
+    /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once.
+    /// `hashes` are those of its keys.
     #[inline]
     pub(crate) fn insert(
         &self,
@@ -50,8 +51,8 @@ impl<K: Key, V: Value> Core<K, V> {
         self.insert_slow(flow, hashes, now, mode)
     }
 
-    /// The usual case: one key, nothing in the table that could have it, room for it, and memory. Everything else is for
-    /// [`insert_slow`](Self::insert_slow).
+    /// The usual case: one key, nothing in the table that could have it, room for it, and memory. Everything
+    /// else is for [`insert_slow`](Self::insert_slow).
     #[inline]
     fn insert_fresh(
         &self,
@@ -82,8 +83,8 @@ impl<K: Key, V: Value> Core<K, V> {
         let handle = StrongRef::publish(new);
         shard.occupy(hash, place, Slot::new(at.index(), Direction::Forward));
         // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
-        // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of the entry's last
-        // flow, sees the new slot from then on.
+        // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of
+        // the entry's last flow, sees the new slot from then on.
         fence(Ordering::Release);
         at.entry().state().reset(Status::Active, deadline);
         shard.count_insert(deadline);
@@ -160,8 +161,8 @@ impl<K: Key, V: Value> Core<K, V> {
         Some(Ok(inserted))
     }
 
-    /// P13. All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
-    /// locked. Without memory nothing has changed, and `flow` is the caller's.
+    /// P13. All for which memory may be needed: slots, an entry with the flow in it, a place in the timer
+    /// queue. Its shards are locked. Without memory nothing has changed, and `flow` is the caller's.
     fn prepare(
         &self,
         locks: &mut Locks<'_, K, V>,

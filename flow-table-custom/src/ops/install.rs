@@ -10,11 +10,11 @@ use crate::ids::EntryIndex;
 use crate::shard::Locks;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Makes a flow that is filed under `deadline` active under its keys, in place of whoever is found under them. Its shards are
-    /// locked.
+    /// Makes a flow that is filed under `deadline` active under its keys, in place of whoever is found under
+    /// them. Its shards are locked.
     ///
-    /// At no moment is a key without the flow that it had or has: look-ups prefer a live flow to one that has expired and is still
-    /// held, which goes last, in another version of the segment.
+    /// At no moment is a key without the flow that it had or has: look-ups prefer a live flow to one that has
+    /// expired and is still held, which goes last, in another version of the segment.
     pub(super) fn install(
         &self,
         holders: &mut Holders<'_, K, V>,
@@ -43,7 +43,8 @@ impl<K: Key, V: Value> Core<K, V> {
             state.start(deadline);
         } else {
             if displaces {
-                // Announced as its own predecessor: look-ups do not start it, and take it for absent until it has started.
+                // Announced as its own predecessor: look-ups do not start it, and take it for absent until it
+                // has started.
                 self.announce(flow.index(), flow.index(), deadline, concerned());
             }
             // One compare-and-swap makes all keys appear at once.
@@ -66,7 +67,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Announces to the look-ups of these keys that `new` is about to take the place of `old`. The keys' shards are locked.
+    /// Announces to the look-ups of these keys that `new` is about to take the place of `old`. The keys' shards
+    /// are locked.
     fn announce(
         &self,
         old: EntryIndex,

@@ -7,8 +7,9 @@ use crate::handle::StrongRef;
 use crate::ids::EntryIndex;
 
 impl<K, V> Core<K, V> {
-    /// Visits the active flows, with no lock held and no reference but to the one that is visited. What a page holds is noted under its
-    /// shard's lock; a page that changes its owner meanwhile is visited for its first owner only.
+    /// Visits the active flows, with no lock held and no reference but to the one that is visited. What a page
+    /// holds is noted under its shard's lock; a page that changes its owner meanwhile is visited for its first
+    /// owner only.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&StrongRef<K, V>)) {
         self.for_each_held(|flow| {
             if flow.status() == Status::Active {

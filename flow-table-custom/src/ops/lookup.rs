@@ -1,4 +1,5 @@
-//! Look-ups: one line of the table and one of the flow. One path serves those that count a reference and those within a burst.
+//! Look-ups: one line of the table and one of the flow. One path serves those that count a reference and those
+//! within a burst.
 
 use std::ops::Deref;
 
@@ -102,8 +103,8 @@ impl<K: Key, V: Value> Core<K, V> {
         has_key(&flow, slot.direction(), key).then_some(flow)
     }
 
-    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what is found, key for key,
-    /// and `hashed` the hash of each.
+    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what
+    /// is found, key for key, and `hashed` the hash of each.
     #[inline]
     pub(crate) fn lookup_batch<R: Reach<K, V>>(
         &self,
@@ -159,9 +160,9 @@ impl<K: Key, V: Value> Core<K, V> {
         self.search(reach, key, hash, now)
     }
 
-    /// A look-up in a segment that is changing, and one that ends flows that are due: visits the slots that may be the key's until the
-    /// key's flow is found, or it is certain that at some moment of the call there was none. A live flow is preferred to one that has
-    /// expired and is still held: when it comes, that one goes.
+    /// A look-up in a segment that is changing, and one that ends flows that are due: visits the slots that may
+    /// be the key's until the key's flow is found, or it is certain that at some moment of the call there was
+    /// none. A live flow is preferred to one that has expired and is still held: when it comes, that one goes.
     ///
     /// Waits for nobody: slots are visited again only if somebody else has got on meanwhile.
     #[inline(never)]
@@ -206,8 +207,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// What a look-up at `now`, with so many references of its `own`, makes of a flow with its key. Expires it on the spot if it is due,
-    /// and starts it if the flow that it replaces has ended (see `switch`).
+    /// What a look-up at `now`, with so many references of its `own`, makes of a flow with its key. Expires it
+    /// on the spot if it is due, and starts it if the flow that it replaces has ended (see `switch`).
     #[cold]
     fn see(&self, entry: Entry<K, V>, index: EntryIndex, shard: usize, now: Timestamp, own: u32) -> Seen {
         if entry.state().load().is_starting() {
@@ -218,15 +219,15 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     entry.state().start(deadline);
                 }
-                // What it is about to displace has ended, and is met on its own. One that is not announced has just started, if
-                // it has not been read too early.
+                // What it is about to displace has ended, and is met on its own. One that is not announced has
+                // just started, if it has not been read too early.
                 None if !entry.state().load().is_starting() => {}
                 _ => return Seen::Ended,
             }
         }
         let is_kept = || {
-            // The table counts its reference before it says so, and gives it up after it has said so: one count on either side shows
-            // whether there is another.
+            // The table counts its reference before it says so, and gives it up after it has said so: one count
+            // on either side shows whether there is another.
             let others = || entry.refs().count() - own;
             let (before, table, after) = (others(), u32::from(entry.is_held()), others());
             entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && before.max(after) > table
@@ -245,8 +246,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was
-    /// active, and nobody else's.
+    /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would
+    /// have been met while it was active, and nobody else's.
     #[cold]
     fn is_about_to_replace(&self, new: EntryIndex, old: EntryIndex, shard: usize) -> bool {
         // In this order: while `new` is announced, `old` is the flow that it is to replace.

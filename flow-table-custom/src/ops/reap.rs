@@ -13,7 +13,8 @@ use crate::sync::Ordering;
 const SPARE: usize = 1_024;
 
 impl<K, V> Core<K, V> {
-    /// Hands each flow that has ended over to `ended`. If that panics, the flows that were claimed with it wait for the next reap.
+    /// Hands each flow that has ended over to `ended`. If that panics, the flows that were claimed with it wait
+    /// for the next reap.
     pub(crate) fn reap_with(
         &self,
         now: Timestamp,
@@ -34,8 +35,8 @@ impl<K, V> Core<K, V> {
         })
     }
 
-    /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
-    /// in batches, not one by one.
+    /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken
+    /// out and freed in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
             let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
@@ -81,8 +82,9 @@ impl<K, V> Core<K, V> {
         self.shards.due.earliest().filter(|_| capacity.held() + capacity.dying() != 0)
     }
 
-    /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
-    /// locks, then for those that somebody else was working on, in which there is often nothing left to do.
+    /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without
+    /// waiting for their locks, then for those that somebody else was working on, in which there is often
+    /// nothing left to do.
     #[inline]
     fn reap_shards(
         &self,

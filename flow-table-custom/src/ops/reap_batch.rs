@@ -11,15 +11,15 @@ use crate::shard::{ShardGuard, Shards};
 /// Flows claimed under one lock.
 const BATCH: usize = 64;
 
-/// Flows that a reap has claimed: their references and places are the table's no longer. Those that are left when this is dropped, as a
-/// callback has panicked, are the table's again and wait for the next reap, dying.
+/// Flows that a reap has claimed: their references and places are the table's no longer. Those that are left
+/// when this is dropped, as a callback has panicked, are the table's again and wait for the next reap, dying.
 pub(super) struct Batch<'s, K, V> {
     shards: &'s Shards<K, V>,
     flows: ArrayVec<(TableRef<K, V>, EndReason), BATCH>,
 }
 
-/// One-key flows whose last reference was the table's: dropped and freed together, with one look at the open bursts and one more lock of
-/// the shard. Without slots.
+/// One-key flows whose last reference was the table's: dropped and freed together, with one look at the open
+/// bursts and one more lock of the shard. Without slots.
 pub(super) struct Unreferenced<K, V> {
     dead: ArrayVec<Dead<K, V>, BATCH>,
     /// Those that are dropped.
@@ -103,8 +103,8 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
     }
 
-    /// Gives up the table's references to the one-key flows, and takes the slots of those out that nobody else holds or that may not be
-    /// found. Two-key flows stay. Under the same lock.
+    /// Gives up the table's references to the one-key flows, and takes the slots of those out that nobody else
+    /// holds or that may not be found. Two-key flows stay. Under the same lock.
     #[inline]
     pub(super) fn release_singles(
         &mut self,

@@ -46,8 +46,8 @@ impl<K: Key, V: Value> Core<K, V> {
             return Some(Err(error));
         }
         if let Some((holder, key)) = holders.conflict(Mode::IfAbsent) {
-            // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
-            // since it was found. It was active then.
+            // Another thread put the flow back before this one had the lock, and a look-up at a later time has
+            // expired it since it was found. It was active then.
             let is_itself = holder.flow.index() == at.index();
             return Some(Err(match is_itself {
                 true => ReinsertError::Active,

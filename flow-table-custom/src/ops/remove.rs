@@ -59,8 +59,9 @@ impl<K: Key, V: Value> Core<K, V> {
         is_detached
     }
 
-    /// Detaches an active flow, takes its forward slot out and gives up the table's reference: not the last one, as the caller has one.
-    /// All shards of the flow are locked, and a second slot is the caller's to take out.
+    /// Detaches an active flow, takes its forward slot out and gives up the table's reference: not the last
+    /// one, as the caller has one. All shards of the flow are locked, and a second slot is the caller's to take
+    /// out.
     fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> bool {
         if !flow.entry().state().detach() {
             return false;

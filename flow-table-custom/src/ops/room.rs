@@ -7,8 +7,8 @@ const VISITS: usize = 16;
 /// How often an insertion that finds nothing to make room looks again for room that others have made.
 const ATTEMPTS: usize = 8;
 
-/// The room that an insertion into a full table makes from what has ended or is due: such flows die, which leaves their places to
-/// the insertion. If it fails for another reason, the places are free.
+/// The room that an insertion into a full table makes from what has ended or is due: such flows die, which
+/// leaves their places to the insertion. If it fails for another reason, the places are free.
 pub(super) struct Room<'c, K, V> {
     shards: &'c Shards<K, V>,
     now: Timestamp,
@@ -73,8 +73,9 @@ impl<K, V> Drop for Room<'_, K, V> {
     }
 }
 
-/// Lets at most so many flows of a shard die that have ended or are due, found by a bounded search; returns their number. Their places
-/// are the caller's, who has locked no shard. They keep their slots, as flows do that look-ups have expired.
+/// Lets at most so many flows of a shard die that have ended or are due, found by a bounded search; returns
+/// their number. Their places are the caller's, who has locked no shard. They keep their slots, as flows do
+/// that look-ups have expired.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
     let allowed = shards.capacity.allow_dying(flows);
     let (mut visits, mut died) = (VISITS, 0);

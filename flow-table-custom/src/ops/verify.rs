@@ -7,8 +7,8 @@ use crate::flows::FlowAt;
 use crate::index::Slot;
 
 impl<K, V> Core<K, V> {
-    /// Whether each segment's slots can be found and are counted right, and no active flow is without its slots; if not, what is wrong.
-    /// Takes one shard's lock after the other, so other threads may go on.
+    /// Whether each segment's slots can be found and are counted right, and no active flow is without its
+    /// slots; if not, what is wrong. Takes one shard's lock after the other, so other threads may go on.
     pub(crate) fn verify(&self) -> Result<(), String> {
         for shard in 0..self.shards.len() {
             let mut guard = self.shards.lock(shard);

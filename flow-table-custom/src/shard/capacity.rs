@@ -2,8 +2,9 @@ use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
-/// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
-/// table has let it go. Both are in one word, so no reservation goes by a limit that has been lowered meanwhile.
+/// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed
+/// and given back after the table has let it go. Both are in one word, so no reservation goes by a limit that
+/// has been lowered meanwhile.
 ///
 /// ```text
 ///  63            32 31             0
@@ -15,7 +16,8 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 /// Relaxed throughout: the number is exact by atomicity, and orders nothing; flows are published by other words.
 pub(crate) struct Capacity {
     word: CachePadded<AtomicU64>,
-    /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are entries.
+    /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are
+    /// entries.
     limit: AtomicUsize,
     /// Flows that have given up their places and wait for a reap, at most as many as the limit when they did.
     dying: AtomicUsize,
@@ -60,7 +62,8 @@ impl Capacity {
         self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Room for one flow in exchange for that of `flows`, if that is not too much for a limit that was lowered meanwhile.
+    /// Room for one flow in exchange for that of `flows`, if that is not too much for a limit that was lowered
+    /// meanwhile.
     pub(crate) fn exchange(&self, flows: usize) -> bool {
         let less = |word: u64| {
             let held = (word & HELD_MASK) - flows as u64;

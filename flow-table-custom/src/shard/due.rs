@@ -1,13 +1,14 @@
-//! When there will be something to reap: a lower bound for each shard, side by side, so that one look at a few cache
-//! lines tells that there is nothing to do.
+//! When there will be something to reap: a lower bound for each shard, side by side, so that one look at a few
+//! cache lines tells that there is nothing to do.
 //!
 //! # Ground rules
 //!
-//! * P9. Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock or, having left a notice,
-//!   without it.
-//! * Whoever has reaped a shard (under its lock) sets its time to that of the work left ([`DueTimes::settle`]), and looks for notices
-//!   *afterwards*. Both sides store one word and then load the other's, so all of it is sequentially consistent: of a notice
-//!   that races with `settle`, either its time lowers what was set, or the notice is found.
+//! * P9. Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock
+//!   or, having left a notice, without it.
+//! * Whoever has reaped a shard (under its lock) sets its time to that of the work left ([`DueTimes::settle`]),
+//!   and looks for notices *afterwards*. Both sides store one word and then load the other's, so all of it is
+//!   sequentially consistent: of a notice that races with `settle`, either its time lowers what was set, or the
+//!   notice is found.
 
 use flow_table_api::Timestamp;
 
@@ -34,10 +35,12 @@ impl DueTimes {
         }
     }
 
-    /// The shard has been searched for work, and what is left is due at `time`. Under its lock; look for notices next.
+    /// The shard has been searched for work, and what is left is due at `time`. Under its lock; look for
+    /// notices next.
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
-        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as long for both.)
+        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as
+        // long for both.)
         self.0[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 

@@ -2,8 +2,8 @@ use crate::ids::EntryIndex;
 use crate::memory::{AllocError, try_reserve};
 use crate::timer::{Entries, Place, Position};
 
-/// Flows of a shard that have ended and given up their places in the table to others, until a reap hands them over. Under the shard's
-/// lock. Each is filed nowhere else, so its position is that in this list.
+/// Flows of a shard that have ended and given up their places in the table to others, until a reap hands them
+/// over. Under the shard's lock. Each is filed nowhere else, so its position is that in this list.
 #[derive(Default)]
 pub(crate) struct Dying(Vec<EntryIndex>);
 
@@ -20,7 +20,8 @@ impl Dying {
         try_reserve(&mut self.0, entries)
     }
 
-    /// Adds a flow that is filed nowhere. Without memory the process ends; [`reserve`](Self::reserve) first where that can be refused.
+    /// Adds a flow that is filed nowhere. Without memory the process ends; [`reserve`](Self::reserve) first
+    /// where that can be refused.
     pub(crate) fn push(&mut self, entry: EntryIndex, entries: &mut impl Entries) {
         entries.set_position(entry, Position::dying(self.0.len()));
         self.0.push(entry);

@@ -107,7 +107,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         *entries -= 1;
     }
 
-    /// The table's reference to a flow that it lets go; the flow is not timed any more. Its place in the capacity goes with it.
+    /// The table's reference to a flow that it lets go; the flow is not timed any more. Its place in the
+    /// capacity goes with it.
     #[inline]
     pub(crate) fn let_go(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
         self.disarm(flow);
@@ -125,8 +126,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         TableRef::hold(flow, &mut self.state.locked);
     }
 
-    /// The table takes its reference to a flow back that has ended: the flow waits for a reap, dying. Unless the table has another
-    /// reference by now.
+    /// The table takes its reference to a flow back that has ended: the flow waits for a reap, dying. Unless
+    /// the table has another reference by now.
     pub(crate) fn take_back_ended(&mut self, flow: TableRef<K, V>) -> Result<(), TableRef<K, V>> {
         let at = flow.at();
         flow.put_back(&mut self.state.locked)?;
@@ -288,8 +289,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         dying.pop(filed).map(|index| self.shards.arena.at(index))
     }
 
-    /// Searches, within the budget, for flows that have a place in the table and have ended or are due; passes at most `most` of them
-    /// on to `take`, filed nowhere any more.
+    /// Searches, within the budget, for flows that have a place in the table and have ended or are due; passes
+    /// at most `most` of them on to `take`, filed nowhere any more.
     #[inline]
     pub(crate) fn search_ended(
         &mut self,
@@ -330,8 +331,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice about a flow that came
-    /// back, is gone or is dying is a visit too.
+    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice
+    /// about a flow that came back, is gone or is dying is a visit too.
     #[cold]
     fn search_noticed(
         &mut self,

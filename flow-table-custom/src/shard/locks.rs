@@ -8,14 +8,15 @@ use crate::ids::EntryIndex;
 use crate::index::Slot;
 use crate::memory::AllocError;
 
-/// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
+/// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each
+/// other. Mostly one.
 pub(crate) struct Locks<'s, K, V> {
     first: ShardGuard<'s, K, V>,
     others: ArrayVec<ShardGuard<'s, K, V>, { ShardSet::MAX - 1 }>,
 }
 
-/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders, each with one more
-/// key: four at most.
+/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two
+/// holders, each with one more key: four at most.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShardSet {
     shards: [usize; Self::MAX],
@@ -97,7 +98,8 @@ impl<'s, K, V> Locks<'s, K, V> {
         hashes.iter().for_each(|(hash, direction)| self.of(hash).link(hash, Slot::new(index, direction)));
     }
 
-    /// Takes all slots of a flow out: neither key finds it any more. The table may still hold it, for the next reap.
+    /// Takes all slots of a flow out: neither key finds it any more. The table may still hold it, for the next
+    /// reap.
     pub(crate) fn unlink(&mut self, flow: FlowAt<K, V>) {
         flow.hashes().iter().for_each(|(hash, direction)| self.of(hash).unlink_key(flow, direction));
     }

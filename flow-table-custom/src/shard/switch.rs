@@ -3,17 +3,19 @@ use flow_table_api::Timestamp;
 use crate::ids::EntryIndex;
 use crate::sync::{AtomicU64, Ordering};
 
-/// P7. A replacement that is going on in a shard: who replaces whom, also where the old flow has expired and is still held. No single step can switch the keys of two flows, so a replacement
-/// is announced here in all shards of their keys, then the old flow ends, then the new one starts. The new flow counts as active from
+/// P7. A replacement that is going on in a shard: who replaces whom, also where the old flow has expired and is
+/// still held. No single step can switch the keys of two flows, so a replacement is announced here in all
+/// shards of their keys, then the old flow ends, then the new one starts. The new flow counts as active from
 /// the moment at which the old one has ended: a look-up that comes between starts it, and waits for nobody.
 ///
 /// # Ground rules
 ///
-/// * Only the holder of the shard's lock announces. It stores `deadline` before `flows`, and overwrites neither before the new flow
-///   has started.
-/// * Whoever has met the new flow, by a reference or in a burst, may start it if it is announced here and the old flow has ended. A
-///   flow starts by a compare-and-swap from the word of a flow that was never active, which succeeds once in its life. If it does, the
-///   replacement was not over, so what was read here belongs to it.
+/// * Only the holder of the shard's lock announces. It stores `deadline` before `flows`, and overwrites neither
+///   before the new flow has started.
+/// * Whoever has met the new flow, by a reference or in a burst, may start it if it is announced here and the
+///   old flow has ended. A flow starts by a compare-and-swap from the word of a flow that was never active,
+///   which succeeds once in its life. If it does, the replacement was not over, so what was read here belongs
+///   to it.
 pub(crate) struct Switch {
     /// The index of the old flow, and that of the new one in the lower half; zero if nothing is going on.
     flows: AtomicU64,
@@ -36,7 +38,8 @@ impl Switch {
 
     /// Announces that `new` is about to replace `old`. Under the shard's lock.
     pub(crate) fn begin(&self, old: EntryIndex, new: EntryIndex, deadline: Timestamp) {
-        // Release: pairs with `of`. Whoever reads this deadline for an earlier replacement finds that its flow has started.
+        // Release: pairs with `of`. Whoever reads this deadline for an earlier replacement finds that its flow
+        // has started.
         self.deadline.store(deadline.as_nanos(), Ordering::Release);
         let flows = u64::from(old.to_bits()) << u32::BITS | u64::from(new.to_bits());
         // Release: pairs with `of`, which then reads this deadline or a later one.
@@ -45,7 +48,8 @@ impl Switch {
 
     /// The new flow has started. Under the shard's lock.
     pub(crate) fn end(&self) {
-        // Release: pairs with `of`, so that whoever finds nothing announced any more sees that the flow has started.
+        // Release: pairs with `of`, so that whoever finds nothing announced any more sees that the flow has
+        // started.
         self.flows.store(0, Ordering::Release);
     }
 
