@@ -233,7 +233,7 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// # Complexity
     ///
-    /// O(shards) if nothing is due, whatever the number of flows. Otherwise proportional to the flows visited.
+    /// O(1) if nothing is due, whatever the size of the table.
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
     /// As [`reap_with`](Self::reap_with), for this thread's share of the flows only. It is for workers that

@@ -1,20 +1,20 @@
-//! When there will be something to reap: a lower bound for each shard, side by side, so that one look at a few
-//! cache lines tells that there is nothing to do.
+//! The time from which on there may be something to reap in each shard. These lower bounds lie side by side, so
+//! that a look at a few cache lines is enough to see that there is nothing to do.
 //!
 //! # Ground rules
 //!
-//! * P9. Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock
-//!   or, having left a notice, without it.
-//! * Whoever has reaped a shard (under its lock) sets its time to that of the work left ([`DueTimes::settle`]),
-//!   and looks for notices *afterwards*. Both sides store one word and then load the other's, so all of it is
-//!   sequentially consistent: of a notice that races with `settle`, either its time lowers what was set, or the
-//!   notice is found.
+//! * P9. An operation that brings work to a shard stores the work first and lowers the shard's time afterwards
+//!   ([`DueTimes::lower`]). It has the shard's lock, or has left a notice without it.
+//! * A reap of a shard, under its lock, sets the shard's time to that of the work left ([`DueTimes::settle`]),
+//!   and looks for notices *afterwards*. Each side stores one word and then loads the other side's word, so all
+//!   of these accesses are sequentially consistent. If a notice races with `settle`, either it lowers the time
+//!   that was set, or the reap finds the notice.
 
 use flow_table_api::Timestamp;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Beyond every timestamp: nothing to do, ever.
+/// Later than every timestamp: there is nothing to do.
 const NEVER: u64 = u64::MAX;
 
 pub(crate) struct DueTimes(Box<[AtomicU64]>);
@@ -26,7 +26,7 @@ impl DueTimes {
         Self(std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect())
     }
 
-    /// There is work in `shard` from `time` on.
+    /// Records that there is work in `shard` from `time` on.
     #[inline]
     pub(crate) fn lower(&self, shard: usize, time: Timestamp) {
         let due = &self.0[shard];
@@ -35,16 +35,16 @@ impl DueTimes {
         }
     }
 
-    /// The shard has been searched for work, and what is left is due at `time`. Under its lock; look for
-    /// notices next.
+    /// Sets the shard's time after it has been searched: the work that is left is due at `time`. Call it under
+    /// the shard's lock, and look for notices next.
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
-        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as
-        // long for both.)
+        // A swap, because loom has no total order for stores that race with read-modify-writes. (It takes as
+        // long as a store on processors.)
         self.0[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 
-    /// Whether there may be work in the shard at `now`.
+    /// Returns `true` if there may be work in the shard at `now`.
     #[inline]
     pub(crate) fn is_due(&self, shard: usize, now: Timestamp) -> bool {
         self.0[shard].load(Ordering::SeqCst) <= now.as_nanos()
@@ -58,7 +58,7 @@ impl DueTimes {
         self.0.iter().enumerate().map(due).fold(0, |shards, shard| shards | shard)
     }
 
-    /// The earliest time at which there may be work; nothing if there will be none. O(shards).
+    /// The earliest time at which there may be work, or `None` if there will be none. O(shards).
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
         let earliest = self.0.iter().map(|due| due.load(Ordering::SeqCst)).min();
         earliest.filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
