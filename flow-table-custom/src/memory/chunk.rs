@@ -232,7 +232,9 @@ mod tests {
             chunk.take(4);
             // SAFETY: (1) nobody uses the pages.
             unsafe { chunk.put(16, 4) };
-            assert!(!chunk.split && chunk.give_back() && chunk.split);
+            assert!(!chunk.split);
+            assert!(chunk.give_back());
+            assert!(chunk.split);
             chunk.take(3);
             assert!(chunk.split);
             if all_in_use {

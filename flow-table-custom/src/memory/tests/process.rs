@@ -70,11 +70,11 @@ fn addresses_of_the_process_are_those_in_use() {
     drop((addresses(), Mapped::new([0u8; 9000]).unwrap()));
     let before = addresses();
     let chunks = [(); 3].map(|()| chunk::Chunk::new(chunk::PAGES, false).unwrap());
-    assert_eq!(addresses() - before, 3 * CHUNK_BYTES);
+    assert_eq!(addresses() - before, 3 * chunk::CHUNK_BYTES);
     let mapped = Mapped::new([0u8; 9000]).unwrap();
-    assert!(addresses() - before >= 3 * CHUNK_BYTES + 9000);
+    assert!(addresses() - before >= 3 * chunk::CHUNK_BYTES + 9000);
     drop(mapped);
-    assert_eq!(addresses() - before, 3 * CHUNK_BYTES);
+    assert_eq!(addresses() - before, 3 * chunk::CHUNK_BYTES);
     drop(chunks);
     assert_eq!(addresses(), before);
 }

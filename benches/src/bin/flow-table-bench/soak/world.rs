@@ -143,7 +143,9 @@ impl<T: Table<FlowKey, Body>> World<T> {
             EndReason::Expired if body.was_put_back() => {}
             EndReason::Expired => {
                 ensure!(status == Status::Expired, "R4: flow {serial} expired and is {status:?}");
-                ensure!(deadline <= latest, "D2: flow {serial} expired before its deadline");
+                // The deadline of a flow that has ended is a nanosecond at least.
+                let ended = latest.max(Timestamp::from_nanos(1));
+                ensure!(deadline <= ended, "D2: flow {serial} expired before its deadline");
                 ensure!(
                     !body.is_sheltered() || body.promised() <= deadline,
                     "D2: flow {serial} expired at {deadline:?}, and was refreshed until {:?}",
