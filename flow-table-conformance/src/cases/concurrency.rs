@@ -70,12 +70,17 @@ pub fn no_flow_conflicts_with_itself<B: Backend>(setup: Setup) {
 pub fn nobody_loses_a_flow_to_a_dead_one<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 8);
     race(4, |index| {
-        let mut dice = Dice::new(0, index);
-        for round in 0..rounds(500) {
+        let (mut dice, mut round) = (Dice::new(0, index), 0);
+        // Whoever meets another's flow tries again.
+        for _ in 0..rounds(20_000) {
+            if round == rounds(300) {
+                break;
+            }
             let admission = table.insert_if_absent(table.flow(1), at(10)).expect("there is room");
             // Others have their turn, on a single processor too.
             thread::yield_now();
             let flow = if admission.is_inserted() { admission.into_flow() } else { continue };
+            round += 1;
             for look in 0..3 {
                 assert_eq!(table.find(1, at(10)).as_ref(), Some(&flow), "round {round}, look {look}");
             }

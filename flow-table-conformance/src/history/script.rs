@@ -104,9 +104,14 @@ impl Seed {
         Setup::ALL[(self.0 % Self::KINDS) as usize / PROFILES.len()]
     }
 
+    /// Something that the histories of a kind differ in, whatever order they come in.
+    const fn chance(self) -> u64 {
+        (self.0 / Self::KINDS + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// How full its table is: of four histories of a kind, one is full in most places, and one in all.
     pub const fn fill(self) -> Fill {
-        match self.0 / Self::KINDS % 4 {
+        match self.chance() >> 62 {
             0 | 1 => Fill::Sparse,
             2 => Fill::Most,
             _ => Fill::All,
@@ -117,7 +122,7 @@ impl Seed {
     pub const fn capacity(self) -> usize {
         match self.fill() {
             Fill::Sparse => self.setup().config(self.profile().capacity()).capacity(),
-            Fill::Most | Fill::All => 4 + (self.0 / Self::KINDS / 4 % 13) as usize,
+            Fill::Most | Fill::All => 4 + (self.chance() >> 32) as usize % 13,
         }
     }
 

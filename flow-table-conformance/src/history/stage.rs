@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::fixture::Ledger;
 use crate::model::{FlowId, Op, Spec};
 use crate::random::Draft;
-use crate::{Backend, TestTable};
+use crate::{Backend, TestRef, TestTable};
 
 /// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody [`end`](Self::end).
 pub struct Stage<B: Backend> {
@@ -17,12 +17,20 @@ pub struct Stage<B: Backend> {
     recorder: Recorder,
     /// What was done before the threads began, and what each of them did.
     lanes: Mutex<Vec<Lane<B>>>,
+    /// For each thread that has not begun, handles to the flows that were there before.
+    shares: Mutex<Vec<Vec<TestRef<B>>>>,
 }
 
 impl<B: Backend> Stage<B> {
     /// What the threads do, this seed says.
     pub fn new(seed: Seed) -> Self {
-        Self { seed, ledger: Ledger::default(), recorder: Recorder::default(), lanes: Mutex::default() }
+        Self {
+            seed,
+            ledger: Ledger::default(),
+            recorder: Recorder::default(),
+            lanes: Mutex::default(),
+            shares: Mutex::default(),
+        }
     }
 
     /// A table for it, always the same one, in which it has [begun](Self::begin).
@@ -46,7 +54,13 @@ impl<B: Backend> Stage<B> {
             let (began, seen) = (self.recorder.tick(), actor.perform(op));
             events.push(Event { thread: profile.threads, op, seen, began, ended: self.recorder.tick() });
         }
+        let shares = (0..profile.threads).map(|_| actor.handles.clone()).collect();
+        *self.shares() = shares;
         self.lanes().push(Lane { events, handles: actor.handles });
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<Vec<TestRef<B>>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lanes(&self) -> MutexGuard<'_, Vec<Lane<B>>> {
@@ -55,7 +69,7 @@ impl<B: Backend> Stage<B> {
 
     /// Goes through the script of one thread, on this thread.
     pub fn play(&self, table: &TestTable<B>, thread: usize) {
-        let standing = self.lanes()[0].handles.clone();
+        let standing = self.shares().pop().unwrap_or_default();
         let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread), standing);
         self.lanes().push(lane);
     }

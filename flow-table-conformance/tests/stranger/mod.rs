@@ -52,13 +52,6 @@ impl<K: Key, V: Value> Stranger<K, V> {
     }
 
     fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
-        if self.0.is(Flaw::LookupClearsByKey) && self.0.inner.read().has_dead(|other| other == hash) {
-            // Until another flow has come, if one does.
-            let alone = |_: &u32| self.0.inner.read().find(hash, key, spare).is_none();
-            (0..500).take_while(alone).for_each(|_| std::thread::yield_now());
-            let mut inner = self.0.inner.write();
-            inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
-        }
         let mut inner = self.0.inner.write();
         inner.prune(hash);
         let (node, direction) = inner.find(hash, key, spare)?;
@@ -110,6 +103,7 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
         let hash = self.0.hash(key);
         let mut spare = Vec::new();
+        let met_dead = self.0.is(Flaw::LookupClearsByKey) && self.0.inner.read().has_dead(|other| other == hash);
         let met: Met<K, V> = if self.0.is(Flaw::LookupsExclude) {
             self.0.inner.write().find(hash, key, &mut spare)
         } else {
@@ -122,6 +116,10 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
             Some((node, direction)) if self.is_plainly_live(&node, now) => Some(Handle::new(node, direction)),
             _ => self.lookup_slowly(hash, key, now, &mut spare),
         };
+        if met_dead {
+            let mut inner = self.0.inner.write();
+            inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
+        }
         self.0.give(found, spare)
     }
 
