@@ -21,8 +21,8 @@
 //! * P5. Status and deadline are one word ([`FlowState`]). The operation that moves a flow out of `Active`
 //!   counts its end.
 //! * P4. The own bits of `options` are [`HELD`] and [`PAIR`]. `HELD` is set while the table owns one of the
-//!   references. It changes only under the lock of the entry's shard. A free entry of which the table has given
-//!   up its reference does not have it. `PAIR` is set in the layout for two keys.
+//!   references. It changes only under the lock of the entry's shard, and is never set in a free entry. `PAIR`
+//!   is set in the layout for two keys.
 
 use std::fmt;
 use std::marker::PhantomData;
