@@ -1,3 +1,5 @@
+//! The memory of the segments' arrays.
+
 use std::ptr::NonNull;
 
 use super::bucket::Bucket;

@@ -1,3 +1,5 @@
+//! The contents of a bucket's slot.
+
 use std::fmt;
 
 use flow_table_api::Direction;

@@ -1,3 +1,5 @@
+//! How an insertion into a full table makes room: it lets flows die that have ended or are due, within bounds.
+
 use flow_table_api::Timestamp;
 
 use crate::shard::Shards;

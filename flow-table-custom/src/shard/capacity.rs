@@ -1,3 +1,5 @@
+//! The capacity of a table: places for flows that are reserved before use (P12), and the number of dying flows.
+
 use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};

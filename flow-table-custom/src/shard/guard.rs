@@ -1,3 +1,6 @@
+//! What a shard's lock allows: entries, slots, timers, and the search for flows that have ended. An operation
+//! reaches all of this through [`ShardGuard`] only, so that it cannot forget the lock.
+
 use flow_table_api::state::Expiry;
 use flow_table_api::{Direction, NewFlow, Status, Timestamp};
 
