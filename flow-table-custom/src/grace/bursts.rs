@@ -5,8 +5,8 @@
 //!
 //! # Ground rules
 //!
-//! * P8. A burst announces itself ([`Bursts::open`]) and then looks at a flow's count ([`is_referenced`]). A
-//!   thread brings the count to zero ([`release`]) and then looks for announcements ([`Bursts::none_open`]).
+//! * P8. A burst announces itself ([`Bursts::open`]) and then looks at a flow's count (`RefWord::is_referenced`). A
+//!   thread brings the count to zero (`RefWord::release`) and then looks for announcements ([`Bursts::none_open`]).
 //!   All four steps are sequentially consistent. So of a burst and a last release, at least one sees the other:
 //!   the burst sees a count of zero, or the other thread sees the announcement.
 //! * A flow that must wait is stamped with the epoch. Announcements are counted separately for even and odd
@@ -21,8 +21,6 @@
 //!   processor normally owns.
 //!
 //! [`Limbo`]: crate::grace::limbo::Limbo
-//! [`is_referenced`]: crate::flows::refs::RefWord::is_referenced
-//! [`release`]: crate::flows::refs::RefWord::release
 
 use crossbeam::utils::CachePadded;
 
