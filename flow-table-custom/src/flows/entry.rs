@@ -178,7 +178,7 @@ impl<K, V> Entry<K, V> {
         unsafe { &*self.field(offset_of!(Single<K, V>, options)) }
     }
 
-    /// Whether the table owns one of the references.
+    /// Returns `true` if the table owns one of the references.
     #[inline]
     pub(crate) fn is_held(self) -> bool {
         self.options().own(HELD)
@@ -291,7 +291,7 @@ mod tests {
 
     const LINE: usize = 64;
 
-    /// What a look-up and a refresh read lies in the first line: by the only key, and by the reply key of two.
+    /// Look-ups by the only key, or by the reply key of two, and refreshes read the first line only.
     #[test]
     fn state_and_key_share_a_line() {
         assert_eq!(offset_of!(Single<FlowKey, u64>, key) + size_of::<FlowKey>(), LINE);

@@ -5,10 +5,11 @@
 //!
 //! # Ground rules
 //!
-//! * P8. A burst announces itself ([`Bursts::open`]) and then looks at a flow's count (`RefWord::is_referenced`). A
-//!   thread brings the count to zero (`RefWord::release`) and then looks for announcements ([`Bursts::none_open`]).
-//!   All four steps are sequentially consistent. So of a burst and a last release, at least one sees the other:
-//!   the burst sees a count of zero, or the other thread sees the announcement.
+//! * P8. A burst announces itself ([`Bursts::open`]) and then looks at a flow's count
+//!   (`RefWord::is_referenced`). A thread brings the count to zero (`RefWord::release`) and then looks for
+//!   announcements ([`Bursts::none_open`]). All four steps are sequentially consistent. So of a burst and a
+//!   last release, at least one sees the other: the burst sees a count of zero, or the other thread sees the
+//!   announcement.
 //! * A flow that must wait is stamped with the epoch. Announcements are counted separately for even and odd
 //!   epochs. The epoch is incremented only when the side of the epoch before is empty. Flows are stamped, and
 //!   the epoch is moved, under one lock, that of [`Limbo`]. So each look at a side is wholly before a stamp or
@@ -138,7 +139,7 @@ impl Bursts {
     /// leaked.
     pub(crate) fn forget(&self) {
         for stripe in &self.stripes {
-            // SeqCst: pairs with `is_empty`, for handles that are dropped meanwhile.
+            // SeqCst: pairs with `is_empty`, for handles that are dropped at the same time.
             stripe.0.iter().for_each(|side| side.store(0, Ordering::SeqCst));
         }
     }

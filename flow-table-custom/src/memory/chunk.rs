@@ -164,7 +164,8 @@ impl Chunk {
             self.split = splits;
         }
         let given = dirty_stretches(self.free, self.dirty).all(|pages| {
-            // SAFETY: (1) the pages are the chunk's own; (2) they are free, so whoever put them there has said so.
+            // SAFETY: (1) the pages are the chunk's own; (2) they are free, as the caller of `put` has
+            // promised.
             unsafe {
                 let start = self.base.add(pages.start as usize * PAGE_BYTES);
                 os::give_back(start, pages.len() * PAGE_BYTES)
