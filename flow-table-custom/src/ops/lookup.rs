@@ -61,7 +61,9 @@ enum Seen {
     Kept,
     /// It is not active yet, and is about to replace this flow.
     Announced(EntryIndex),
-    /// It is not active.
+    /// Not in the table yet: it comes back, or displaces one that has ended and is met on its own.
+    Starting,
+    /// Not active.
     Ended,
 }
 
@@ -174,6 +176,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let switch = &self.shards.get(shard).switch;
         loop {
             let (mut kept, mut announced, mut is_newest) = (None, None, false);
+            let mut came_back = false;
             let version = segment.version();
             let decided = segment.find(hash, |slot| {
                 let flow = self.reach_key(reach, slot, key)?;
@@ -189,20 +192,22 @@ impl<K: Key, V: Value> Core<K, V> {
                         is_newest |= is_newer;
                     }
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
-                    // It has displaced another flow, whose slots may still be there, and has ended since.
-                    Seen::Ended
-                        if switch.of(slot.entry()).is_some() && !flow.entry().state().load().is_starting() =>
-                    {
-                        (kept, is_newest) = (None, true);
-                    }
-                    Seen::Ended => {}
+                    Seen::Ended => match flow.entry().state().load() {
+                        word if word.is_starting() => {}
+                        word if word.status == Status::Active => came_back = true,
+                        // It has displaced another one before, whose slots may still be there.
+                        _ if switch.of(slot.entry()).is_some() => (kept, is_newest) = (None, true),
+                        _ => {}
+                    },
+                    Seen::Starting => {}
                 }
                 None
             });
             if let Some(decided) = decided {
                 return decided;
             }
-            let is_certain = segment.version() == version
+            let is_certain = !came_back
+                && segment.version() == version
                 && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, shard));
             if is_certain {
                 return kept;
@@ -222,10 +227,9 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     entry.state().start(deadline);
                 }
-                // The flow that it is about to displace has ended, and the look-up meets that one separately.
-                // If nothing is announced, this flow has just started, unless its state was read too early.
+                // One that is not announced has just started, if it has not been read too early.
                 None if !entry.state().load().is_starting() => {}
-                _ => return Seen::Ended,
+                _ => return Seen::Starting,
             }
         }
         let is_kept = || {

@@ -55,14 +55,17 @@ impl<'c, K, V> Room<'c, K, V> {
     pub(super) fn make(&mut self) -> bool {
         let Self { shards, now, attempts, places } = self;
         *attempts += 1;
-        // One flow, so that other insertions find something too. More only if the limit was lowered below the
-        // number of flows.
+        if *places == 0 && !shards.capacity.is_full() {
+            return *attempts <= ATTEMPTS;
+        }
+        // One, so that others find something too; more only above a limit that was lowered.
         let wanted = shards.capacity.excess().max(1);
         if wanted > VISITS || *attempts > ATTEMPTS {
             return false;
         }
         for shard in 0..shards.len() {
-            if *places < wanted && shards.due.is_due(shard, *now) {
+            let may_die = *places < wanted && shards.capacity.may_die();
+            if may_die && shards.due.is_due(shard, *now) {
                 *places += let_die(shards, shard, *now, wanted - *places);
             }
         }
@@ -84,17 +87,18 @@ impl<K, V> Drop for Room<'_, K, V> {
 /// that look-ups have expired. The number of dying flows is limited: an allowance is taken first, and what is
 /// not used of it is given back.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
-    let allowed = shards.capacity.allow_dying(flows);
+    let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);
-    if allowed > 0 {
-        let mut shard = shards.lock(shard);
-        if shard.reserve_dying(allowed).is_ok() {
-            shard.search_ended(now, &mut visits, &mut 0, allowed, |shard, flow| {
+    let mut shard = shards.lock(shard);
+    if shard.reserve_dying(flows).is_ok() {
+        shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| {
+            let may_die = capacity.allow_dying();
+            if may_die {
                 shard.push_dying(flow);
                 died += 1;
-            });
-        }
+            }
+            may_die
+        });
     }
-    shards.capacity.sub_dying(allowed - died);
     died
 }

@@ -88,13 +88,16 @@ impl Capacity {
         self.word.fetch_sub(flows as u64, Ordering::Relaxed);
     }
 
-    /// Takes an allowance for up to `flows` more dying flows, as far as the limit permits, and returns its
-    /// size.
-    pub(crate) fn allow_dying(&self, flows: usize) -> usize {
+    /// Whether one more flow might have died a moment ago.
+    pub(crate) fn may_die(&self) -> bool {
+        self.dying() < self.limit()
+    }
+
+    /// One more flow is dying, if not as many are as the table may hold.
+    pub(crate) fn allow_dying(&self) -> bool {
         let limit = self.limit();
-        let allowed = |dying: usize| flows.min(limit.saturating_sub(dying));
-        let more = |dying: usize| Some(dying + allowed(dying));
-        self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_or(0, allowed)
+        let more = |dying: usize| (dying < limit).then_some(dying + 1);
+        self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// Counts one more dying flow, however many there are.
@@ -102,7 +105,7 @@ impl Capacity {
         self.dying.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts `flows` dying flows less, or gives that much of an allowance back.
+    /// So many flows are no longer dying.
     pub(crate) fn sub_dying(&self, flows: usize) {
         self.dying.fetch_sub(flows, Ordering::Relaxed);
     }
