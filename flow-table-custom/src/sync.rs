@@ -1,5 +1,5 @@
-//! The only door to atomics and locks: std's, loom's under `--cfg flow_table_loom`, shuttle's under
-//! `--cfg flow_table_shuttle`, and under `--cfg flow_table_stall` std's, with threads that are held up at
+//! The only door to atomics and locks. They are std's, or loom's under `--cfg flow_table_loom`, or shuttle's
+//! under `--cfg flow_table_shuttle`. Under `--cfg flow_table_stall` they are std's, and hold threads up at
 //! accesses to them.
 
 #[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall)))]
@@ -15,8 +15,8 @@ mod imp {
 }
 
 /// Shuttle's own atomics are larger than the words they stand for, so entries and buckets in type-stable memory
-/// cannot be made of them. These are std's, with a point before each access at which shuttle may switch threads,
-/// and that is all that shuttle's own do: it runs one thread at a time and knows no weak orderings.
+/// cannot be made of them. These are std's, with a point before each access at which shuttle may switch
+/// threads. Shuttle's own do no more: it runs one thread at a time and knows no weak orderings.
 #[cfg(all(flow_table_shuttle, not(flow_table_loom)))]
 mod imp {
     use shuttle::sync::atomic::AtomicBool;
@@ -25,8 +25,8 @@ mod imp {
 
     pub(crate) use super::pointed::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
-    /// One of shuttle's own, for its points to switch at. (Yielding would tell the scheduler that the thread
-    /// waits.)
+    /// An access to one of shuttle's own atomics, at which it may switch. (Yielding would mean to the scheduler
+    /// that the thread waits.)
     pub(super) fn point() {
         thread_local!(static POINT: AtomicBool = const { AtomicBool::new(false) });
         POINT.with(|point| point.load(Ordering::SeqCst));
@@ -46,12 +46,12 @@ mod imp {
 
     pub(crate) use super::pointed::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
-    /// Accesses, by all threads, for which the places are the same.
+    /// For so many accesses, by all threads, the places stay the same.
     const ACCESSES: u64 = 1_024;
 
-    /// Holds the thread up at some places of the code, other ones after a while: there once in four times, for
-    /// up to a millisecond. Threads that are held up at two places at once are what it takes to go wrong, so
-    /// the places can be narrowed to one file: FLOW_TABLE_STALL_IN, a part of its name.
+    /// Holds the thread up at some places of the code, and at other places after a while. It does so once in
+    /// four times, for up to a millisecond. Many errors need threads that are held up at two places at the same
+    /// time, so the places can be narrowed to one file: FLOW_TABLE_STALL_IN is a part of its name.
     #[track_caller]
     pub(super) fn point() {
         static ALL: Counter = Counter::new(0);
@@ -127,7 +127,8 @@ use std::sync::TryLockError;
 pub(crate) use imp::RawGuard as MutexGuard;
 pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-/// A mutex without poisoning: what it guards is kept consistent by the code under it, user panics included.
+/// A mutex without poisoning. The code that runs under it keeps what it protects consistent, also if user code
+/// panics.
 pub(crate) struct Mutex<T>(imp::RawMutex<T>);
 
 impl<T> Mutex<T> {

@@ -1,3 +1,6 @@
+//! The memory of all flows of a table. It computes the addresses of pages and entries from their numbers,
+//! without a lock.
+
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 

@@ -1,3 +1,5 @@
+//! An entry together with its page and its index, so that an operation need not compute one from another again.
+
 use flow_table_api::Direction;
 
 use super::entry::Entry;

@@ -21,8 +21,8 @@
 //! * P5. Status and deadline are one word ([`FlowState`]). The operation that moves a flow out of `Active`
 //!   counts its end.
 //! * P4. The own bits of `options` are [`HELD`] and [`PAIR`]. `HELD` is set while the table owns one of the
-//!   references. It changes only under the lock of the entry's shard. A free entry of which the table has given
-//!   up its reference does not have it. `PAIR` is set in the layout for two keys.
+//!   references. It changes only under the lock of the entry's shard, and is never set in a free entry. `PAIR`
+//!   is set in the layout for two keys.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -178,7 +178,7 @@ impl<K, V> Entry<K, V> {
         unsafe { &*self.field(offset_of!(Single<K, V>, options)) }
     }
 
-    /// Whether the table owns one of the references.
+    /// Returns `true` if the table owns one of the references.
     #[inline]
     pub(crate) fn is_held(self) -> bool {
         self.options().own(HELD)
@@ -291,7 +291,7 @@ mod tests {
 
     const LINE: usize = 64;
 
-    /// What a look-up and a refresh read lies in the first line: by the only key, and by the reply key of two.
+    /// Look-ups by the only key, or by the reply key of two, and refreshes read the first line only.
     #[test]
     fn state_and_key_share_a_line() {
         assert_eq!(offset_of!(Single<FlowKey, u64>, key) + size_of::<FlowKey>(), LINE);

@@ -1,3 +1,5 @@
+//! Sets of page numbers, for slabs.
+
 use crate::memory::{AllocError, try_reserve};
 
 /// A set of page numbers, one bit each. Only [`reserve`](Self::reserve) needs memory.

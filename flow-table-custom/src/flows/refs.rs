@@ -94,9 +94,9 @@ impl RefWord {
     /// Gives one reference up. Returns `true` if it was the last one.
     #[inline]
     pub(crate) fn release(&self) -> bool {
-        // SeqCst: its release half publishes the holder's use of the value to whoever drops it, its acquire half
-        // shows the last one every holder's use; the total order is for `Bursts::none_open`, which pairs this with
-        // `is_referenced`.
+        // SeqCst: the release half publishes the holder's use of the value to the thread that drops it. The
+        // acquire half shows the last holder the use by all others. The total order is for `Bursts::none_open`,
+        // which pairs this with `is_referenced`.
         let before = self.0.fetch_sub(1, Ordering::SeqCst);
         debug_assert_ne!(count(before), 0, "released without a reference");
         count(before) == 1

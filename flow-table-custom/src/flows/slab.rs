@@ -1,3 +1,5 @@
+//! The pages of a shard: where new flows go, and which pages go back to the pool.
+
 use super::arena::Arena;
 use super::at::FlowAt;
 use super::life::{Empty, Vacant};

@@ -1,26 +1,27 @@
-//! Who has a burst open, so that what ended can wait for those who may be looking at it.
+//! The announcements of open bursts. Flows that end wait for the bursts that may be looking at them.
 //!
-//! A burst announces itself once and then looks flows up without counting references. Whoever brings a flow's
-//! count to zero must not drop the value while a burst that saw the flow is open.
+//! A burst announces itself once and then looks flows up without counting references. The thread that brings a
+//! flow's count to zero must not drop the value while a burst that saw the flow is open.
 //!
 //! # Ground rules
 //!
-//! * P8. Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially
-//!   consistent, in this order. Bringing the count to zero ([`release`]) and looking for announcements
-//!   ([`Bursts::none_open`]) are too. So of a burst and a last release, at least one sees the other: the burst
-//!   finds nobody there, or the releaser finds the burst.
-//! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the
-//!   epoch moves on only when the side of the epoch before is empty. It is stamped, and moved, under one lock,
-//!   that of [`Limbo`]: so each look at a side is wholly before a stamp or wholly after it. Two moves after the
-//!   stamp, both sides were seen empty *since*, so every burst that could have seen the flow is closed, on
-//!   whichever side it announced itself. (It may have read the epoch long before it did.)
-//! * New bursts go to the new side, so a stream of overlapping bursts never holds the epoch up. (The scheme of
-//!   SRCU in the Linux kernel, which has one updater at a time for the same reason.)
-//! * Counters are striped by thread: opening and closing touch one line, normally owned by the thread's own core.
+//! * P8. A burst announces itself ([`Bursts::open`]) and then looks at a flow's count
+//!   (`RefWord::is_referenced`). A thread brings the count to zero (`RefWord::release`) and then looks for
+//!   announcements ([`Bursts::none_open`]). All four steps are sequentially consistent. So of a burst and a
+//!   last release, at least one sees the other: the burst sees a count of zero, or the other thread sees the
+//!   announcement.
+//! * A flow that must wait is stamped with the epoch. Announcements are counted separately for even and odd
+//!   epochs. The epoch is incremented only when the side of the epoch before is empty. Flows are stamped, and
+//!   the epoch is moved, under one lock, that of [`Limbo`]. So each look at a side is wholly before a stamp or
+//!   wholly after it. When the epoch has moved twice after the stamp, both sides were seen empty *since*. So
+//!   every burst that could have seen the flow is closed, on whichever side it announced itself. (It may have
+//!   read the epoch long before it announced itself.)
+//! * New bursts go to the new side, so a stream of overlapping bursts never holds the epoch up. (This is the
+//!   scheme of SRCU in the Linux kernel, which has one updater at a time for the same reason.)
+//! * Counters are striped by thread: opening and closing a burst touch one line, which the thread's own
+//!   processor normally owns.
 //!
 //! [`Limbo`]: crate::grace::limbo::Limbo
-//! [`is_referenced`]: crate::flows::refs::RefWord::is_referenced
-//! [`release`]: crate::flows::refs::RefWord::release
 
 use crossbeam::utils::CachePadded;
 
@@ -32,26 +33,26 @@ struct Stripe([AtomicU64; 2]);
 /// The announcements of one table.
 pub(crate) struct Bursts {
     epoch: CachePadded<AtomicU64>,
-    /// Stripes from here on were never used: nobody need look at them.
+    /// The stripes from this number on were never used, and need not be looked at.
     used: AtomicUsize,
     stripes: Box<[CachePadded<Stripe>]>,
 }
 
-/// An open burst's announcement: where it is counted. What is borrowed from it may be used for as long as the
-/// burst is open.
+/// An open burst's announcement: the counter that it uses. Flows that are borrowed from it may be used for as
+/// long as the burst is open.
 pub(crate) struct Announcement {
     stripe: u32,
     side: u32,
 }
 
-/// Proves the lock under which the epoch moves and is stamped: it is behind that of limbo.
+/// Proves the lock under which the epoch is moved and flows are stamped. It is behind the lock of limbo.
 pub(crate) struct EpochLock(pub(super) ());
 
-/// The result of a look at the open bursts: none of them can see the flow that the look was for.
+/// A proof that no open burst can see the flow for which it was made.
 pub(crate) struct Unseen(pub(super) ());
 
 impl Bursts {
-    /// Announcements in `stripes` stripes, a power of two.
+    /// Makes announcements in `stripes` stripes, a power of two.
     pub(crate) fn new(stripes: usize) -> Self {
         debug_assert!(stripes.is_power_of_two());
         let stripe = || CachePadded::new(Stripe([AtomicU64::new(0), AtomicU64::new(0)]));
@@ -66,8 +67,8 @@ impl Bursts {
     #[inline]
     pub(crate) fn open(&self, thread: usize) -> Announcement {
         let stripe = thread & (self.stripes.len() - 1);
-        // SeqCst throughout: see the ground rules. `used` comes before the announcement, so whoever does not
-        // see it comes before the announcement too.
+        // SeqCst throughout: see the ground rules. `used` comes before the announcement, so a look that misses
+        // the new `used` also comes before the announcement.
         if self.used.load(Ordering::SeqCst) <= stripe {
             self.used.fetch_max(stripe + 1, Ordering::SeqCst);
         }
@@ -79,8 +80,8 @@ impl Bursts {
     /// Takes the announcement back.
     #[inline]
     pub(crate) fn close(&self, announced: &Announcement) {
-        // Its release half pairs with `is_empty`: what the burst read happens before what it waited for is
-        // dropped.
+        // The release half pairs with `is_empty`: what the burst read happens before the drop of what waited
+        // for it.
         self.stripes[announced.stripe as usize].0[announced.side as usize].fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -90,7 +91,8 @@ impl Bursts {
         self.stripes[..used].iter().all(|stripe| stripe.0[side].load(Ordering::SeqCst) == 0)
     }
 
-    /// Whether no burst is open that could see a flow whose count the caller has just brought to zero.
+    /// Returns a proof if no burst is open that could see a flow whose count the caller has just brought to
+    /// zero.
     #[inline]
     pub(crate) fn none_open(&self) -> Option<Unseen> {
         (self.is_empty(0) && self.is_empty(1)).then_some(Unseen(()))
@@ -102,7 +104,8 @@ impl Bursts {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Moves the epoch on as far as open bursts allow; everything stamped before the result may go.
+    /// Moves the epoch as far as open bursts allow. Everything that was stamped before the result may be
+    /// dropped.
     pub(crate) fn safe_before(&self, _: &mut EpochLock) -> u64 {
         // Relaxed: stored under the same lock.
         let mut epoch = self.epoch.load(Ordering::Relaxed);
@@ -117,8 +120,8 @@ impl Bursts {
         epoch.saturating_sub(1)
     }
 
-    /// What [`safe_before`](Self::safe_before) must not be: a look at a side may be older than the stamp that
-    /// it lets go.
+    /// What [`safe_before`](Self::safe_before) must not do: look at a side before the stamp that it then lets
+    /// go.
     #[cfg(all(test, flow_table_loom))]
     pub(crate) fn safe_before_without_lock(&self) -> u64 {
         for _ in 0..2 {
@@ -131,11 +134,12 @@ impl Bursts {
         self.epoch.load(Ordering::SeqCst).saturating_sub(1)
     }
 
-    /// The table ends, and no burst can be used any more, as each borrows it: announcements that are left are
-    /// of bursts that were leaked. They are taken back, so that nothing waits for them.
+    /// Takes back the announcements of leaked bursts, so that nothing waits for them. The table is being
+    /// dropped, and every burst borrows it, so all announcements that are left belong to bursts that were
+    /// leaked.
     pub(crate) fn forget(&self) {
         for stripe in &self.stripes {
-            // SeqCst: pairs with `is_empty`, for handles that are dropped meanwhile.
+            // SeqCst: pairs with `is_empty`, for handles that are dropped at the same time.
             stripe.0.iter().for_each(|side| side.store(0, Ordering::SeqCst));
         }
     }

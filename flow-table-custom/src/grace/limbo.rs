@@ -1,14 +1,14 @@
-//! What ended while bursts were open that may be looking at it.
+//! The flows that ended while bursts were open that may be looking at them.
 //!
 //! # Ground rules
 //!
-//! * P8. Whoever puts entries here looks afterwards whether they may go already ([`collect`]): the last burst
-//!   may have closed, and looked here, before they came. Whoever closes a burst looks here afterwards. Both
-//!   sides store one word and then load the other's, in the one order of sequentially consistent operations, so
-//!   at least one of them sees the other.
-//! * Values are dropped under no lock, and their drops may open and close bursts. A thread that is collecting
-//!   and is asked to collect again within a value's drop does nothing: it will look again when that value is
-//!   gone. So collecting never nests. It is asked, and it ends, under one lock.
+//! * P8. A thread that puts entries here checks afterwards whether they may go already ([`collect`]): the last
+//!   burst may have closed, and looked here, before they came. A thread that closes a burst looks here
+//!   afterwards. Each side stores one word and then loads the other side's word, in the total order of
+//!   sequentially consistent operations. So at least one of them sees the other.
+//! * Values are dropped under no lock, and their drops may open and close bursts. A thread that is collecting,
+//!   and is asked to collect again within the drop of a value, only notes it: it looks again when that value is
+//!   gone. So collecting never nests. Both the request and the end of collecting happen under one lock.
 //!
 //! [`collect`]: crate::core::Core::collect
 
@@ -20,24 +20,24 @@ use super::bursts::{Bursts, EpochLock, Unseen};
 use crate::ids::EntryIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// Entries for which the queue keeps its memory when it is empty.
+/// When the queue becomes empty, it keeps memory for so many entries.
 const KEPT: usize = 64;
 
-/// Entries taken under one lock.
+/// The most entries that are taken under one lock.
 pub(crate) const BATCH: usize = 32;
 
-/// Entries that nobody references any more, but that open bursts may be looking at.
+/// Entries whose flows have no reference any more, but that open bursts may be looking at.
 pub(crate) struct Limbo {
-    /// Kept beside the queue, so that closing a burst need not lock.
+    /// The length of the queue, kept outside the lock so that closing a burst need not lock.
     len: AtomicUsize,
     waiting: Mutex<Waiting>,
 }
 
-/// What the lock guards.
+/// What the lock protects.
 struct Waiting {
-    /// Who has it may stamp and move the epoch of the bursts.
+    /// The right to read and move the epoch of the bursts.
     epoch: EpochLock,
-    /// With the epoch in which each came here, oldest first.
+    /// The entries with the epochs in which they came, oldest first.
     queue: VecDeque<(u64, EntryIndex)>,
     collectors: Vec<Collector>,
 }
@@ -45,8 +45,8 @@ struct Waiting {
 /// A thread that is collecting.
 struct Collector {
     thread: usize,
-    /// Entries that it has yet to look at: as many as there were when it was asked last. The others are for
-    /// those who bring them.
+    /// The entries that it still has to look at: as many as there were when it was asked last. Threads that
+    /// bring more entries collect those.
     due: usize,
 }
 
@@ -58,14 +58,14 @@ impl Limbo {
         }
     }
 
-    /// Entries that wait.
+    /// The number of entries that wait.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         // SeqCst: comes after `Bursts::close` in the total order; pairs with the stores in `push` and `take`.
         self.len.load(Ordering::SeqCst)
     }
 
-    /// Lets entries wait that have no reference any more.
+    /// Adds entries whose flows have no reference any more.
     pub(crate) fn push(&self, bursts: &Bursts, entries: impl IntoIterator<Item = EntryIndex>) {
         let mut waiting = self.waiting.lock();
         let stamp = bursts.stamp(&mut waiting.epoch);
@@ -74,8 +74,8 @@ impl Limbo {
         self.len.store(waiting.queue.len(), Ordering::SeqCst);
     }
 
-    /// Asks the thread with this number, the caller's, to collect; whether it is to begin. If it is at it
-    /// already, it will look again.
+    /// Asks the caller's thread, which has this number, to collect. Returns `true` if it is to begin. If it is
+    /// collecting already, it will look again.
     pub(crate) fn ask(&self, thread: usize) -> bool {
         let mut waiting = self.waiting.lock();
         let due = waiting.queue.len();
@@ -89,14 +89,14 @@ impl Limbo {
     }
 
     /// Takes entries that no open burst can see any more, for a thread that is collecting. If there are none,
-    /// it has done its share.
+    /// the thread stops collecting.
     pub(crate) fn take(&self, bursts: &Bursts, thread: usize) -> (ArrayVec<EntryIndex, BATCH>, Unseen) {
         let mut waiting = self.waiting.lock();
         let safe = bursts.safe_before(&mut waiting.epoch);
         (self.take_before(&mut waiting, safe, thread), Unseen(()))
     }
 
-    /// What [`take`](Self::take) must not be: the epoch moves without the lock under which it is stamped.
+    /// What [`take`](Self::take) must not do: move the epoch without the lock under which flows are stamped.
     #[cfg(all(test, flow_table_loom))]
     pub(crate) fn take_hastily(&self, bursts: &Bursts, thread: usize) -> ArrayVec<EntryIndex, BATCH> {
         let safe = bursts.safe_before_without_lock();

@@ -1,4 +1,5 @@
-//! The grace period: what ended while bursts were open waits until none of these can be looking at it.
+//! The grace period: flows that ended while bursts were open wait until none of these bursts can be looking at
+//! them.
 
 mod bursts;
 mod limbo;

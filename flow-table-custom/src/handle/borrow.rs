@@ -1,3 +1,5 @@
+//! P8. The look at a flow within a burst, which counts no reference.
+
 use crate::flows::{Entry, FlowEntry};
 use crate::grace::Announcement;
 

@@ -1,3 +1,6 @@
+//! Handles: strong references, which count in the flow's own word, and weak ones, which know the generation of
+//! their entry. P2: every strong reference is made of another one.
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;

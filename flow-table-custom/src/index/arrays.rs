@@ -1,19 +1,21 @@
+//! The memory of the segments' arrays.
+
 use std::ptr::NonNull;
 
 use super::bucket::Bucket;
 use super::segment::BucketSource;
 use crate::memory::{AllocError, Line, LineArrays, PagePool};
 
-/// Pages of arrays, at most: 4 GiB, or 8,192 runs of the eight pages that the longest array has. Each of some
-/// 2,100 arrays, one for a segment and another while a shard replaces one, keeps one of these runs from the
-/// others at most.
+/// The most pages of arrays: 4 GiB, or 8,192 runs of the eight pages that the longest array takes. There are at
+/// most some 2,100 arrays: one for each segment, and one more for each shard that replaces one. Each of them
+/// makes at most one of these runs unusable for the others.
 const MAX_PAGES: u32 = 1 << 16;
 
-/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over
-/// when many have doubled would otherwise be as much as a quarter.
+/// One free page of arrays is kept for so many pages in use. That is few, because arrays are seldom replaced.
+/// Otherwise, when many arrays have doubled, up to a quarter of the memory would be left over.
 const IN_USE_PER_FREE: usize = 8;
 
-/// Where the arrays of all segments come from. Its locks are taken under a shard's, for resizing only.
+/// The source of the arrays of all segments. Its locks are taken under a shard's lock, and for resizing only.
 pub(crate) struct Arrays(LineArrays);
 
 impl Arrays {
@@ -25,7 +27,7 @@ impl Arrays {
         self.0.pool()
     }
 
-    /// Bytes of the arrays, free ones in reserve included, and of their account.
+    /// Bytes of the arrays, including free ones in reserve, and of their bookkeeping.
     pub(crate) fn memory(&self) -> usize {
         self.0.memory()
     }

@@ -7,15 +7,15 @@
 //! +-----------------+----------+-------+-------------------------------+
 //! ```
 //!
-//! A tag of zero means an empty slot. `overflow` counts the flows whose probe passed this full bucket on; a
-//! look-up that finds it zero need look no further. (Tags compared at once: Google's Swiss table; counting what
-//! passed on: Facebook's F14.)
+//! A tag of zero means an empty slot. `overflow` counts the flows that were put further on because this bucket
+//! was full when they came. A look-up that finds it zero need not go on to the next bucket. (All tags are
+//! compared at once as in Google's Swiss table; counting overflows comes from Facebook's F14.)
 //!
 //! # Ground rules
 //!
-//! * Only the holder of the shard's lock stores; readers hold no lock.
-//! * A slot is stored before its tag and both with `Release`, so a reader that sees the tag (`Acquire`) sees a
-//!   slot at least as new: the flow's, that of a later flow, or nothing.
+//! * Only the holder of the shard's lock stores. Readers hold no lock.
+//! * A slot is stored before its tag, and both with `Release`. So a reader that sees the tag (`Acquire`) sees a
+//!   slot that is at least as new: that flow's, that of a later flow, or an empty one.
 //! * All-zero memory is an empty bucket.
 
 use super::slot::Slot;
@@ -35,7 +35,7 @@ pub(crate) struct Bucket {
     slots: [AtomicU32; SLOTS],
 }
 
-/// The tags and the overflow count of a bucket, as read at one moment (each half at its own).
+/// The tags and the overflow count of a bucket. Each half was read at one moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Tags([u64; 2]);
 
@@ -87,7 +87,7 @@ impl Tags {
         SlotSet(!self.empty().0 & Self::ALL)
     }
 
-    /// Whether flows that belong here or before were put further on.
+    /// Returns `true` if flows passed this bucket and were put further on.
     #[inline]
     pub(crate) const fn overflows(self) -> bool {
         self.0[1] >> OVERFLOW_SHIFT & OVERFLOW_MAX != 0
@@ -107,7 +107,7 @@ impl Bucket {
         Tags([self.tags[0].load(Ordering::Acquire), self.tags[1].load(Ordering::Acquire)])
     }
 
-    /// What is in the slot with this number, whatever its tag says.
+    /// The contents of the slot with this number, whatever its tag is.
     #[inline]
     pub(crate) fn slot(&self, number: usize) -> Option<Slot> {
         // Acquire: pairs with the Release in `put`, so that the entry is initialised for the reader as for the
@@ -115,14 +115,14 @@ impl Bucket {
         Slot::from_bits(self.slots[number].load(Ordering::Acquire))
     }
 
-    /// Fills or overwrites a slot. Under the shard's lock.
+    /// Fills or overwrites a slot. Call it under the shard's lock.
     pub(crate) fn put(&self, number: usize, tag: Tag, slot: Slot) {
         // Release: pairs with `slot` and `tags`.
         self.slots[number].store(slot.to_bits(), Ordering::Release);
         self.set_tag(number, tag.get());
     }
 
-    /// Empties a slot. Under the shard's lock.
+    /// Empties a slot. Call it under the shard's lock.
     pub(crate) fn clear(&self, number: usize) {
         self.set_tag(number, 0);
     }
@@ -135,19 +135,21 @@ impl Bucket {
         self.tags[half].store(word, Ordering::Release);
     }
 
-    /// How many flows were put further on; nothing if the count has stuck. Under the shard's lock.
+    /// The number of flows that passed this bucket, or `None` if the count is stuck. Call it under the shard's
+    /// lock.
     pub(crate) fn overflow(&self) -> Option<u64> {
         // Relaxed: only the holder of the lock stores.
         let count = self.tags[1].load(Ordering::Relaxed) >> OVERFLOW_SHIFT & OVERFLOW_MAX;
         (count < OVERFLOW_MAX).then_some(count)
     }
 
-    /// One more flow was put further on. Under the shard's lock. Sticks at the maximum.
+    /// Counts one more flow that passed this bucket. At the maximum, the count is stuck. Call it under the
+    /// shard's lock.
     pub(crate) fn count_overflow(&self) {
         self.change_overflow(|count| (count + 1).min(OVERFLOW_MAX));
     }
 
-    /// One of the flows put further on is gone. Under the shard's lock. A count that stuck stays.
+    /// Counts one flow less that passed this bucket, unless the count is stuck. Call it under the shard's lock.
     pub(crate) fn uncount_overflow(&self) {
         self.change_overflow(|count| if count == OVERFLOW_MAX { count } else { count - 1 });
     }
@@ -160,7 +162,7 @@ impl Bucket {
         self.tags[1].store(word, Ordering::Release);
     }
 
-    /// Empties the bucket for its memory's next use. Under the shard's lock.
+    /// Empties the bucket for the next use of its memory. Call it under the shard's lock.
     pub(crate) fn reset(&self) {
         // Release: a reader that still looks here and misses (Acquire in `tags` and `slot`) then sees the new
         // version of the segment.
@@ -173,7 +175,7 @@ impl Bucket {
 mod simd {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
 
-    /// Bit i: whether byte i equals `byte`. SSE2 belongs to every x86-64.
+    /// Sets bit i if byte i equals `byte`. Every x86-64 has SSE2.
     #[inline]
     pub(super) fn equal_bytes(words: [u64; 2], byte: u8) -> u32 {
         // SAFETY: the instructions are part of SSE2, which every x86-64 has; they touch no memory.
@@ -189,11 +191,11 @@ mod portable {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
-    /// Bit i: whether byte i equals `byte`.
+    /// Sets bit i if byte i equals `byte`.
     pub(super) fn equal_bytes(words: [u64; 2], byte: u8) -> u32 {
         let half = |word: u64| {
             let differs = word ^ (LOW * u64::from(byte));
-            // The top bit of each byte: whether the byte is zero, with no carry between bytes.
+            // The top bit of each byte is set if the byte is zero. No carry passes between bytes.
             let zero = !(((differs & SEVEN) + SEVEN) | differs | SEVEN) >> 7;
             // Gathers the eight bits at 0, 8, …, 56 into the top byte.
             (zero.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32

@@ -1,20 +1,21 @@
 //! One part of the hash table: an array of buckets that is replaced as a whole when it grows or shrinks. A
-//! table has so many of them that no replacement takes long.
+//! table has so many segments that no replacement takes long.
 //!
 //! # Ground rules
 //!
-//! * Only the holder of the shard's lock changes a segment; [`LockedHalf`] is what only the holder sees, and
-//!   proves the lock.
+//! * Only the holder of the shard's lock changes a segment. [`LockedHalf`] is the part that only the holder
+//!   sees, and it proves the lock.
 //! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow.
-//!   Arrays are type-stable: one that was replaced is emptied and its memory is only ever used for buckets
-//!   again, so an outdated reader sees empty or foreign slots, and must check what it finds by key.
-//! * P6. An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new
-//!   array and emptying the old one: a reader that misses and finds the version moved looks again; if it did
-//!   not move, the key was absent at some moment of the walk.
+//!   P1: arrays are type-stable. An array that was replaced is emptied, and its memory is only used for buckets
+//!   again. So an outdated reader sees empty or foreign slots, and must check what it finds by key.
+//! * P6. An outdated reader may *miss* a flow that is there. So the version is incremented between publishing a
+//!   new array and emptying the old one. A reader that misses and finds another version looks again. If the
+//!   version is the same, the key was absent at some moment of the walk.
 //! * P7. When a flow is about to replace a live one (see `switch`), both are in the segments of their keys. A
-//!   reader may have passed the new flow's slot before it was filled and see the old flow's end after. So the
-//!   version moves on between the two; and where the old flow has ended before, between the new one's start and
-//!   the emptying of the old one's slots.
+//!   reader may have passed the new flow's slot before it was filled, and may see the old flow after it has
+//!   ended. So the version is incremented between the two. If the old flow had ended before, the version is
+//!   incremented between the start of the new one and the emptying of the old one's slots, and once more after
+//!   that.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -31,7 +32,7 @@ const LOG2_MAX: u32 = KeyHash::BUCKET_BITS;
 /// How many buckets ahead a rebuild fetches what it needs.
 const REBUILD_AHEAD: usize = 2;
 
-/// What a segment must know of its flows when it is rebuilt.
+/// What a segment needs to know about its slots when it is rebuilt.
 pub(crate) trait SlotHashes {
     /// The hash of a slot's key.
     fn hash_of(&self, slot: Slot) -> KeyHash;
@@ -40,16 +41,17 @@ pub(crate) trait SlotHashes {
     fn prefetch(&self, slot: Slot);
 }
 
-/// Where arrays of empty buckets come from and go to.
+/// A source of arrays of empty buckets.
 pub(crate) trait BucketSource {
-    /// An array of 2^`log2` empty buckets. It stays readable for as long as the source exists, also after `free`.
+    /// Returns an array of 2^`log2` empty buckets. It stays readable for as long as the source exists, also
+    /// after `free`.
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError>;
 
     /// Takes an array back.
     ///
     /// # Safety
     ///
-    /// 1. `alloc` of this source gave the array for this `log2`, and it was not freed since.
+    /// 1. `alloc` of this source returned the array for this `log2`, and it was not freed since.
     /// 2. All its buckets were reset, and nobody writes to them any more.
     /// 3. The resetting, and all other writes, happen before this call.
     unsafe fn free(&self, array: NonNull<Bucket>, log2: u32);
@@ -57,7 +59,8 @@ pub(crate) trait BucketSource {
 
 /// The part of a segment that readers see.
 pub(crate) struct Segment {
-    /// The first bucket, with the log2 of their number in the address's lower bits; null: no buckets.
+    /// The address of the first bucket, with the log2 of the number of buckets in its lower bits. Null if there
+    /// are none.
     array: AtomicPtr<Bucket>,
     version: AtomicU64,
 }
@@ -75,29 +78,30 @@ impl LockedHalf {
     }
 }
 
-/// What a reader compares before and after a walk.
+/// The version of a segment. A reader compares it before and after a walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version(u64);
 
-/// What one walk over the slots that may be a key's tells.
+/// The result of one walk over the slots that may be a key's.
 #[derive(Clone, Copy)]
 pub(crate) enum Glance<R> {
     /// At some moment of the walk, no flow had the key.
     Miss,
-    /// What a slot gave.
+    /// A slot was met, with this result of the visit.
     Met(R),
-    /// Nothing was met, but the segment is changing.
+    /// Nothing was met, but the segment has changed.
     Unsure,
 }
 
-/// A slot's place in its segment, valid while the lock is held and nothing was inserted or removed.
+/// A slot's place in its segment. It is valid while the lock is held and nothing is inserted or removed.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     bucket: usize,
     number: usize,
 }
 
-/// Slots used at most in 2^`log2` buckets: 13/16 of them, when two in seven buckets overflow.
+/// The most slots that are used in 2^`log2` buckets: 13/16 of them. At that load, two in seven buckets
+/// overflow.
 const fn room(log2: u32) -> usize {
     (SLOTS << log2) * 13 / 16
 }
@@ -113,9 +117,9 @@ impl Segment {
         let tagged = self.array.load(Ordering::Acquire);
         let log2 = tagged.addr() & (align_of::<Bucket>() - 1);
         match NonNull::new(tagged.map_addr(|address| address & !(align_of::<Bucket>() - 1))) {
-            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` gave; (2)
+            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` returned; (2)
             // they stay readable for as long as the segment exists, by the contract of `BucketSource`, which
-            // lives as long; (3) buckets are all atomics, so shared references to ones being reused are fine.
+            // lives as long; (3) buckets consist of atomics only, so shared references to reused ones are fine.
             Some(first) => unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) },
             None => &[],
         }
@@ -130,23 +134,24 @@ impl Segment {
         }
     }
 
-    /// The version: see the module. Read before a walk, and again after a miss.
+    /// The version: see the module. Read it before a walk, and again after a miss.
     #[inline]
     pub(crate) fn version(&self) -> Version {
-        // Acquire: pairs with `advance`, so that a walk after it sees what was published before it. (After a
-        // miss, the Acquire loads of the walk keep this load behind them.)
+        // Acquire: pairs with `bump`, so that a walk after it sees what was published before it. (After a miss,
+        // the Acquire loads of the walk keep this load behind them.)
         Version(self.version.load(Ordering::Acquire))
     }
 
-    /// Moves the version on: between publishing a new array and emptying the old one, between filling the slots
-    /// of a flow that replaces another and the other's end, and between the start of a flow and the removal of
-    /// one that has ended. Under the shard's lock.
+    /// Increments the version. This is done between publishing a new array and emptying the old one, between
+    /// filling the slots of a flow that replaces another and the end of the other, and before and after the
+    /// slots of a displaced flow that has ended are emptied. Call it under the shard's lock.
     pub(crate) fn bump(&self, _: &mut LockedHalf) {
         // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
         self.version.store(self.version.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Visits the slots that may be the key's, once, until `visit` gives something.
+    /// Walks the slots that may be the key's once, until `visit` returns something. P6: a miss is confirmed by
+    /// the version.
     #[inline]
     pub(crate) fn glance<R>(&self, hash: KeyHash, visit: impl FnMut(Slot) -> Option<R>) -> Glance<R> {
         let version = self.version();
@@ -157,7 +162,7 @@ impl Segment {
         }
     }
 
-    /// Walks the slots that may be the key's, until `visit` gives something: once, so a miss proves nothing.
+    /// Walks the slots that may be the key's once, until `visit` returns something. Nothing confirms a miss.
     #[inline]
     pub(crate) fn find<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
         self.walk(hash, |bucket, number| visit(bucket.slot(number)?))
@@ -184,7 +189,7 @@ impl Segment {
         None
     }
 
-    /// As [`find`](Self::find), with the slot's place. Under the shard's lock.
+    /// As [`find`](Self::find), with the slot's place. Call it under the shard's lock.
     pub(crate) fn find_place<R>(
         &self,
         _: &mut LockedHalf,
@@ -198,7 +203,7 @@ impl Segment {
         })
     }
 
-    /// Makes room for `slots` more slots, at most nine. Under the shard's lock.
+    /// Makes room for `slots` more slots, at most nine. Call it under the shard's lock.
     pub(crate) fn reserve(
         &self,
         half: &mut LockedHalf,
@@ -219,8 +224,8 @@ impl Segment {
         }
     }
 
-    /// An empty slot on the key's way, if no slot on it could be the key's and there is room. Under the shard's
-    /// lock.
+    /// Finds the first empty slot on the key's probe path, if no slot on the path can be the key's and there is
+    /// room. It walks the path once. Call it under the shard's lock.
     #[inline]
     pub(crate) fn vacancy(&self, half: &LockedHalf, hash: KeyHash) -> Option<Place> {
         let buckets = self.buckets();
@@ -243,7 +248,8 @@ impl Segment {
         vacancy
     }
 
-    /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) gave. Under the same lock.
+    /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) returned under the same lock. It writes to
+    /// the bucket of that slot, and to the full buckets before it on the path.
     #[inline]
     pub(crate) fn occupy(&self, half: &mut LockedHalf, hash: KeyHash, place: Place, slot: Slot) {
         let buckets = self.buckets();
@@ -257,7 +263,8 @@ impl Segment {
         half.used += 1;
     }
 
-    /// Fills an empty slot on the key's way; there is room ([`reserve`](Self::reserve)). Under the shard's lock.
+    /// Fills the first empty slot on the key's probe path. There must be room ([`reserve`](Self::reserve)).
+    /// Call it under the shard's lock.
     pub(crate) fn insert(&self, half: &mut LockedHalf, hash: KeyHash, slot: Slot) {
         Self::fill(self.buckets(), hash, slot);
         half.used += 1;
@@ -278,8 +285,8 @@ impl Segment {
         unreachable!("`reserve` keeps slots empty");
     }
 
-    /// Whether each slot is on the way of its key, and the counts are those of the slots; what is wrong, if
-    /// not. Under the shard's lock.
+    /// Checks that each slot is on the probe path of its key and that the counts are right. Returns what is
+    /// wrong otherwise. Call it under the shard's lock.
     pub(crate) fn verify(&self, half: &mut LockedHalf, hashes: &impl SlotHashes) -> Result<(), String> {
         let buckets = self.buckets();
         let mask = buckets.len().wrapping_sub(1);
@@ -310,7 +317,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Empties the slot at `place`, which is on the way of `hash`. Under the shard's lock.
+    /// Empties the slot at `place`, which is on the probe path of `hash`. Call it under the shard's lock.
     fn clear(&self, half: &mut LockedHalf, hash: KeyHash, place: Place) {
         let buckets = self.buckets();
         let mask = buckets.len() - 1;
@@ -323,7 +330,7 @@ impl Segment {
         half.used -= 1;
     }
 
-    /// Empties this very slot, wherever it is; whether it was there. Under the shard's lock.
+    /// Empties exactly this slot. Returns `false` if it was not there. Call it under the shard's lock.
     pub(crate) fn remove(&self, half: &mut LockedHalf, hash: KeyHash, slot: Slot) -> bool {
         let place = self.find_place(half, hash, |place, other| (other == slot).then_some(place));
         if let Some(place) = place {
@@ -332,7 +339,7 @@ impl Segment {
         place.is_some()
     }
 
-    /// Halves an array that is nearly empty. Under the shard's lock. Without memory it stays as it is.
+    /// Halves an array that is nearly empty. Without memory it stays as it is. Call it under the shard's lock.
     pub(crate) fn shrink(&self, half: &mut LockedHalf, source: &impl BucketSource, hashes: &impl SlotHashes) {
         let log2 = match self.buckets().len() {
             0 | 1 => return,
@@ -354,12 +361,11 @@ impl Segment {
     ) -> Result<(), AllocError> {
         let array = source.alloc(log2)?;
         debug_assert!((log2 as usize) < align_of::<Bucket>());
-        // SAFETY: `alloc` gave 2^log2 buckets; they stay readable for as long as the segment exists.
+        // SAFETY: `alloc` returned 2^log2 buckets. They stay readable for as long as the segment exists.
         let new: &[Bucket] = unsafe { slice::from_raw_parts(array.as_ptr(), 1 << log2) };
         let old = self.buckets();
         for (at, bucket) in old.iter().enumerate() {
-            // The records of a bucket's flows lie anywhere in memory: those of a later bucket are fetched
-            // meanwhile.
+            // The records of a bucket's flows lie anywhere in memory. Those of a later bucket are loaded ahead.
             if let Some(later) = old.get(at + REBUILD_AHEAD) {
                 later.tags().used().filter_map(|number| later.slot(number)).for_each(|slot| hashes.prefetch(slot));
             }
@@ -375,8 +381,8 @@ impl Segment {
             bucket.reset();
         }
         if let Some(first) = NonNull::new(old.as_ptr().cast_mut()).filter(|_| !old.is_empty()) {
-            // SAFETY: (1) an earlier call stored it here, and this one has just taken it out; (2) and (3) its
-            // buckets were reset just now, and are written under the shard's lock only.
+            // SAFETY: (1) an earlier call stored the array here, and this call has just taken it out; (2) and
+            // (3) its buckets have just been reset, and are written under the shard's lock only.
             unsafe { source.free(first, old.len().trailing_zeros()) };
         }
         Ok(())

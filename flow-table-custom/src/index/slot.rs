@@ -1,11 +1,13 @@
+//! The contents of a bucket's slot.
+
 use std::fmt;
 
 use flow_table_api::Direction;
 
 use crate::ids::EntryIndex;
 
-/// What a bucket's slot points at: an entry, and which of its keys this slot is for. The direction is in the
-/// index's unused bit 30.
+/// The contents of a slot: the index of an entry, and the direction of the key that the slot is for. The
+/// direction is in bit 30 of the index, which is unused there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     entry: EntryIndex,
@@ -38,7 +40,7 @@ impl Slot {
         }
     }
 
-    /// Nothing for all zeros, which is no slot.
+    /// Returns `None` for all zeros, which are no slot.
     #[inline]
     pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
         let direction = if bits & Self::REPLY == 0 { Direction::Forward } else { Direction::Reply };

@@ -17,7 +17,7 @@ const WORDS: usize = (2 << PAGE_CLASS) / BITS;
 ///     4   5     6   7        block b of class k is node (1 << PAGE_CLASS - k) + b
 /// ```
 ///
-/// No two buddies, nodes 2n and 2n + 1, are both free: they are node n then.
+/// Two buddies, nodes 2n and 2n + 1, are never both free: they would be merged to node n.
 pub(super) struct Buddies {
     nodes: [u64; WORDS],
 }
@@ -44,8 +44,8 @@ impl Buddies {
         Some(at * BITS + self.nodes[at].trailing_zeros() as usize)
     }
 
-    /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it;
-    /// gives its first line.
+    /// Takes the lowest free block of a class that has one, frees what it has beyond 2^`log2` lines, and
+    /// returns its first line.
     pub(super) fn take(&mut self, class: u32, log2: u32) -> usize {
         let node = self.lowest(class).expect("the class has a free block");
         self.set(node, false);
@@ -55,7 +55,7 @@ impl Buddies {
         (node << class) % (1 << PAGE_CLASS)
     }
 
-    /// Frees a block, and merges it with its free buddies; whether the page is free as a whole then.
+    /// Frees a block, and merges it with its free buddies. Returns `true` if the whole page is free now.
     pub(super) fn put(&mut self, line: usize, log2: u32) -> bool {
         let mut node = (1 << (PAGE_CLASS - log2)) + (line >> log2);
         // The whole page has no buddy: node 0 is never free.

@@ -25,8 +25,8 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
     Err(_) => unreachable!(),
 };
 
-/// 2 MiB of memory, zeroed at first; which of its pages are free, and which of those may hold memory of the
-/// system.
+/// A chunk of 2 MiB of memory, zeroed at first. It knows which of its pages are free, and which of those may
+/// hold memory of the system.
 ///
 /// ```text
 ///  a page that is     free  dirty
@@ -35,18 +35,19 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
 ///  free, dirty         1     1     keeps its last contents
 /// ```
 ///
-/// It alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from addresses
-/// with `with_exposed_provenance`.
+/// The chunk alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from
+/// addresses with `with_exposed_provenance`.
 pub(super) struct Chunk {
     base: NonNull<u8>,
     free: u32,
     dirty: u32,
-    /// The pages there are: every one, except in the last chunk of a pool.
+    /// The pages that exist: all of them, except in the last chunk of a pool.
     all: u32,
-    /// To be backed by a huge page: touching one page of a clean chunk makes them all resident.
+    /// The chunk is to be backed by a huge page, so that touching one page of a clean chunk makes them all
+    /// resident.
     huge: bool,
-    /// Parts were given back, and not all of it is in use again since. Meanwhile the system must not back it by
-    /// a huge page: that would make all of it resident again as soon as one page is in use.
+    /// Parts of the chunk were given back, and it was not wholly in use since. Until then the system must not
+    /// back it by a huge page, which would make all of it resident again as soon as one page is in use.
     split: bool,
 }
 
@@ -116,12 +117,12 @@ impl Chunk {
         self.free == self.all
     }
 
-    /// Whether it is wholly free, and was not given back.
+    /// Returns `true` if it is wholly free and not given back.
     pub(super) fn is_spare(&self) -> bool {
         self.is_free() && self.dirty != 0
     }
 
-    /// Whether a run of `1 << log2` pages can be taken.
+    /// Returns `true` if a run of `1 << log2` pages can be taken.
     pub(super) fn has_run(&self, log2: u32) -> bool {
         aligned_runs(self.free, log2) != 0
     }
@@ -145,8 +146,8 @@ impl Chunk {
     ///
     /// # Safety
     ///
-    /// 1. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready
-    ///    for zeros.
+    /// 1. Nobody relies on the contents of its pages any more, and all accesses to them are atomic and expect
+    ///    zeros.
     pub(super) unsafe fn put(&mut self, first: u32, log2: u32) {
         let pages = run(first, log2);
         debug_assert_eq!(pages & (self.free | !self.all), 0, "freed pages that are not in use");
@@ -154,8 +155,8 @@ impl Chunk {
         self.dirty |= pages;
     }
 
-    /// Gives the dirty pages back to the system, and whatever is free around them; false if the system does not
-    /// take them.
+    /// Gives the dirty pages back to the system, with the free pages around them. Returns `false` if the system
+    /// does not take them.
     pub(super) fn give_back(&mut self) -> bool {
         let splits = !self.is_free();
         if splits != self.split {
@@ -163,7 +164,8 @@ impl Chunk {
             self.split = splits;
         }
         let given = dirty_stretches(self.free, self.dirty).all(|pages| {
-            // SAFETY: (1) the pages are the chunk's own; (2) they are free, so whoever put them there has said so.
+            // SAFETY: (1) the pages are the chunk's own; (2) they are free, as the caller of `put` has
+            // promised.
             unsafe {
                 let start = self.base.add(pages.start as usize * PAGE_BYTES);
                 os::give_back(start, pages.len() * PAGE_BYTES)

@@ -1,6 +1,6 @@
-//! Growth that can be refused: an error, where the collections of the standard library end the process.
+//! Growth that can fail: it returns an error where the collections of the standard library end the process.
 
-/// There is no memory: a limit is reached, or the system refused.
+/// There is no memory: a limit is reached, or the system has refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AllocError;
 
@@ -17,8 +17,8 @@ fn grow<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
     list.try_reserve(additional).map_err(|_| AllocError)
 }
 
-/// Gives back what is beyond room for `capacity` elements, or for those that there are if they are more. A list
-/// that shrinks moves; without memory to move to, it stays.
+/// Gives memory back beyond room for `capacity` elements, or for the present elements if they are more. A list
+/// moves when it shrinks. Without memory to move to, it stays as it is.
 pub(crate) fn shrink_to<T>(list: &mut Vec<T>, capacity: usize) {
     let (capacity, mut smaller) = (capacity.max(list.len()), Vec::new());
     if list.capacity() > capacity && permit().is_ok() && smaller.try_reserve_exact(capacity).is_ok() {
@@ -37,7 +37,7 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, AllocError> {
     Ok(unsafe { Box::from_raw(Box::into_raw(list.into_boxed_slice()).cast()) })
 }
 
-/// Whether memory may be asked for: always, except in tests that refuse it.
+/// Permits a request for memory: always, except in tests that refuse it.
 #[cfg(not(test))]
 #[inline]
 pub(crate) fn permit() -> Result<(), AllocError> {
@@ -73,7 +73,8 @@ pub(crate) mod refusing {
         }
     }
 
-    /// Runs `body`, on this thread, with memory for the first `requests` only; and whether those were enough.
+    /// Runs `body` on this thread with memory for the first `requests` requests only. Returns `true` beside its
+    /// result if those were enough.
     pub(crate) fn after<R>(requests: usize, body: impl FnOnce() -> R) -> (R, bool) {
         LEFT.set(Some(requests));
         REFUSED.set(false);

@@ -1,23 +1,23 @@
-//! Which pages of a pool are in use, free or dirty, and when free ones go back to the system. Used under the
-//! pool's lock.
+//! Keeps account of the pages of a pool that are in use, free or dirty, and decides when free ones go back to
+//! the system. It is used under the pool's lock.
 
 use std::ptr::NonNull;
 
 use super::chunk::{Chunk, PAGES};
 use super::{AllocError, os, try_reserve};
 
-/// Chunks of a pool that do without huge pages, so that small tables stay small.
+/// The first chunks of a pool, which have no huge pages, so that small tables stay small.
 const SMALL_CHUNKS: usize = 1;
 
-/// Dirty pages that a pool may have, 128 KiB, however little it holds.
+/// The dirty pages that every pool may have, however little it holds: 128 KiB.
 const MIN_DIRTY: usize = 2;
 
 pub(super) struct Inventory {
     max_pages: u32,
-    /// So many pages in use allow one that is dirty.
+    /// One dirty page is kept for so many pages in use.
     in_use_per_dirty: usize,
     chunks: Vec<Chunk>,
-    /// Of the chunks before this one all pages are in use.
+    /// All pages of the chunks before this one are in use.
     full_before: usize,
     in_use: usize,
     dirty: usize,
@@ -73,8 +73,9 @@ impl Inventory {
         result
     }
 
-    /// Takes the lowest free run of the mapped chunks: its chunk, and its first page there. Searching takes a
-    /// microsecond for a thousand chunks, 2 GiB, and is done for every page of 64 KiB, not for every flow.
+    /// Takes the lowest free run of the mapped chunks, and returns its chunk and its first page there. The
+    /// search takes a microsecond for a thousand chunks, which are 2 GiB. It is done for every page of 64 KiB,
+    /// not for every flow.
     pub(super) fn take(&mut self, run_log2: u32) -> Option<(usize, u32)> {
         let skipped = self.chunks[self.full_before..].iter().position(|chunk| chunk.has_run(run_log2))?;
         let number = self.full_before + skipped;
@@ -84,19 +85,19 @@ impl Inventory {
         Some((number, self.update(number, |chunk| chunk.take(run_log2))))
     }
 
-    /// Frees a run, and gives back what is too much then.
+    /// Frees a run. If there is too much free memory then, gives some back.
     ///
     /// # Safety
     ///
     /// 1. The run was taken, and is freed once.
-    /// 2. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready
-    ///    for zeros.
+    /// 2. Nobody relies on the contents of its pages any more, and all accesses to them are atomic and expect
+    ///    zeros.
     pub(super) unsafe fn put(&mut self, number: usize, first: u32, run_log2: u32) {
         // SAFETY: (1) is the caller's 2.
         self.update(number, |chunk| unsafe { chunk.put(first, run_log2) });
         self.full_before = self.full_before.min(number);
         if self.chunks[number].is_spare() {
-            // There was one at most before.
+            // There was at most one before.
             let mut spares = (0..self.chunks.len()).filter(|&number| self.chunks[number].is_spare());
             if let Some(second) = spares.nth(1) {
                 self.give_back(second);
@@ -105,8 +106,8 @@ impl Inventory {
         while self.dirty > MIN_DIRTY.max(self.in_use / self.in_use_per_dirty) && self.give_back_dirtiest() {}
     }
 
-    /// Makes the chunk with the most dirty pages clean; false if there is none, or the system does not take
-    /// memory back.
+    /// Makes the chunk with the most dirty pages clean. Returns `false` if no page is dirty, or the system does
+    /// not take memory back.
     pub(super) fn give_back_dirtiest(&mut self) -> bool {
         let dirtiest = (0..self.chunks.len()).max_by_key(|&number| self.chunks[number].dirty());
         self.dirty != 0 && dirtiest.is_some_and(|number| self.give_back(number))

@@ -1,17 +1,17 @@
-//! Arrays of cache lines. Short ones share pages, which are split and merged again by the buddy method; longer
-//! ones are pages, or runs of them.
+//! Arrays of cache lines. Short arrays share pages, which are split and merged by the buddy method. Longer
+//! arrays are pages or runs of pages.
 //!
-//! Pages of arrays of one size each would take less to write and as much memory on average. But while all
-//! segments grow, pages of the former size would stay for the last few arrays in them, up to an eighth more in
-//! all, and what goes back at last lies scattered among what stays, so that huge pages are split.
+//! Pages with arrays of one size each would need less code, and as much memory on average. But while all
+//! segments grow, pages of the former size would stay for the last few arrays in them, which costs up to an
+//! eighth more memory. The pages that are freed in the end would lie scattered among those that stay, so that
+//! huge pages would be split.
 //!
 //! # Ground rules
 //!
-//! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it
-//!    so. An array is therefore all zeros when it is handed out, and nobody has to clear it.
-//! 2. The allocator itself never writes to lines; what is free stands beside them.
-//! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its
-//!    next users.
+//! 1. Free lines are all zeros. New pages are, an array is zeroed before it is freed, and memory that is given
+//!    back stays zero. So an array is all zeros when it is handed out, and need not be cleared.
+//! 2. The allocator itself never writes to lines. It keeps its account beside them.
+//! 3. Readers may still look at a freed array, with atomic loads. They see zeros, or what its next users write.
 
 use std::ptr::NonNull;
 
@@ -34,22 +34,23 @@ pub(super) const MAX_LINES_LOG2: u32 = PAGE_CLASS + MAX_RUN_LOG2;
 /// Arrays of 2^k lines each, aligned to their size. Freeing needs no memory.
 pub(crate) struct LineArrays {
     pool: PagePool,
-    /// Pages that are shared, ordered by their numbers.
+    /// The shared pages, ordered by their numbers.
     shared: Mutex<Vec<SharedPage>>,
 }
 
 impl LineArrays {
-    /// Arrays in at most `max_pages` pages, of which one is kept free for each `in_use_per_free` in use.
+    /// Makes a source of arrays in at most `max_pages` pages. One free page is kept for each `in_use_per_free`
+    /// in use.
     pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
         Self { pool: PagePool::new(max_pages, in_use_per_free), shared: Mutex::new(Vec::new()) }
     }
 
-    /// Where the pages come from.
+    /// The pool of the pages.
     pub(crate) fn pool(&self) -> &PagePool {
         &self.pool
     }
 
-    /// Bytes of the arrays, free ones in reserve included, and of their account.
+    /// Bytes of the arrays, including free ones in reserve, and of their bookkeeping.
     pub(crate) fn memory(&self) -> usize {
         let shared = self.shared.lock();
         let account = shared.capacity() * size_of::<SharedPage>() + shared.len() * size_of::<Buddies>();
@@ -60,7 +61,7 @@ impl LineArrays {
     ///
     /// # Errors
     ///
-    /// The pool has no page or run for it, or there is no memory to keep account of it.
+    /// The pool has no page or run for it, or there is no memory for its bookkeeping.
     pub(crate) fn alloc(&self, log2: u32) -> Result<NonNull<Line>, AllocError> {
         debug_assert!(log2 <= MAX_LINES_LOG2);
         let (page, line) = match log2.checked_sub(PAGE_CLASS) {
@@ -75,8 +76,8 @@ impl LineArrays {
         Ok(array)
     }
 
-    /// Takes a part of a shared page, of the smallest size that is large enough, from the lowest page, or of a
-    /// new page; its first line.
+    /// Takes a part of a shared page, or of a new one, and returns its first line. It takes the smallest part
+    /// that is large enough, in the lowest page that has one.
     fn take_part(&self, log2: u32) -> Result<(PageId, usize), AllocError> {
         let mut shared = self.shared.lock();
         let roomy = shared.iter().enumerate();
@@ -126,13 +127,13 @@ impl LineArrays {
     }
 }
 
-/// A page that arrays share, and what is free of it.
+/// A page that arrays share, and its free blocks.
 struct SharedPage {
     id: PageId,
     free: Box<Buddies>,
 }
 
-/// Whether all lines of an array are zero.
+/// Returns `true` if all lines of an array are zero.
 ///
 /// # Safety
 ///
@@ -172,8 +173,8 @@ mod tests {
         assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
     }
 
-    /// Pages that arrays share are accounted for, those that one array fills are not. The account follows their
-    /// number.
+    /// There is bookkeeping for pages that arrays share, not for pages that one array fills. Its size follows
+    /// their number.
     #[test]
     fn memory_is_the_pages_and_the_list_of_shared_ones() {
         let arrays = LineArrays::new(256, 2);

@@ -1,5 +1,5 @@
-//! A box whose memory the system gets back the moment that it is dropped: the heap's own pages often do not go
-//! back, since one small allocation that lives on keeps all below it.
+//! A box whose memory goes back to the system the moment that it is dropped. Pages of the heap often do not go
+//! back, because one small allocation that lives on keeps all pages below it.
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut};
@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use super::{AllocError, os};
 use crate::sync::{AtomicPtr, AtomicU32};
 
-/// A value in a mapping of its own. Worth it from several pages on.
+/// A value in a mapping of its own. It is worth while for several pages or more.
 pub(crate) struct Mapped<T: ?Sized> {
     value: NonNull<T>,
 }
@@ -32,7 +32,7 @@ impl<T> Mapped<T> {
 ///
 /// # Safety
 ///
-/// 1. It is; loom's types need not be.
+/// 1. The default is all zeros. (Loom's types need not be.)
 pub(crate) unsafe trait Zero: Default {}
 
 // SAFETY: (1) a pointer, null by default.
@@ -56,7 +56,7 @@ impl<T: ?Sized> Deref for Mapped<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: there is a value since the mapping was made, and only `drop` takes it away.
+        // SAFETY: the mapping has had a value since it was made, and only `drop` removes it.
         unsafe { self.value.as_ref() }
     }
 }
@@ -72,8 +72,7 @@ impl<T: ?Sized> DerefMut for Mapped<T> {
 impl<T: ?Sized> Drop for Mapped<T> {
     fn drop(&mut self) {
         let layout = Layout::for_value::<T>(self);
-        // SAFETY: the value is there, and nobody uses it or its mapping, which was made with this layout, after
-        // this.
+        // SAFETY: the value is there, its mapping was made with this layout, and nobody uses either after this.
         unsafe {
             self.value.drop_in_place();
             os::unmap(self.value.cast(), layout);

@@ -1,4 +1,4 @@
-//! Type-stable memory: pages and arrays of lines that readers without locks may look at whenever they like.
+//! Type-stable memory: pages and arrays of lines that readers without a lock may look at at any time.
 //!
 //! ```text
 //!  LineArrays  arrays of 2^k lines of 64 bytes      from a pool of their own, thread-safe
@@ -9,12 +9,12 @@
 //!
 //! # Ground rules
 //!
-//! 1. (P1) A pool serves one purpose: what its pages once held, they hold ever after, or they read as zeros.
-//! 2. No address is unmapped before the pool is dropped. Whoever reads without a lock keeps the pool alive.
+//! 1. P1. A pool serves one purpose: its pages always hold what they once held, or read as zeros.
+//! 2. No address is unmapped before the pool is dropped. Readers without a lock keep the pool alive.
 //! 3. Freed memory keeps its last contents until it is given back to the system, and reads as zeros from then
-//!    on; this may happen at any time, under the eyes of a reader. All accesses to memory that others may read
-//!    are therefore atomic, and all zeros must mean "nobody here" to the reader.
-//! 4. What must survive giving back (a generation count, say) is kept elsewhere.
+//!    on. This may happen at any time, also while a reader looks at it. So all accesses to memory that others
+//!    may read are atomic, and all zeros must mean "nothing here" to a reader.
+//! 4. Data that must survive this (a generation count, for example) is kept elsewhere.
 
 mod buddies;
 mod chunk;

@@ -1,9 +1,11 @@
-//! Zeroed memory from the system: the only place that maps it, gives it back and gives advice about it.
+//! Zeroed memory from the system. This is the only place that maps it, gives it back and advises the system
+//! about it.
 //!
 //! # Ground rules
 //!
-//! 1. Whoever calls [`map`] alone owns the range, until it calls [`unmap`].
-//! 2. [`give_back`] changes contents behind the compiler's back, to zeros; only atomic accesses may meet it.
+//! 1. The caller of [`map`] alone owns the range until it calls [`unmap`].
+//! 2. [`give_back`] changes contents to zeros, and the compiler does not know it. Only atomic accesses may run
+//!    at the same time.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -29,13 +31,13 @@ mod system {
     use std::alloc::Layout;
     use std::ptr::{NonNull, null_mut};
 
-    /// Whether [`give_back`] can do anything on this system.
+    /// `true` if [`give_back`] can do anything on this system.
     pub(crate) const GIVES_BACK: bool = true;
 
-    /// The kernel aligns mappings to so much by itself, or to more.
+    /// The kernel aligns mappings to at least so many bytes by itself.
     const PAGE_BYTES: usize = 4096;
 
-    /// Where the layout asks for more than a page's alignment, maps so much more and keeps the highest aligned
+    /// If the layout needs more than a page's alignment, this maps that much more and keeps the highest aligned
     /// range. The kernel maps downwards, so the next such range ends where this one starts, and neighbours
     /// share one entry of the kernel's list of mappings.
     pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
@@ -49,7 +51,7 @@ mod system {
         } else if beyond == 0 {
             NonNull::new(start.cast())
         } else {
-            // SAFETY: the mapping is new, as long as that, and nobody else knows it.
+            // SAFETY: the mapping is new and that long, and nobody else knows it.
             unsafe { trim(start.cast(), layout) }
         }
     }
@@ -62,8 +64,8 @@ mod system {
     pub(super) unsafe fn trim(start: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
         let head = layout.align() - start.addr() % layout.align();
         let tail = layout.align() - head;
-        // SAFETY: head, range and tail make up the caller's mapping (1). Should the kernel refuse to unmap,
-        // untouched addresses stay reserved, and that is all.
+        // SAFETY: head, range and tail make up the caller's mapping (1). If the kernel refuses to unmap,
+        // untouched addresses stay reserved, which does no harm.
         unsafe {
             let base = start.add(head);
             libc::munmap(start.cast(), head);
@@ -74,7 +76,7 @@ mod system {
         }
     }
 
-    /// Whether the system is to back a range by huge pages.
+    /// Advises the system to back a range by huge pages, or not to.
     pub(crate) fn wish_huge(start: NonNull<u8>, bytes: usize, wish: bool) {
         let advice = if wish { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
         // SAFETY: this advice changes no contents. A kernel without huge pages, or one whose list of mappings
@@ -82,13 +84,13 @@ mod system {
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, advice) };
     }
 
-    /// Gives the memory behind a range back to the system; it stays mapped and reads as zeros. Returns false,
-    /// and leaves everything as it is, if the system cannot or will not (memory locked by `mlockall`, for one).
+    /// Gives the memory of a range back to the system. The range stays mapped and reads as zeros. Returns
+    /// `false` and changes nothing if the system does not take it (for example, memory locked by `mlockall`).
     ///
     /// # Safety
     ///
     /// 1. The range is the caller's, and made of whole pages of the system.
-    /// 2. Nobody relies on what it holds, and whoever accesses it meanwhile does so atomically.
+    /// 2. Nobody relies on its contents, and all accesses to it at the same time are atomic.
     pub(crate) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
         // SAFETY: the caller's 1 and 2.
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) == 0 }

@@ -1,4 +1,4 @@
-//! Pages for one purpose, the lowest free ones first.
+//! A pool of pages for one purpose. It hands out the lowest free pages first.
 //!
 //! # Ground rules
 //!
@@ -42,10 +42,11 @@ impl PageId {
 }
 
 /// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks
-/// and high ones become free.
+/// and high chunks become free.
 ///
-/// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once,
-/// except for one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
+/// Free memory goes back to the system step by step, while pages are freed. A chunk that is wholly free goes
+/// back at once, except one that is kept for reuse. Other free pages go back when they exceed a share of those
+/// in use and 128 KiB.
 pub(crate) struct PagePool {
     directory: Mapped<[AtomicPtr<u8>]>,
     resident: AtomicUsize,
@@ -53,8 +54,8 @@ pub(crate) struct PagePool {
 }
 
 impl PagePool {
-    /// A pool of at most `max_pages` pages, one or more, which keeps a free page for each `in_use_per_free` in
-    /// use. It maps none yet.
+    /// Makes a pool of at most `max_pages` pages, one or more, which keeps a free page for each
+    /// `in_use_per_free` in use. It maps none yet.
     ///
     /// # Panics
     ///
@@ -68,7 +69,7 @@ impl PagePool {
         }
     }
 
-    /// Where a page lies. It lies there until the pool is dropped, in use or not.
+    /// The address of a page. It does not change until the pool is dropped, whether the page is in use or not.
     ///
     /// # Safety
     ///
@@ -157,7 +158,7 @@ impl PagePool {
         self.publish_resident(&inventory);
     }
 
-    /// Gives all free memory back to the system, without keeping the lock for long.
+    /// Gives all free memory back to the system, without holding the lock for long.
     pub(crate) fn purge(&self) {
         loop {
             let mut inventory = self.inventory.lock();

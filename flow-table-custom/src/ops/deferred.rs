@@ -1,3 +1,6 @@
+//! P11. References that an operation counts under locks and gives up after it has unlocked, because user code
+//! must not run under a lock.
+
 use arrayvec::ArrayVec;
 use flow_table_api::Direction;
 

@@ -31,7 +31,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let is_found =
             holders.forward.iter().chain(&holders.reply).any(|holder| holder.flow.index() == flow.index());
         if !is_found && !state.load().is_starting() {
-            // It comes back, and is not found until it has.
+            // The flow comes back, and look-ups do not find it now. The mark says that it has not started yet.
             state.prepare();
         }
         let locks = &mut holders.locks;
@@ -59,7 +59,8 @@ impl<K: Key, V: Value> Core<K, V> {
         let is_kept = others.clone().any(|other| other.entry().state().load().status == Status::Expired);
         others.for_each(|other| locks.unlink(other));
         if is_kept {
-            // For look-ups that have met what was displaced, and find nothing announced any more.
+            // For look-ups that have met a flow that has expired and lost its key here, and that find nothing
+            // announced any more.
             bump(locks, concerned());
         }
         if old.is_some() || displaces {

@@ -61,7 +61,8 @@ enum Seen {
     Kept,
     /// It is not active yet, and is about to replace this flow.
     Announced(EntryIndex),
-    /// Not in the table yet: it comes back, or displaces one that has ended and is met on its own.
+    /// It is not in the table yet: it is coming back, or is about to displace a flow that has ended, which the
+    /// look-up meets separately.
     Starting,
     /// Not active.
     Ended,
@@ -227,7 +228,7 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     entry.state().start(deadline);
                 }
-                // One that is not announced has just started, if it has not been read too early.
+                // If nothing is announced, this flow has just started, unless its state was read too early.
                 None if !entry.state().load().is_starting() => {}
                 _ => return Seen::Starting,
             }

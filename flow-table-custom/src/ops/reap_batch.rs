@@ -1,3 +1,5 @@
+//! The flows that a reap has claimed under one lock, until they are handed over or dropped.
+
 use arrayvec::ArrayVec;
 use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
 

@@ -1,3 +1,5 @@
+//! `reinsert`: puts a flow back that has expired or was removed.
+
 use flow_table_api::{Direction, Flow, Key, ReinsertError, Status, Timestamp, Value};
 
 use super::deferred::Deferred;

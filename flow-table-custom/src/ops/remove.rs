@@ -1,3 +1,5 @@
+//! `remove` and `remove_flow`: they detach a flow, and the caller's handle keeps it.
+
 use flow_table_api::{Direction, Key, Value};
 
 use super::deferred::Deferred;

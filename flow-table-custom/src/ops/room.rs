@@ -1,3 +1,5 @@
+//! How an insertion into a full table makes room: it lets flows die that have ended or are due, within bounds.
+
 use flow_table_api::Timestamp;
 
 use crate::shard::Shards;
@@ -82,8 +84,8 @@ impl<K, V> Drop for Room<'_, K, V> {
 
 /// Lets at most `flows` flows of a shard die that a bounded search finds ended or due, and returns their
 /// number. Their places now belong to the caller, who has locked no shard. They keep their slots, like flows
-/// that look-ups have expired. The number of dying flows is limited: an allowance is taken first, and what is
-/// not used of it is given back.
+/// that look-ups have expired. The number of dying flows is limited: each flow needs an allowance. One that
+/// gets none is filed again as due, and the search ends.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
     let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);

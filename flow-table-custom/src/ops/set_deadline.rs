@@ -1,3 +1,6 @@
+//! `set_deadline` and `set_timeout`: unlike a refresh, they may move a deadline to an earlier time, so the flow
+//! is filed again.
+
 use std::time::Duration;
 
 use flow_table_api::{Flow, Key, SetDeadlineError, Status, Timestamp, Value};

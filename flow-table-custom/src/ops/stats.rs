@@ -1,3 +1,5 @@
+//! `stats` and `shrink_to_fit`.
+
 use flow_table_api::{EndCounts, Stats};
 
 use crate::core::Core;

@@ -1,3 +1,5 @@
+//! The capacity of a table: places for flows that are reserved before use (P12), and the number of dying flows.
+
 use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
@@ -86,12 +88,13 @@ impl Capacity {
         self.word.fetch_sub(flows as u64, Ordering::Relaxed);
     }
 
-    /// Whether one more flow might have died a moment ago.
+    /// Returns `true` if one more flow might have been allowed to die a moment ago.
     pub(crate) fn may_die(&self) -> bool {
         self.dying() < self.limit()
     }
 
-    /// One more flow is dying, if not as many are as the table may hold.
+    /// The allowance: counts one more dying flow, unless there are as many as the table may hold. Returns
+    /// `true` if it did.
     pub(crate) fn allow_dying(&self) -> bool {
         let limit = self.limit();
         let more = |dying: usize| (dying < limit).then_some(dying + 1);
@@ -103,7 +106,7 @@ impl Capacity {
         self.dying.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many flows are no longer dying.
+    /// Counts `flows` dying flows less.
     pub(crate) fn sub_dying(&self, flows: usize) {
         self.dying.fetch_sub(flows, Ordering::Relaxed);
     }

@@ -1,3 +1,5 @@
+//! Statistics of a shard.
+
 use crate::flows::Locked;
 use crate::sync::{AtomicU64, Ordering};
 

@@ -1,5 +1,6 @@
 //! The time from which on there may be something to reap in each shard. These lower bounds lie side by side, so
-//! that a look at a few cache lines is enough to see that there is nothing to do.
+//! that a look at a few cache lines is enough to see that there is nothing to do. Beside them, a bit for each
+//! shard says that flows are dying there. They are work for a reap, but not for an insertion that makes room.
 //!
 //! # Ground rules
 //!
@@ -19,7 +20,8 @@ const NEVER: u64 = u64::MAX;
 
 pub(crate) struct DueTimes {
     times: Box<[AtomicU64]>,
-    /// The shards in which flows are dying, as bits: work for a reap, whatever the time. Changed under each shard's lock.
+    /// The shards in which flows are dying, as bits. They are work for a reap, whatever the time. The bit of a
+    /// shard changes under its lock.
     dying: AtomicU64,
 }
 
@@ -44,13 +46,15 @@ impl DueTimes {
     /// the shard's lock, and look for notices next.
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
-        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as long for both.)
+        // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as
+        // long for both.)
         self.times[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 
-    /// Says whether flows are dying in the shard. Under its lock.
+    /// Sets or clears the bit that says that flows are dying in the shard. Call it under the shard's lock.
     pub(crate) fn set_dying(&self, shard: usize, are: bool) {
-        // SeqCst, as all here: a reap that comes after the hand-over of a place finds the flow that gave it up.
+        // SeqCst, like all accesses here: a reap that comes after a place was given up finds the flow that had
+        // it.
         if are {
             self.dying.fetch_or(1 << shard, Ordering::SeqCst);
         } else {
@@ -58,13 +62,14 @@ impl DueTimes {
         }
     }
 
-    /// Whether flows may have ended in the shard, or be due at `now`, that are not dying.
+    /// Returns `true` if there may be flows in the shard that have ended or are due at `now`, other than dying
+    /// ones.
     #[inline]
     pub(crate) fn is_due(&self, shard: usize, now: Timestamp) -> bool {
         self.times[shard].load(Ordering::SeqCst) <= now.as_nanos()
     }
 
-    /// Whether there may be work for a reap in the shard at `now`.
+    /// Returns `true` if there may be work for a reap in the shard at `now`.
     #[inline]
     pub(crate) fn has_work(&self, shard: usize, now: Timestamp) -> bool {
         self.is_due(shard, now) || self.dying.load(Ordering::SeqCst) >> shard & 1 != 0

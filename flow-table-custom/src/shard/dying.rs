@@ -1,3 +1,6 @@
+//! The list of the dying: flows that have ended, have no place in the capacity any more, and wait for the next
+//! reap to hand them over.
+
 use crate::ids::EntryIndex;
 use crate::memory::{AllocError, try_reserve};
 use crate::timer::{Entries, Place, Position};

@@ -1,3 +1,6 @@
+//! The view that the timer queue has of the entries of its shard. The queue knows entry indices only; this
+//! finds their records and flows.
+
 use flow_table_api::{Status, Timestamp};
 
 use crate::flows::{Arena, Locked};

@@ -1,3 +1,6 @@
+//! What a shard's lock allows: entries, slots, timers, and the search for flows that have ended. An operation
+//! reaches all of this through [`ShardGuard`] only, so that it cannot forget the lock.
+
 use flow_table_api::state::Expiry;
 use flow_table_api::{Direction, NewFlow, Status, Timestamp};
 
@@ -306,8 +309,9 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         Some(self.shards.arena.at(index))
     }
 
-    /// Searches, within the budget, for flows that have a place in the table and have ended or are due; passes at most `most` of them
-    /// on to `take`, filed nowhere any more. What `take` returns `false` for is filed again, and the search is over.
+    /// Searches, within the budget, for flows that have a place in the table and have ended or are due. Passes
+    /// at most `most` of them to `take`; they are no longer filed anywhere then. If `take` returns `false`, the
+    /// flow is filed again as due, and the search ends.
     #[inline]
     pub(crate) fn search_ended(
         &mut self,
@@ -341,7 +345,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         if expired > 0 {
             counters.expired.add(expired);
         }
-        // Never later than what is known to wait, and once more for a notice that came in between.
+        // The time is never later than the work that is known. It is lowered once more for a notice that has
+        // come in between.
         let next = if notices.is_empty() { self.state.timers.next_due() } else { Some(Timestamp::ZERO) };
         self.shards.due.settle(self.number, next);
         if !notices.is_empty() {
@@ -349,7 +354,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// Passes a flow on that has ended; returns how many more may be.
+    /// Passes a flow that has ended to `take`. Returns how many more may be passed.
     #[inline]
     fn pass_on(
         &mut self,
@@ -364,8 +369,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         0
     }
 
-    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice about a flow that came
-    /// back, is gone or is dying is a visit too.
+    /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice
+    /// about a flow that came back, is gone or is dying also counts as a visit.
     #[cold]
     fn search_noticed(
         &mut self,

@@ -1,3 +1,6 @@
+//! Locking several shards at once: a flow with two keys, and the flows that it displaces, may belong to up to
+//! four.
+
 use arrayvec::ArrayVec;
 
 use super::guard::ShardGuard;

@@ -1,3 +1,5 @@
+//! The shards of a table: what each has behind its lock, what each has outside it, and what all of them share.
+
 use crossbeam::utils::CachePadded;
 use flow_table_api::{TableConfig, Timestamp};
 

@@ -1,3 +1,5 @@
+//! Announcements of replacements, for look-ups that come between the end of one flow and the start of the next.
+
 use flow_table_api::Timestamp;
 
 use crate::ids::EntryIndex;

@@ -43,7 +43,7 @@ impl Block {
         usize::from(self.len) == Self::CAPACITY
     }
 
-    /// Appends `entry`; the slot it got.
+    /// Appends `entry`, and returns its slot.
     #[inline]
     pub(super) fn push(&mut self, entry: EntryIndex) -> usize {
         let slot = usize::from(self.len);
@@ -67,10 +67,10 @@ impl Block {
     }
 }
 
-/// Where blocks come from: segments that never move, so that growth copies nothing and leaves no slack.
+/// The source of blocks: segments that never move, so that growth copies nothing and leaves no slack.
 ///
-/// Blocks are given out lowest first. When most are free, those of the last segment can be moved down one by
-/// one and the segment given back.
+/// Blocks are handed out lowest first. When most are free, those of the last segment can be moved down one by
+/// one, and the segment given back.
 #[derive(Default)]
 pub(super) struct Blocks {
     segments: Vec<Segment>,
@@ -91,7 +91,7 @@ const SEGMENT: usize = 64;
 /// Segments whose blocks all have a number.
 const NUMBERED: usize = BlockNumber::LIMIT / SEGMENT;
 
-/// Segments that there can be. Tests have no memory for so many.
+/// The most segments that there can be. Tests have no memory for so many.
 const MOST: usize = if cfg!(test) { 128 } else { NUMBERED };
 
 impl Blocks {
@@ -132,7 +132,7 @@ impl Blocks {
         Ok(BlockNumber::from_index(self.search_from * SEGMENT + block))
     }
 
-    /// Adds a segment; its number.
+    /// Adds a segment, and returns its number.
     #[cold]
     #[inline(never)]
     fn grow(&mut self) -> Result<usize, AllocError> {
@@ -145,7 +145,7 @@ impl Blocks {
         Ok(number)
     }
 
-    /// Frees the last block of a chain; the one before it, now the last.
+    /// Frees the last block of a chain. Returns the one before it, which is now the last.
     pub(super) fn free_last(&mut self, number: BlockNumber) -> Option<BlockNumber> {
         debug_assert!(self[number].next.is_none() && self[number].len == 0);
         let prev = self[number].prev;
@@ -164,20 +164,21 @@ impl Blocks {
         self.used -= 1;
     }
 
-    /// Whether more than half of the blocks are free, two segments aside.
+    /// Returns `true` if more than half of the blocks are free, not counting two segments.
     #[inline]
     pub(super) fn is_wasteful(&self) -> bool {
         self.segments.len() * SEGMENT > 2 * self.used + 2 * SEGMENT
     }
 
-    /// Whether the blocks in use would fit into fewer segments.
+    /// Returns `true` if the blocks in use would fit into fewer segments.
     pub(super) fn can_shrink(&self) -> bool {
         self.used <= self.segments.len().saturating_sub(1) * SEGMENT && !self.segments.is_empty()
     }
 
-    /// One step towards fewer segments, if [`can_shrink`](Self::can_shrink): gives the last one back if it is
-    /// free, else moves one of its blocks down and returns the block's new number. The caller tells the entries
-    /// in it, and its bucket if it is the last of the chain.
+    /// Takes one step towards fewer segments, if [`can_shrink`](Self::can_shrink). It gives the last segment
+    /// back if that is free. Otherwise it moves one of the segment's blocks down and returns the block's new
+    /// number. The caller then updates the positions of the entries in it, and its bucket if it is the last of
+    /// the chain.
     pub(super) fn shrink_step(&mut self) -> Option<BlockNumber> {
         debug_assert!(self.can_shrink());
         let last = self.segments.len() - 1;
@@ -205,7 +206,7 @@ impl Blocks {
         Some(to)
     }
 
-    /// Gives back what the list of segments itself has to spare.
+    /// Gives unused memory of the list of segments back.
     pub(super) fn trim(&mut self) {
         shrink_to(&mut self.segments, 0);
     }

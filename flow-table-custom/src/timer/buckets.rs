@@ -6,7 +6,7 @@ use super::{Entries, Position};
 use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 
-/// The entries of all buckets. Knows no time.
+/// The entries of all buckets. It knows no time.
 pub(super) struct Buckets {
     /// One bit for each level that has an occupied bucket.
     occupied: u8,
@@ -14,7 +14,7 @@ pub(super) struct Buckets {
     blocks: Blocks,
 }
 
-/// How many entries ahead of the one taken out are brought into the cache.
+/// An entry is loaded into the cache when it is so many entries away from being taken out.
 const PREFETCH: usize = 12;
 
 impl Buckets {
@@ -47,8 +47,8 @@ impl Buckets {
         Ok(())
     }
 
-    /// Takes the last entry of a bucket out, and says whether that emptied the bucket. The entry's position is
-    /// left as it was: the caller sets it.
+    /// Takes the last entry of a bucket out. Returns `true` beside it if the bucket is empty now. The entry's
+    /// position is left as it was; the caller sets it.
     #[inline]
     pub(super) fn pop(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(EntryIndex, bool)> {
         let tail = self.tail(bucket)?;
@@ -71,7 +71,7 @@ impl Buckets {
         }
     }
 
-    /// Before the first [`pop`](Self::pop) of a bucket.
+    /// Starts loading what the first [`pop`](Self::pop)s of a bucket read.
     pub(super) fn prefetch(&self, bucket: Bucket, entries: &impl Entries) {
         if let Some(tail) = self.tail(bucket) {
             let last = self.blocks[tail].entries().iter().rev().take(PREFETCH);
@@ -79,8 +79,8 @@ impl Buckets {
         }
     }
 
-    /// Takes the entry in a slot out, as [`pop`](Self::pop) does: the last one of the bucket fills the gap.
-    /// Returns the bucket if that emptied it.
+    /// Takes the entry in a slot out, as [`pop`](Self::pop) does. The last entry of the bucket fills the gap.
+    /// Returns the bucket if it is empty now.
     pub(super) fn remove(
         &mut self,
         block: BlockNumber,
@@ -97,7 +97,7 @@ impl Buckets {
         self.shorten(tail, entries).then_some(bucket)
     }
 
-    /// After the last block of a chain lost an entry; whether that was the bucket's last.
+    /// Call it when the last block of a chain has lost an entry. Returns `true` if the bucket is empty now.
     #[inline]
     fn shorten(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
         self.blocks[tail].entries().is_empty() && self.free_last(tail, entries)
@@ -111,7 +111,7 @@ impl Buckets {
         if prev.is_none() && self.levels[bucket.level()].as_ref().is_none_or(|level| level.is_empty()) {
             self.occupied &= !(1 << bucket.level());
         }
-        // Two steps for each block freed keep pace: one segment goes for every half segment of blocks freed,
+        // Two steps for each block freed are enough: one segment goes for every half segment of blocks freed,
         // and at most half of its blocks are in use.
         for _ in 0..2 {
             if self.blocks.is_wasteful() {
@@ -133,19 +133,19 @@ impl Buckets {
         }
     }
 
-    /// Whether the bucket fits into this many blocks.
+    /// Returns `true` if the bucket has at most this many blocks.
     pub(super) fn fits_into(&self, blocks: usize, bucket: Bucket) -> bool {
         std::iter::successors(self.tail(bucket), |block| self.blocks[*block].prev).nth(blocks).is_none()
     }
 
-    /// The occupied levels, each with the bucket of it that comes first seen from `cursor`.
+    /// For each occupied level, the bucket that comes first, seen from `cursor`.
     pub(super) fn firsts(&self, cursor: Tick) -> impl Iterator<Item = Bucket> {
         self.occupied_levels().filter_map(move |(number, level)| {
             Some(Bucket::new(number, level.first_from(Bucket::at(number, cursor).digit())?))
         })
     }
 
-    /// As [`firsts`](Self::firsts), the bucket that comes last.
+    /// As [`firsts`](Self::firsts), but the bucket that comes last.
     pub(super) fn lasts(&self, cursor: Tick) -> impl Iterator<Item = Bucket> {
         self.occupied_levels().filter_map(move |(number, level)| {
             Some(Bucket::new(number, level.last_before(Bucket::at(number, cursor).digit())?))

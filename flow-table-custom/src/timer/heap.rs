@@ -4,9 +4,11 @@ use super::{Entries, Position};
 use crate::ids::EntryIndex;
 use crate::memory::{AllocError, shrink_to, try_reserve};
 
-/// A 4-ary heap of deadlines that tells every entry where it is, so that removal needs no search.
+/// A 4-ary heap of deadlines. It stores the position of every entry with the entry, so that removal needs no
+/// search.
 ///
-/// Orders to the nanosecond; costs O(log n) moves of nodes, each of which writes a position into an entry.
+/// It orders to the nanosecond. Changes cost O(log n) moves of nodes, each of which writes a position into an
+/// entry's record.
 #[derive(Default)]
 pub(crate) struct Heap {
     nodes: Vec<Node>,
@@ -21,7 +23,7 @@ struct Node {
 const ARITY: usize = 4;
 
 impl Heap {
-    /// Below this many nodes no memory is given back unasked.
+    /// Below this many nodes, memory is given back only on request.
     const KEPT: usize = 64;
 
     pub(crate) const fn new() -> Self {
@@ -47,7 +49,7 @@ impl Heap {
         Ok(())
     }
 
-    /// Takes the entry with the earliest deadline out. Its position is left as it was: the caller sets it.
+    /// Takes the entry with the earliest deadline out. Its position is left as it was; the caller sets it.
     #[inline]
     pub(crate) fn pop(&mut self, entries: &mut impl Entries) -> Option<EntryIndex> {
         let entry = self.nodes.first()?.entry;
@@ -104,7 +106,7 @@ impl Heap {
         let Some(&[a, b, c, d]) = children.first_chunk() else {
             return Some(first + children.iter().enumerate().min_by_key(|(_, child)| child.deadline)?.0);
         };
-        // Without branches, which nothing could predict.
+        // There are no branches here, because nothing could predict them.
         let (ab, left) = if b.deadline < a.deadline { (b.deadline, 1) } else { (a.deadline, 0) };
         let (cd, right) = if d.deadline < c.deadline { (d.deadline, 3) } else { (c.deadline, 2) };
         Some(first + if cd < ab { right } else { left })

@@ -2,7 +2,7 @@ use super::position::BlockNumber;
 use super::tick::Bucket;
 use crate::memory::{AllocError, try_box};
 
-/// The buckets of one level of the wheel: the last block of each, and which are occupied.
+/// The buckets of one level of the wheel: the last block of each, and a bit for each occupied one.
 pub(super) struct Level {
     occupied: [u64; WORDS],
     tails: [Option<BlockNumber>; Bucket::PER_LEVEL],
@@ -23,7 +23,7 @@ impl Level {
         if ahead != 0 {
             return Some(word * 64 + ahead.trailing_zeros() as usize);
         }
-        // The word that `digit` is in comes again at last, with what is before the digit.
+        // The word of `digit` comes again as the last one, for the bits before the digit.
         let words = (word + 1..=word + WORDS).map(|word| word % WORDS);
         let found = words.map(|word| (word, self.occupied[word])).find(|(_, bits)| *bits != 0);
         found.map(|(word, bits)| word * 64 + bits.trailing_zeros() as usize)

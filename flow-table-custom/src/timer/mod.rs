@@ -1,15 +1,17 @@
-//! The timer queue of a shard: which entry comes due next, with the entries' own memory as the only index.
+//! The timer queue of a shard. It finds the entries that come due next. The entries themselves store where they
+//! are filed.
 //!
-//! A [timing wheel](wheel::Wheel) files entries by tick of 8.4 ms in arrays of entry indices; a small [`Heap`]
-//! puts those of the current tick, and whatever is late, in exact order. An entry keeps its [`Position`], so
-//! that it can be taken out without a search.
+//! A [timing wheel](wheel::Wheel) files entries by ticks of 8.4 ms, in arrays of entry indices. A small
+//! [`Heap`] puts the entries of the current tick, and those that are late, in exact order. The record of an
+//! entry has its [`Position`], so that it can be taken out without a search.
 //!
-//! The queue files under the deadline that it was told and never hears of refreshes: an entry that comes up
-//! asks its flow ([`Entries::due`]) and is filed again if the flow has a later deadline by now. So the deadline
-//! an entry is filed under is never later than its flow's, and whoever makes a flow's deadline *earlier*
-//! disarms and arms.
+//! Refreshes do not touch the queue. When an entry comes up, the queue asks for its flow's deadline
+//! ([`Entries::due`]), and files the entry again if the deadline is later now. So an entry is never filed under
+//! a deadline that is later than its flow's. An operation that moves a deadline to an *earlier* time takes the
+//! entry out and files it again.
 //!
-//! A plain data structure, used under the shard's lock: no atomics, no unsafe code, no user code.
+//! It is a plain data structure, used under the shard's lock. It has no atomics and no unsafe code, and runs no
+//! user code.
 
 #![forbid(unsafe_code)]
 

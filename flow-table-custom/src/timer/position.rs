@@ -1,7 +1,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// Where an entry is filed in its shard's timer queue, kept in the entry itself so that removal needs no search.
+/// Where an entry is filed in its shard's timer queue. The entry's record keeps it, so that removal needs no
+/// search.
 ///
 /// ```text
 ///   31   30                              6 5        0
@@ -44,7 +45,7 @@ impl Position {
         Self(Self::HEAP | index as u32)
     }
 
-    /// In the list of flows that wait for a reap without a place in the table.
+    /// The position on the list of the dying.
     pub(crate) fn dying(index: usize) -> Self {
         debug_assert!(index < Self::DYING as usize);
         Self(Self::HEAP | Self::DYING | index as u32)
@@ -68,18 +69,18 @@ impl Position {
         }
     }
 
-    /// Whether the entry is filed at all.
+    /// Returns `true` if the entry is filed anywhere.
     #[inline]
     pub(crate) const fn is_filed(self) -> bool {
         self.0 != 0
     }
 
-    /// Whether the entry is in the list of dying flows.
+    /// Returns `true` if the entry is on the list of the dying.
     pub(crate) const fn is_dying(self) -> bool {
         self.0 & (Self::HEAP | Self::DYING) == Self::HEAP | Self::DYING
     }
 
-    /// The packed form, for the entry that keeps it.
+    /// The packed form, for the record that keeps it.
     #[inline]
     pub(crate) const fn to_bits(self) -> u32 {
         self.0
@@ -93,7 +94,7 @@ impl Position {
 }
 
 impl BlockNumber {
-    /// How many blocks one queue can number: enough for two thousand million entries.
+    /// The number of blocks that one queue can have: enough for two thousand million entries.
     pub(super) const LIMIT: usize = (1 << (31 - Position::SLOT_BITS)) - 1;
 
     /// The block at `index`, counted from zero.

@@ -8,18 +8,19 @@ use super::{Due, Entries, Heap, Place, Position};
 use crate::ids::EntryIndex;
 use crate::memory::AllocError;
 
-/// Entries by deadline; see the [module](super).
+/// Entries by deadline: see the [module](super).
 ///
 /// | operation | cost |
 /// |---|---|
 /// | [`arm`](Self::arm) | O(1): one index appended to a bucket |
 /// | [`disarm`](Self::disarm) | O(1): the bucket's last entry fills the gap; in the heap O(log of what is there) |
-/// | [`pop_due`](Self::pop_due) | O(1) for each entry looked at; each is looked at once for each level it sinks through |
+/// | [`pop_due`](Self::pop_due) | O(1) for each entry looked at: once for each level that it sinks through |
 /// | [`next_due`](Self::next_due) | O(1) |
 /// | memory | 4.2 bytes for each entry, plus a partly filled block of 256 bytes for each occupied bucket |
 pub(crate) struct TimerQueue {
     wheel: Wheel,
-    /// What is not after the wheel's horizon: the current tick at least, and whatever is late.
+    /// The entries that are not after the wheel's horizon: those of the current tick at least, and those that
+    /// are late.
     heap: Heap,
 }
 
@@ -29,7 +30,7 @@ impl TimerQueue {
         Self { wheel: Wheel::new(), heap: Heap::new() }
     }
 
-    /// Files an entry that is not filed. Without memory it stays so.
+    /// Files an entry that is not filed. Without memory it stays unfiled.
     #[inline]
     pub(crate) fn arm(
         &mut self,
@@ -55,8 +56,9 @@ impl TimerQueue {
         Ok(())
     }
 
-    /// Files an entry again that was taken out to be moved: there is nobody to refuse. Without memory for a
-    /// block it goes to the heap, which takes any deadline; without memory for that, the process ends.
+    /// Files an entry again that was taken out to be moved. No caller could handle an error here (P13). Without
+    /// memory for a block, the entry goes to the heap, which takes any deadline. Without memory for that, the
+    /// process ends.
     #[inline]
     pub(crate) fn rearm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
         if self.file(entry, deadline, entries).is_err() {
@@ -72,7 +74,7 @@ impl TimerQueue {
         }
     }
 
-    /// Takes an entry out; whether it was filed.
+    /// Takes an entry out. Returns `false` if it was not filed.
     pub(crate) fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
         match entries.position(entry).place() {
             Place::Nowhere | Place::Dying(_) => return false,
@@ -83,11 +85,12 @@ impl TimerQueue {
         true
     }
 
-    /// Takes the next entry out for which [`Entries::due`] says `Now`. `None` if `budget` is used up or nothing
-    /// is filed that is due at `now`.
+    /// Takes out the next entry for which [`Entries::due`] returns `Now`. Returns `None` if `budget` is used up
+    /// or no entry is due at `now`.
     ///
-    /// Each entry looked at takes one of the budget; those that turn out to be due later are filed again and
-    /// counted in `rescheduled`. If `None` comes with budget left, [`next_due`](Self::next_due) is after `now`.
+    /// Each entry that is looked at uses one of the budget. Entries that turn out to be due later are filed
+    /// again and counted in `rescheduled`. If the result is `None` and budget is left,
+    /// [`next_due`](Self::next_due) is after `now`.
     #[inline]
     pub(crate) fn pop_due(
         &mut self,
@@ -117,7 +120,8 @@ impl TimerQueue {
         None
     }
 
-    /// Nothing filed is due before this time. Not exact: entries stand in buckets, and may have been refreshed.
+    /// A time before which no filed entry is due. It may be too early, because entries are in buckets and may
+    /// have been refreshed.
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let wheel = self.wheel.first_tick().map(Tick::start);
@@ -132,8 +136,8 @@ impl TimerQueue {
         self.wheel.memory() + self.heap.memory()
     }
 
-    /// Gives all memory back that is not needed: work in proportion to the entries filed. Removal does so by
-    /// itself, step by step, when more than half has become unused.
+    /// Gives all memory back that is not needed. The work is proportional to the number of entries filed.
+    /// Removal does so by itself, step by step, when more than half of the memory has become unused.
     pub(crate) fn shrink(&mut self, entries: &mut impl Entries) {
         self.wheel.shrink(entries);
         self.heap.shrink();

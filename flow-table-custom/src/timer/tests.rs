@@ -38,7 +38,7 @@ impl Flows {
         &mut self.flows[number(entry)]
     }
 
-    /// Gives the flow a deadline and arms its entry.
+    /// Sets the flow's deadline and arms its entry.
     fn arm(&mut self, queue: &mut impl Queue, entry: EntryIndex, deadline: Timestamp) {
         self.try_arm(queue, entry, deadline).expect("there is memory");
     }

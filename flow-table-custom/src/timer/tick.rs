@@ -43,8 +43,8 @@ impl fmt::Debug for Tick {
 
 /// A bucket of the wheel: a level and a digit, `level << 8 | digit`.
 ///
-/// Seen from a cursor it stands for the ticks with this digit at the level, and anything below, that come next:
-/// at most 255 steps of the level after the cursor's.
+/// Seen from a cursor, it stands for the next ticks that have this digit at the level, and any digits below.
+/// They are at most 255 steps of the level after the cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bucket(u16);
 

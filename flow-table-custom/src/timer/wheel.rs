@@ -39,9 +39,9 @@ struct First {
     open: bool,
 }
 
-/// A bucket of level 1 in at most so many blocks goes to the heap as a whole: spread over buckets of level 0,
+/// A bucket of level 1 with at most so many blocks goes to the heap as a whole. Spread over buckets of level 0,
 /// each with a block of its own, it would cost more time and memory. Tests have too few entries for more than
-/// one.
+/// one block.
 const SMALL: usize = if cfg!(test) { 1 } else { 8 };
 
 impl Wheel {
@@ -50,7 +50,7 @@ impl Wheel {
         Self { cursor: zero, horizon: zero, first: None, buckets: Buckets::new() }
     }
 
-    /// Files an entry under `tick`; `false` if that is not after the horizon.
+    /// Files an entry under `tick`. Returns `false` if that is not after the horizon.
     #[inline]
     pub(super) fn file(
         &mut self,
@@ -76,8 +76,8 @@ impl Wheel {
         Some(self.first?.begins)
     }
 
-    /// Takes an entry out whose bucket has begun by `tick`: perhaps due, perhaps to be filed anew. Its position
-    /// is left as it was: the caller sets it.
+    /// Takes out an entry whose bucket has begun by `tick`. It may be due, or have to be filed again. Its
+    /// position is left as it was; the caller sets it.
     #[inline]
     pub(super) fn take(&mut self, tick: Tick, entries: &mut impl Entries) -> Option<EntryIndex> {
         let Some(first) = self.first.filter(|first| first.begins <= tick) else {
@@ -98,7 +98,8 @@ impl Wheel {
     fn open(&mut self, first: First, tick: Tick, entries: &impl Entries) {
         let First { begins, bucket, .. } = first;
         self.first = Some(First { open: true, ..first });
-        // As far as the bucket, time and the other levels let it, for what will be filed anew.
+        // The cursor moves as far as the bucket, the time and the other levels allow, for entries that will be
+        // filed again.
         let others = self.buckets.firsts(self.cursor).filter(|other| other.level() != bucket.level());
         let others = others.map(|other| other.first_tick(self.cursor));
         self.cursor = others.fold(tick.min(bucket.last_tick(begins)), Tick::min);
@@ -127,8 +128,8 @@ impl Wheel {
         }
     }
 
-    /// Moves the cursor to `tick`, by which no bucket begins: either way, but back only if that leaves every
-    /// entry where it belongs.
+    /// Moves the cursor to `tick`, by which no bucket begins. It may move either way, but it moves back only if
+    /// every entry then still is where it belongs.
     #[inline]
     fn move_to(&mut self, tick: Tick) {
         if self.cursor < tick {

@@ -1,5 +1,5 @@
-//! What the system tells of the process: each test runs in one of its own, as other tests would use memory, or
-//! give some back, meanwhile.
+//! The system's figures about the process. Each test runs in a process of its own, because other tests would
+//! use memory, or give some back, at the same time.
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +22,7 @@ pub(in crate::memory) fn is_alone(test: &str) -> bool {
     false
 }
 
-/// What the system tells of the process under this name, in bytes.
+/// The system's figure of this name about the process, in bytes.
 fn told(name: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let kibibytes = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));

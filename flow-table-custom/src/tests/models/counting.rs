@@ -1,4 +1,4 @@
-//! Room for a flow against the limit, and against those who give room back.
+//! Reserving room for a flow, against the limit, and against threads that give room back.
 
 use std::sync::Arc;
 

@@ -199,8 +199,8 @@ fn looking_into_limbo_without_a_claim_is_refuted() {
     });
 }
 
-/// What the last handle of an entry does, as `Core::finish`, by `wait` if a burst seems to be open. `claim` stands
-/// for what `Core::share` gives.
+/// What the last handle of an entry does, as `Core::finish`, by `wait` if a burst seems to be open. `claim`
+/// stands for the result of `Core::share`.
 fn finish(memory: &Memory, shard: usize, claim: Arc<Core>, wait: fn(&Memory, usize, Arc<Core>)) {
     if memory.bursts.none_open().is_some() {
         drop(claim);

@@ -302,7 +302,8 @@ fn a_flow_that_returns_unmarked_is_refuted() {
     while_displaced(Displacement { prepare: false, ..RETURNING }, expires, search_twice);
 }
 
-/// As `Core::install` where a live flow is replaced that a look-up at a later time expires meanwhile; the new flow ends at once.
+/// As `Core::install` where a live flow is replaced that a look-up at a later time expires meanwhile; the new
+/// flow ends at once.
 fn replace_ended(table: &Table, mut half: LockedHalf, last_bump: bool, end: fn(&FlowState)) {
     let [old, new] = &table.flows;
     table.segment.insert(&mut half, HASH, NEW);

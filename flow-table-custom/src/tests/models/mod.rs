@@ -1,4 +1,5 @@
-//! The protocols of this crate under loom: every interleaving, every value that a weakly ordered load may give.
+//! The protocols of this crate under loom, which explores every interleaving and every value that a weakly
+//! ordered load may return.
 //!
 //! `scripts/loom` runs them. Each module puts one protocol's real parts ([`RefWord`](crate::flows::RefWord),
 //! [`Segment`](crate::index::Segment), [`Keeper`](crate::core::Keeper) …) between two or three threads, and
@@ -7,16 +8,16 @@
 //!
 //! # Ground rules
 //!
-//! * What users give to a flow is a [`Payload`] here: loom reports a race of its accesses, it itself every access
-//!   when nobody is there.
+//! * A [`Payload`] stands for the key and value of a flow. Loom reports races of accesses to it, and the
+//!   payload itself reports every access while there is no flow.
 //! * The real code takes entries and buckets from memory that is all zeros. Loom's atomics must be made, so models
 //!   make words and buckets where the real code finds them.
 //! * Loom lets a sequentially consistent load overlook a store only if the value it reads then was not stored
 //!   sequentially consistently itself; the language is stricter. So models bring words that need the total order
 //!   into being with such an operation, before threads start.
-//! * Loom does not see that a store could have come before another thread's load of the word if the storing thread
-//!   has loaded the word in between. So who mostly loads is spawned, and who mostly stores runs first, on the
-//!   model's own thread.
+//! * Loom does not see that a store could have come before another thread's load of the word if the storing
+//!   thread has loaded the word in between. So a thread that mostly loads is spawned, and one that mostly
+//!   stores runs first, on the model's own thread.
 
 mod borrowing;
 mod counting;
@@ -47,7 +48,7 @@ fn explore_within(switches: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// What a flow's key and value are to a model: there or not, and by their number the flow's.
+/// The key and value of a flow in a model: they are there or not, and their number is the flow's.
 struct Payload(UnsafeCell<Option<u32>>);
 
 // SAFETY: all accesses are whole calls of loom's cell, which panics if two of them race.

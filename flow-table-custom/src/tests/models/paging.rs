@@ -29,7 +29,7 @@ impl Named {
     fn follow(&self) {
         let number = self.slot.load(Ordering::Acquire);
         if number != NOTHING {
-            // SAFETY: the number is that of a page that `alloc` gave.
+            // SAFETY: the number is that of a page that `alloc` returned.
             let base = unsafe { self.pool.base(PageId::new(number)) };
             assert!(!base.is_null(), "a page without an address");
         }
@@ -54,8 +54,8 @@ fn a_page_that_is_named_has_its_address() {
     while_followed(|named| named.publish(Ordering::Release));
 }
 
-/// The chunk was added by one thread; a page of it is published by another, who knows of it by the pool's lock
-/// only.
+/// One thread adds the chunk. Another thread, which learns of it only through the pool's lock, publishes a page
+/// of it.
 #[test]
 fn a_chunk_of_another_thread_has_its_address() {
     explore(|| {

@@ -124,7 +124,7 @@ impl Held {
         }
     }
 
-    /// As `Core::reinsert` does; whether the flow came back.
+    /// As `Core::reinsert` does. Returns `true` if the flow came back.
     fn reinsert(&self) -> bool {
         let mut slot = self.slot.lock();
         let comes_back = self.state.load().status == Status::Expired;
