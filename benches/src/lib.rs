@@ -6,8 +6,8 @@
 //! * [`measure`]: candidates in turns, round by round, on threads that stay.
 //! * [`grow`]: what one process measures when it fills one table from empty.
 //!
-//! `cargo bench -p flow-table-benches` runs them under Criterion;
-//! the program `flow-table` has a command `bench` that does what Criterion cannot.
+//! `cargo bench -p flow-table-benches` runs them under Criterion. The program `flow-table-bench` has a command
+//! `bench` that does what Criterion cannot, and two commands that put tables to the test: `soak` and `floods`.
 
 #![deny(unsafe_code)]
 

@@ -24,8 +24,9 @@ pub struct Cli {
 pub enum Command {
     /// Replay captures through a flow table, in packet time, and tell what flows they hold.
     ///
-    /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end, except for
-    /// a capture that was cut off within its last packet; what comes before is counted and exported in any case.
+    /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end,
+    /// except for a capture that was cut off within its last packet; what comes before is counted and exported in
+    /// any case.
     Replay(ReplayArgs),
 }
 

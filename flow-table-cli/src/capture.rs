@@ -30,8 +30,9 @@ pub struct Options {
 /// Told the number of bytes read, every so often.
 pub type Progress<'p> = dyn FnMut(u64) + 'p;
 
-/// Replays the capture `input` through a table of type `T`. Every flow goes to `sink` when it ends, the last ones at the
-/// end of the capture. If the capture cannot be read to its end, what was read before counts, and the summary says why.
+/// Replays the capture `input` through a table of type `T`. Every flow goes to `sink` when it ends, the last ones
+/// at the end of the capture. If the capture cannot be read to its end, what was read before counts, and the
+/// summary says why.
 ///
 /// # Errors
 ///

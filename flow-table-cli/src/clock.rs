@@ -4,8 +4,9 @@ use flow_table::Timestamp;
 
 /// Turns the times of packets into the time given to the table.
 ///
-/// Zero is the first packet's time, and the clock never steps back, so captures of any epoch fit. It stands still just
-/// before [`Timestamp::MAX`], 146 years later: flows without timeout have that deadline, and must not reach it.
+/// Zero is the first packet's time, and the clock never steps back, so captures of any epoch fit. It stands still
+/// just before [`Timestamp::MAX`], 146 years later: flows without timeout have that deadline, and must not reach
+/// it.
 #[derive(Debug, Default)]
 pub(crate) struct PacketClock {
     first: Option<i128>,

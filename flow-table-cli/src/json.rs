@@ -57,8 +57,8 @@ struct Largest {
     ip_bytes: u64,
 }
 
-/// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` are those of the packets given to the
-/// table, `frame_bytes` is of all.
+/// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` are those of the packets given
+/// to the table, `frame_bytes` is of all.
 ///
 /// # Errors
 ///

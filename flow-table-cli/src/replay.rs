@@ -36,11 +36,11 @@ pub const BURST: usize = 32;
 
 /// A table and the packets that wait to go through it.
 ///
-/// The packets of a burst have times of their own, and the burst is opened at the first one's: what it finds, it finds
-/// early. The refresh makes it exact, as it is granted only to a flow that is live at the *packet's* time. A packet that
-/// found nothing, or whose flow expired within the burst, is looked up again at its own time, after a reap at that time.
-/// Since only such packets add flows, the table's length after each of them is the number of live flows, and the
-/// largest of these is the true peak.
+/// The packets of a burst have times of their own, and the burst is opened at the first one's: what it finds, it
+/// finds early. The refresh makes it exact, as it is granted only to a flow that is live at the *packet's* time. A
+/// packet that found nothing, or whose flow expired within the burst, is looked up again at its own time, after a
+/// reap at that time. Since only such packets add flows, the table's length after each of them is the number of
+/// live flows, and the largest of these is the true peak.
 pub struct Replay<T: Table<FlowKey, Record>> {
     table: T,
     clock: PacketClock,
@@ -61,7 +61,8 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
         }
     }
 
-    /// Takes the next packet. When a burst is complete it goes through the table, and flows that ended go to `sink`.
+    /// Takes the next packet. When a burst is complete it goes through the table, and flows that ended go to
+    /// `sink`.
     ///
     /// # Errors
     ///

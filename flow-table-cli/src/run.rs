@@ -13,7 +13,7 @@ use crate::progress::FileProgress;
 use crate::summary::Summary;
 use crate::{json, report};
 
-/// Replays all files, writing summaries to `out` and problems to `complaints`; whether all could be read.
+/// Replays all files. Summaries go to `out`, and problems go to `complaints`. Returns whether all could be read.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What there is to tell of a capture.
+//! What a replay of one capture adds up to.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use crate::read::{Packet, ReadError};
 use crate::record::{End, FlowRecord};
 use crate::replay::Totals;
 
-/// What a replay of one capture gave.
+/// The results of the replay of one capture.
 #[derive(Debug, Default)]
 pub struct Summary {
     /// The capture's format in words, if it is a capture.

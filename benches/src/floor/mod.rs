@@ -1,15 +1,16 @@
 //! The hardware floor: what no table of this layout can go below.
 //!
 //! A look-up must read one cache line to find the flow and one to use it, the second at an address that it learns
-//! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Lines to find
-//! by are as few as can be, eight flows to each; flows lie 128 bytes apart, as a key and a value of these sizes need.
+//! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Lines to
+//! find by are as few as can be, eight flows to each; flows lie 128 bytes apart, as a key and a value of these
+//! sizes need.
 //!
 //! How long that takes depends on what the processor does meanwhile. [`Overlapped`] look-ups know nothing of each
 //! other, so the processor reads for many of them at the same time: that is what batches aim at. [`Serial`] ones
 //! cannot begin before the one before has its result, as if each packet was handled to the end before the next
 //! one's key is known: two full memory latencies, one after the other. Look-ups one by one in a loop lie between.
-//! Their keys are known in advance, so the processor may run ahead into the next look-up, until a locked instruction
-//! (a counted reference, a deadline moved) or a mispredicted branch holds it up.
+//! Their keys are known in advance, so the processor may run ahead into the next look-up, until a locked
+//! instruction (a counted reference, a deadline moved) or a mispredicted branch holds it up.
 
 mod lines;
 

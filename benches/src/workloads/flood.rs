@@ -1,6 +1,6 @@
-//! One-packet flows against a capacity.
+//! One-packet flows against a capacity: a reap after each burst hands over what has made room.
 
-use crate::data::{index, key, mix};
+use crate::data::{BURST, index, key, mix};
 use crate::lane::{Lane, Pace};
 use crate::meter::Meter;
 use crate::subject::Subject;
@@ -30,11 +30,14 @@ pub(super) fn prepare(lane: &mut Lane, operations: usize) {
 pub(super) fn run<S: Subject>(subject: &S, lane: &mut Lane, meter: &mut impl Meter) {
     let pace = Pace::of(lane.flows as usize);
     let mut inserted = 0;
-    for key in &lane.keys {
+    for (number, key) in lane.keys.iter().enumerate() {
         let now = pace.time(lane.turn.number(lane.born));
         let timeout = timeout(pace, index(key), lane.flows);
         meter.begin();
         inserted += usize::from(subject.offer(key, timeout, now));
+        if number % BURST == BURST - 1 {
+            subject.reap(now);
+        }
         meter.end();
         lane.born += 1;
     }

@@ -21,8 +21,8 @@ pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
         subject.insert(key(number), TIMEOUT.into(), pace.time(number));
     }
     lane.now = pace.time(lane.flows);
-    // In a virtual machine, memory that has just been filled can cost microseconds when it is written for the first time
-    // after that.
+    // In a virtual machine, memory that has just been filled can cost microseconds when it is written for the
+    // first time after that.
     for number in lane.share() {
         subject.hit(&key(number), lane.now);
     }

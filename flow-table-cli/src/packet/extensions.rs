@@ -12,8 +12,8 @@ pub(super) enum Payload<'p> {
     CutOff,
 }
 
-/// Skips hop-by-hop, routing, fragment, destination, mobility, HIP and shim6 headers; all others are final, AH and ESP among
-/// them. Gives the number of the header that it stopped at.
+/// Skips hop-by-hop, routing, fragment, destination, mobility, HIP and shim6 headers; all others are final, AH and
+/// ESP among them. Gives the number of the header that it stopped at.
 pub(super) fn skip(mut next: IpNumber, mut bytes: &[u8]) -> (IpNumber, Payload<'_>) {
     loop {
         match next {

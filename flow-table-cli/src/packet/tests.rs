@@ -127,7 +127,11 @@ fn ipv6_below(#[case] link: LinkType, #[case] below: Vec<u8>) {
 #[case::raw_other_version(LinkType::RAW, vec![0x50; 40], Skip::NotIp)]
 #[case::raw_empty(LinkType::RAW, vec![], Skip::CutOff)]
 #[case::ppp_empty(LinkType::PPP, vec![], Skip::CutOff)]
-#[case::version_under_ether_type(LinkType::ETHERNET, [ethernet(&[0x08, 0]), v6(17, &UDP)].concat(), Skip::MalformedIp)]
+#[case::version_under_ether_type(
+    LinkType::ETHERNET,
+    [ethernet(&[0x08, 0]), v6(17, &UDP)].concat(),
+    Skip::MalformedIp
+)]
 #[case::unknown(LinkType::new(105), v4(17, &UDP), Skip::UnsupportedLink(LinkType::new(105)))]
 fn skipped(#[case] link: LinkType, #[case] frame: Vec<u8>, #[case] reason: Skip) {
     assert_eq!(parse(link, &frame), Err(reason));

@@ -7,8 +7,8 @@ use std::iter;
 
 use pcap_parser::{OptionCode, PcapError, PcapNGOption, parse_option_be, parse_option_le};
 
-use super::Problem;
 use super::bytes::Endian;
+use super::error::Problem;
 use super::time::Resolution;
 use crate::packet::LinkType;
 

@@ -5,8 +5,9 @@ use std::io::Read;
 use pcap_parser::parse_pcap_header;
 
 use super::bytes::Endian;
+use super::error::{Problem, ReadError};
+use super::packet::{CAPTURED_LIMIT, Packet};
 use super::source::Source;
-use super::{CAPTURED_LIMIT, Packet, Problem, ReadError};
 use crate::packet::LinkType;
 
 /// What the file header says.

@@ -6,8 +6,9 @@ use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
 use super::block::{Fields, HEAD, Interface, TAIL};
 use super::bytes::Endian;
+use super::error::{Problem, ReadError};
+use super::packet::{CAPTURED_LIMIT, INTERFACE_LIMIT, Packet};
 use super::source::Source;
-use super::{CAPTURED_LIMIT, INTERFACE_LIMIT, Packet, Problem, ReadError};
 
 pub(super) const MAGIC: [u8; 4] = SHB_MAGIC.to_be_bytes();
 /// The block that enhanced packet blocks took the place of.

@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, Read};
 
 use rstest::rstest;
 
@@ -6,7 +6,8 @@ use super::*;
 
 const LITTLE: [u8; 4] = [0xd4, 0xc3, 0xb2, 0xa1];
 
-/// What was read of a capture, each packet as (link type, nanoseconds, data, length on the wire), and why it ended.
+/// What was read of a capture, each packet as (link type, nanoseconds, data, length on the wire), and why it
+/// ended.
 type Outcome = (Vec<(u16, i128, Vec<u8>, u32)>, Option<(u64, String)>);
 
 fn read(input: impl Read) -> Outcome {

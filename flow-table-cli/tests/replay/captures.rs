@@ -1,7 +1,7 @@
 //! Replays real captures, whose packets and flows an independent program has counted.
 //!
-//! The captures are no part of this repository. They are looked for where `FLOW_TABLE_CAPTURES` says, else beside the
-//! repository in `shared/captures`, with the counts in `expected.json`.
+//! The captures are no part of this repository. They are looked for where `FLOW_TABLE_CAPTURES` says, else beside
+//! the repository in `shared/captures`, with the counts in `expected.json`.
 
 use std::collections::BTreeMap;
 use std::io::Write;

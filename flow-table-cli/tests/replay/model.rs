@@ -9,8 +9,8 @@ use flow_table_cli::record::{End, FlowRecord, Record, Tally};
 use flow_table_cli::replay::{BURST, Replay, Totals};
 use proptest::prelude::*;
 
-/// The definition: a packet joins the flow of its key if `now − last seen < timeout`, where `now` is the largest time so
-/// far; else it starts one, if fewer than `capacity` are live.
+/// The definition: a packet joins the flow of its key if `now − last seen < timeout`, where `now` is the largest
+/// time so far; else it starts one, if fewer than `capacity` are live.
 #[derive(Default)]
 struct Model {
     now: Option<i128>,

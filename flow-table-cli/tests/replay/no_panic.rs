@@ -36,7 +36,8 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// The beginning of a capture of either format and byte order, then words that often are those of records and blocks.
+/// The beginning of a capture of either format and byte order, then words that often are those of records and
+/// blocks.
 fn capture() -> impl Strategy<Value = Vec<u8>> {
     let beginning = prop::sample::select(vec![
         vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0],

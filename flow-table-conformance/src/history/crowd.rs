@@ -7,7 +7,8 @@
 //!   the beginning of the last operation that met it active.
 //! * **Room.** An insertion that may have met a full table may have expired any flow that was due.
 //!
-//! An insertion under way may take a place for a moment, and give it back.
+//! An insertion under way may take a place for a moment, and give it back; a flow that is being put back may count among those
+//! that die besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -172,7 +173,7 @@ impl<'h> Crowd<'h> {
                 is_other
                     && other.began <= at
                     && at <= other.ended
-                    && other.installed().is_none()
+                    && (other.installed().is_none() || matches!(other.op, Op::Reinsert { .. }))
                     && takes_a_place(other)
             });
             self.lives.iter().filter(may_be).count() + others.count()

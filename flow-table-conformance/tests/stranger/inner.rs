@@ -90,7 +90,8 @@ impl<K: Key, V: Value> Inner<K, V> {
     }
 
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.dying.is_empty() && !(self.len() == 0 && self.is(Flaw::DyingAreNoWork)) {
+        let forgotten = self.len() == 0 && self.is(Flaw::DyingAreNoWork);
+        if !self.dying.is_empty() && !forgotten {
             return Some(Timestamp::ZERO);
         }
         self.queue.first().map(|&(time, _)| time)

@@ -55,7 +55,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         if self.0.is(Flaw::LookupClearsByKey) && self.0.inner.read().has_dead(|other| other == hash) {
             // Until another flow has come, if one does.
             let alone = |_: &u32| self.0.inner.read().find(hash, key, spare).is_none();
-            (0..20).take_while(alone).for_each(|_| std::thread::yield_now());
+            (0..500).take_while(alone).for_each(|_| std::thread::yield_now());
             let mut inner = self.0.inner.write();
             inner.ids_under(hash).into_iter().for_each(|id| inner.unlink(id, &[hash]));
         }

@@ -28,8 +28,10 @@ impl<K: Key, V: Value> Core<K, V> {
             .map(|holder| holder.as_ref().map(|holder| holder.flow).filter(|other| other.index() != flow.index()));
         // Without a live one, all others have ended.
         let displaces = old.is_none() && others.iter().flatten().next().is_some();
-        if displaces && !state.load().is_starting() {
-            // It comes back and cannot be found, as the other one has its key.
+        let is_found =
+            holders.forward.iter().chain(&holders.reply).any(|holder| holder.flow.index() == flow.index());
+        if !is_found && !state.load().is_starting() {
+            // It comes back, and is not found until it has.
             state.prepare();
         }
         let locks = &mut holders.locks;
@@ -52,8 +54,10 @@ impl<K: Key, V: Value> Core<K, V> {
                 bump(locks, concerned());
             }
         }
-        others.into_iter().flatten().for_each(|other| locks.unlink(other));
-        if displaces {
+        let others = others.into_iter().flatten();
+        let is_kept = others.clone().any(|other| other.entry().state().load().status == Status::Expired);
+        others.for_each(|other| locks.unlink(other));
+        if is_kept {
             // For look-ups that have met what was displaced, and find nothing announced any more.
             bump(locks, concerned());
         }

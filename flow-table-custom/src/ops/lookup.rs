@@ -60,6 +60,8 @@ enum Seen {
     Kept,
     /// Not active yet: it is about to replace this flow.
     Announced(EntryIndex),
+    /// Not in the table yet: it comes back, or displaces one that has ended and is met on its own.
+    Starting,
     /// Not active.
     Ended,
 }
@@ -170,6 +172,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let switch = &self.shards.get(shard).switch;
         loop {
             let (mut kept, mut announced, mut is_newest) = (None, None, false);
+            let mut came_back = false;
             let version = segment.version();
             let decided = segment.find(hash, |slot| {
                 let flow = self.reach_key(reach, slot, key)?;
@@ -185,20 +188,22 @@ impl<K: Key, V: Value> Core<K, V> {
                         is_newest |= is_newer;
                     }
                     Seen::Announced(old) => announced = Some((slot.entry(), old)),
-                    // It has displaced another one before, whose slots may still be there.
-                    Seen::Ended
-                        if switch.of(slot.entry()).is_some() && !flow.entry().state().load().is_starting() =>
-                    {
-                        (kept, is_newest) = (None, true);
-                    }
-                    Seen::Ended => {}
+                    Seen::Ended => match flow.entry().state().load() {
+                        word if word.is_starting() => {}
+                        word if word.status == Status::Active => came_back = true,
+                        // It has displaced another one before, whose slots may still be there.
+                        _ if switch.of(slot.entry()).is_some() => (kept, is_newest) = (None, true),
+                        _ => {}
+                    },
+                    Seen::Starting => {}
                 }
                 None
             });
             if let Some(decided) = decided {
                 return decided;
             }
-            let is_certain = segment.version() == version
+            let is_certain = !came_back
+                && segment.version() == version
                 && announced.is_none_or(|(new, old)| self.is_about_to_replace(new, old, shard));
             if is_certain {
                 return kept;
@@ -218,10 +223,9 @@ impl<K: Key, V: Value> Core<K, V> {
                     }
                     entry.state().start(deadline);
                 }
-                // What it is about to displace has ended, and is met on its own. One that is not announced has just started, if
-                // it has not been read too early.
+                // One that is not announced has just started, if it has not been read too early.
                 None if !entry.state().load().is_starting() => {}
-                _ => return Seen::Ended,
+                _ => return Seen::Starting,
             }
         }
         let is_kept = || {

@@ -106,7 +106,7 @@ impl<K, V> Core<K, V> {
             while shards != 0 && left > 0 {
                 let shard = shards.trailing_zeros() as usize;
                 shards &= shards - 1;
-                while left > 0 && report.expired + report.cancelled <= most && times.is_due(shard, now) {
+                while left > 0 && report.expired + report.cancelled <= most && times.has_work(shard, now) {
                     if !reap_shard(shard, wait, &mut left, &mut report) {
                         busy |= 1 << shard;
                         break;

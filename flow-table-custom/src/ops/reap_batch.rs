@@ -55,7 +55,8 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
         let mut rescheduled = 0;
         guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
-            self.push(flow, guard, report)
+            self.push(flow, guard, report);
+            true
         });
         report.rescheduled += rescheduled;
         if self.flows.len() > dying {

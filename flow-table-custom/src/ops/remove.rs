@@ -11,10 +11,10 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Detaches the active flow under `key`; one that has ended is no longer found.
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hash = self.hash(key);
-        Deferred::scope(|deferred| match self.remove_single(key, hash, deferred) {
+        match Deferred::scope(|deferred| self.remove_single(key, hash, deferred)) {
             Ok(removed) => removed,
-            Err(IsPair) => self.remove_pair(key, hash, deferred),
-        })
+            Err(IsPair) => Deferred::scope(|deferred| self.remove_pair(key, hash, deferred)),
+        }
     }
 
     /// The usual case: the flow has one key.

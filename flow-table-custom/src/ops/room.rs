@@ -50,13 +50,17 @@ impl<'c, K, V> Room<'c, K, V> {
     pub(super) fn make(&mut self) -> bool {
         let Self { shards, now, attempts, places } = self;
         *attempts += 1;
+        if *places == 0 && !shards.capacity.is_full() {
+            return *attempts <= ATTEMPTS;
+        }
         // One, so that others find something too; more only above a limit that was lowered.
         let wanted = shards.capacity.excess().max(1);
         if wanted > VISITS || *attempts > ATTEMPTS {
             return false;
         }
         for shard in 0..shards.len() {
-            if *places < wanted && shards.due.is_due(shard, *now) {
+            let may_die = *places < wanted && shards.capacity.may_die();
+            if may_die && shards.due.is_due(shard, *now) {
                 *places += let_die(shards, shard, *now, wanted - *places);
             }
         }
@@ -76,17 +80,18 @@ impl<K, V> Drop for Room<'_, K, V> {
 /// Lets at most so many flows of a shard die that have ended or are due, found by a bounded search; returns their number. Their places
 /// are the caller's, who has locked no shard. They keep their slots, as flows do that look-ups have expired.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
-    let allowed = shards.capacity.allow_dying(flows);
+    let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);
-    if allowed > 0 {
-        let mut shard = shards.lock(shard);
-        if shard.reserve_dying(allowed).is_ok() {
-            shard.search_ended(now, &mut visits, &mut 0, allowed, |shard, flow| {
+    let mut shard = shards.lock(shard);
+    if shard.reserve_dying(flows).is_ok() {
+        shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| {
+            let may_die = capacity.allow_dying();
+            if may_die {
                 shard.push_dying(flow);
                 died += 1;
-            });
-        }
+            }
+            may_die
+        });
     }
-    shards.capacity.sub_dying(allowed - died);
     died
 }

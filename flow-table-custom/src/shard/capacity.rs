@@ -81,12 +81,16 @@ impl Capacity {
         self.word.fetch_sub(flows as u64, Ordering::Relaxed);
     }
 
-    /// Lets up to `flows` more flows be dying; returns how many.
-    pub(crate) fn allow_dying(&self, flows: usize) -> usize {
+    /// Whether one more flow might have died a moment ago.
+    pub(crate) fn may_die(&self) -> bool {
+        self.dying() < self.limit()
+    }
+
+    /// One more flow is dying, if not as many are as the table may hold.
+    pub(crate) fn allow_dying(&self) -> bool {
         let limit = self.limit();
-        let allowed = |dying: usize| flows.min(limit.saturating_sub(dying));
-        let more = |dying: usize| Some(dying + allowed(dying));
-        self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_or(0, allowed)
+        let more = |dying: usize| (dying < limit).then_some(dying + 1);
+        self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// One more flow is dying, however many there are.
@@ -94,7 +98,7 @@ impl Capacity {
         self.dying.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many flows are no longer dying, or were allowed to be and are not.
+    /// So many flows are no longer dying.
     pub(crate) fn sub_dying(&self, flows: usize) {
         self.dying.fetch_sub(flows, Ordering::Relaxed);
     }

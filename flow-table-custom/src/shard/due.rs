@@ -16,19 +16,24 @@ use crate::sync::{AtomicU64, Ordering};
 /// Beyond every timestamp: nothing to do, ever.
 const NEVER: u64 = u64::MAX;
 
-pub(crate) struct DueTimes(Box<[AtomicU64]>);
+pub(crate) struct DueTimes {
+    times: Box<[AtomicU64]>,
+    /// The shards in which flows are dying, as bits: work for a reap, whatever the time. Changed under each shard's lock.
+    dying: AtomicU64,
+}
 
 impl DueTimes {
     /// Times for at most 64 shards.
     pub(crate) fn new(shards: usize) -> Self {
         debug_assert!(shards <= u64::BITS as usize);
-        Self(std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect())
+        let times = std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect();
+        Self { times, dying: AtomicU64::new(0) }
     }
 
     /// There is work in `shard` from `time` on.
     #[inline]
     pub(crate) fn lower(&self, shard: usize, time: Timestamp) {
-        let due = &self.0[shard];
+        let due = &self.times[shard];
         if time.as_nanos() < due.load(Ordering::SeqCst) {
             due.fetch_min(time.as_nanos(), Ordering::SeqCst);
         }
@@ -38,13 +43,29 @@ impl DueTimes {
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
         // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as long for both.)
-        self.0[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
+        self.times[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 
-    /// Whether there may be work in the shard at `now`.
+    /// Says whether flows are dying in the shard. Under its lock.
+    pub(crate) fn set_dying(&self, shard: usize, are: bool) {
+        // SeqCst, as all here: a reap that comes after the hand-over of a place finds the flow that gave it up.
+        if are {
+            self.dying.fetch_or(1 << shard, Ordering::SeqCst);
+        } else {
+            self.dying.fetch_and(!(1 << shard), Ordering::SeqCst);
+        }
+    }
+
+    /// Whether flows may have ended in the shard, or be due at `now`, that are not dying.
     #[inline]
     pub(crate) fn is_due(&self, shard: usize, now: Timestamp) -> bool {
-        self.0[shard].load(Ordering::SeqCst) <= now.as_nanos()
+        self.times[shard].load(Ordering::SeqCst) <= now.as_nanos()
+    }
+
+    /// Whether there may be work for a reap in the shard at `now`.
+    #[inline]
+    pub(crate) fn has_work(&self, shard: usize, now: Timestamp) -> bool {
+        self.is_due(shard, now) || self.dying.load(Ordering::SeqCst) >> shard & 1 != 0
     }
 
     /// The shards in which there may be work at `now`, as bits. O(shards): eight to a cache line.
@@ -52,12 +73,19 @@ impl DueTimes {
     pub(crate) fn due_shards(&self, now: Timestamp) -> u64 {
         let due =
             |(shard, due): (usize, &AtomicU64)| u64::from(due.load(Ordering::SeqCst) <= now.as_nanos()) << shard;
-        self.0.iter().enumerate().map(due).fold(0, |shards, shard| shards | shard)
+        self.times
+            .iter()
+            .enumerate()
+            .map(due)
+            .fold(self.dying.load(Ordering::SeqCst), |shards, shard| shards | shard)
     }
 
     /// The earliest time at which there may be work; nothing if there will be none. O(shards).
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        let earliest = self.0.iter().map(|due| due.load(Ordering::SeqCst)).min();
+        if self.dying.load(Ordering::SeqCst) != 0 {
+            return Some(Timestamp::ZERO);
+        }
+        let earliest = self.times.iter().map(|due| due.load(Ordering::SeqCst)).min();
         earliest.filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
     }
 }
@@ -75,6 +103,10 @@ mod tests {
         due.lower(1, at(70));
         assert_eq!([49, 50, 70].map(|now| due.due_shards(at(now))), [0, 0b100, 0b110]);
         assert!(due.is_due(2, at(50)) && !due.is_due(1, at(50)));
+        due.set_dying(3, true);
+        assert_eq!((due.due_shards(at(49)), due.earliest()), (0b1000, Some(Timestamp::ZERO)));
+        assert!(due.has_work(3, at(0)) && !due.is_due(3, at(0)));
+        due.set_dying(3, false);
         due.settle(2, None);
         assert_eq!(due.earliest(), Some(at(70)));
     }

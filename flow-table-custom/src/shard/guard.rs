@@ -110,8 +110,9 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// The table's reference to a flow that it lets go; the flow is not timed any more. Its place in the capacity goes with it.
     #[inline]
     pub(crate) fn let_go(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
+        debug_assert!(!self.is_dying(flow), "only what is active, or was until now");
         self.disarm(flow);
-        TableRef::take(flow, &mut self.state.locked)
+        self.claim(flow)
     }
 
     /// Takes the table's reference to a flow that is filed nowhere.
@@ -255,13 +256,16 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         self.disarm(flow);
         self.push_dying(flow);
         self.shards.capacity.add_dying();
-        self.shards.due.lower(self.number, Timestamp::ZERO);
     }
 
     /// Puts a flow that is filed nowhere on the list of the dying; the caller has it counted.
     pub(crate) fn push_dying(&mut self, flow: FlowAt<K, V>) {
         split!(self: dying with filed);
+        let is_first = dying.is_empty();
         dying.push(flow.index(), filed);
+        if is_first {
+            self.shards.due.set_dying(self.number, true);
+        }
     }
 
     /// Makes room for so many flows more on the list of the dying.
@@ -278,18 +282,26 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Takes a flow off the list of the dying. Returns `false` if it was not there.
     pub(crate) fn remove_dying(&mut self, flow: FlowAt<K, V>) -> bool {
         split!(self: dying with filed);
-        dying.remove(flow.index(), filed)
+        let removed = dying.remove(flow.index(), filed);
+        if removed && dying.is_empty() {
+            self.shards.due.set_dying(self.number, false);
+        }
+        removed
     }
 
     /// Takes one of the dying out.
     #[inline]
     pub(crate) fn pop_dying(&mut self) -> Option<FlowAt<K, V>> {
         split!(self: dying with filed);
-        dying.pop(filed).map(|index| self.shards.arena.at(index))
+        let index = dying.pop(filed)?;
+        if dying.is_empty() {
+            self.shards.due.set_dying(self.number, false);
+        }
+        Some(self.shards.arena.at(index))
     }
 
     /// Searches, within the budget, for flows that have a place in the table and have ended or are due; passes at most `most` of them
-    /// on to `take`, filed nowhere any more.
+    /// on to `take`, filed nowhere any more. What `take` returns `false` for is filed again, and the search is over.
     #[inline]
     pub(crate) fn search_ended(
         &mut self,
@@ -297,7 +309,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         budget: &mut usize,
         rescheduled: &mut usize,
         mut most: usize,
-        mut take: impl FnMut(&mut Self, FlowAt<K, V>),
+        mut take: impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
     ) {
         let Shard { notices, counters, .. } = self.shard();
         let mut expired = 0;
@@ -318,16 +330,32 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
                     continue;
                 }
             }
-            most -= 1;
-            take(self, flow);
+            most = self.pass_on(flow, most, &mut take);
         }
         if expired > 0 {
             counters.expired.add(expired);
         }
-        self.shards.due.settle(self.number, self.state.timers.next_due());
-        if !notices.is_empty() || !self.state.dying.is_empty() {
+        // Never later than what is known to wait, and once more for a notice that came in between.
+        let next = if notices.is_empty() { self.state.timers.next_due() } else { Some(Timestamp::ZERO) };
+        self.shards.due.settle(self.number, next);
+        if !notices.is_empty() {
             self.shards.due.lower(self.number, Timestamp::ZERO);
         }
+    }
+
+    /// Passes a flow on that has ended; returns how many more may be.
+    #[inline]
+    fn pass_on(
+        &mut self,
+        flow: FlowAt<K, V>,
+        most: usize,
+        take: &mut impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
+    ) -> usize {
+        if take(self, flow) {
+            return most - 1;
+        }
+        self.rearm(flow, Timestamp::ZERO);
+        0
     }
 
     /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice about a flow that came
@@ -338,7 +366,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         budget: &mut usize,
         rescheduled: &mut usize,
         most: &mut usize,
-        take: &mut impl FnMut(&mut Self, FlowAt<K, V>),
+        take: &mut impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
     ) {
         let (arena, notices) = (&self.shards.arena, &self.shard().notices);
         while *budget > 0
@@ -362,8 +390,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
                         && !self.is_dying(flow)
                     {
                         self.disarm(flow);
-                        *most -= 1;
-                        take(self, flow);
+                        *most = self.pass_on(flow, *most, take);
                     } else {
                         *rescheduled += 1;
                     }

@@ -154,7 +154,8 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
         }
     }
     assert!(core.remove(&7).is_some() && !is_full());
-    let place = core.shards.lock(0).alloc(false, core.address()).ok().expect("one is free").age(u32::MAX - 2);
+    let Ok(vacant) = core.shards.lock(0).alloc(false, core.address()) else { panic!("one is free") };
+    let place = vacant.age(u32::MAX - 2);
     core.shards.lock(0).free(place);
     for _ in 0..10 {
         assert!(put(7) && core.remove(&7).is_some());

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Soak(SoakArgs),
     /// Flood a table of each backend with flows, have them expire, again and again, and tell what memory is kept.
     ///
-    /// Each table is in a process of its own. The exit status is 1 if memory is kept that the backend promises to give
-    /// back.
+    /// Each table is in a process of its own. The exit status is 1 if memory is kept that the backend promises to
+    /// give back.
     Floods(FloodsArgs),
 }

@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-/// The count that an argument gives, if it is in the range. Digits may be grouped, as in `1_000_000`.
+/// Reads a count, which must be in the range. Digits may be grouped, as in `1_000_000`.
 pub(crate) fn within(number: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     match number.replace('_', "").parse::<usize>() {
         Ok(count) if range.contains(&count) => Ok(count),

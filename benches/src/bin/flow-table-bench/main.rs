@@ -1,4 +1,4 @@
-//! The program `flow-table-bench`: what those who develop the table need to measure its backends and to put them to the test.
+//! The program `flow-table-bench`, for those who develop the table: it measures the backends and tests them hard.
 
 #![forbid(unsafe_code)]
 

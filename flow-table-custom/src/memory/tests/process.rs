@@ -4,7 +4,6 @@
 use std::fs;
 use std::process::Command;
 
-use super::chunk::CHUNK_BYTES;
 use super::*;
 
 const MIB: usize = 1 << 20;

@@ -101,7 +101,7 @@ impl Table {
     pub(super) fn search(&self, wanted: Direction) -> Option<Slot> {
         loop {
             let (version, mut announced, mut kept) = (self.segment.version(), None, None);
-            let mut is_newest = false;
+            let (mut is_newest, mut came_back) = (false, false);
             let found = self.segment.find(HASH, |slot| {
                 if slot.direction() != wanted {
                     return None;
@@ -120,19 +120,22 @@ impl Table {
                         _ => return None,
                     }
                 }
-                match flow.load().status {
-                    Status::Active => return Some(slot),
-                    Status::Expired => {
+                match flow.load() {
+                    word if word.is_starting() => {}
+                    word if word.status == Status::Active => return Some(slot),
+                    word if word.status == Status::Expired => {
                         let is_newer = self.switch.of(slot.entry()).is_some();
                         if is_newer || kept.is_none() && !is_newest {
                             kept = Some(slot);
                         }
                         is_newest |= is_newer;
                     }
-                    _ if self.switch.of(slot.entry()).is_some() && !flow.load().is_starting() => {
-                        (kept, is_newest) = (None, true);
-                    }
-                    Status::Detached | Status::Cancelled => {}
+                    _ => match flow.load() {
+                        word if word.is_starting() => {}
+                        word if word.status == Status::Active => came_back = true,
+                        _ if self.switch.of(slot.entry()).is_some() => (kept, is_newest) = (None, true),
+                        _ => {}
+                    },
                 }
                 None
             });
@@ -143,7 +146,7 @@ impl Table {
             if found.is_some() {
                 return found;
             }
-            if self.segment.version() == version && announced.is_none_or(is_about_to_replace) {
+            if !came_back && self.segment.version() == version && announced.is_none_or(is_about_to_replace) {
                 return kept;
             }
         }

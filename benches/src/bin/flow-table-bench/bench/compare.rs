@@ -12,8 +12,8 @@ use super::row::{Row, Spread};
 /// Bytes do not depend on the machine's mood.
 const BYTES_TOLERANCE: f64 = 0.03;
 
-/// So many results of peers and floors tell what the machine itself did to the others of their setting; where there
-/// are fewer, those of all settings do.
+/// So many results of peers and floors tell what the machine itself did to the others of their setting; where
+/// there are fewer, those of all settings do.
 const FEWEST_CONTROLS: usize = 3;
 
 /// What became of one result.
@@ -100,7 +100,7 @@ fn bytes_verdict(before: Option<f64>, after: Option<f64>) -> Verdict {
     }
 }
 
-/// Shows what is more than noise; whether no backend has become worse.
+/// Shows what is more than noise. Returns whether no backend has become worse.
 pub(crate) fn run(args: &CompareArgs, out: &mut impl Write) -> Result<bool> {
     let (before, after) = (Record::load(&args.before)?, Record::load(&args.after)?);
     let comparison = Comparison::of(&before, &after, f64::from(args.tolerance) / 100.0);

@@ -27,7 +27,7 @@ mod schedule;
 mod size;
 mod table;
 
-/// Does what the command line says; whether all is well.
+/// Does what the command line says. Returns whether all is well.
 ///
 /// # Errors
 ///

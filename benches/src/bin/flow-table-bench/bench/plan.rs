@@ -116,7 +116,7 @@ fn processors() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// What was asked for, each once and in order; if nothing was, `all`.
+/// Returns what was asked for, each once and in order, or `all` if nothing was.
 fn or_else<T: Clone + Ord>(asked: &[T], all: impl FnOnce() -> Vec<T>) -> Vec<T> {
     let mut chosen = if asked.is_empty() { all() } else { asked.to_vec() };
     chosen.sort();

@@ -1,5 +1,5 @@
-//! The command `floods`: tables that are flooded with flows which then expire, again and again, and the memory that is
-//! left each time (contract C3).
+//! The command `floods`: tables that are flooded with flows which then expire, again and again, and the memory
+//! that is left each time (contract C3).
 
 use std::env;
 use std::fs;
@@ -9,37 +9,23 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use flow_table_benches::Candidate;
 use indicatif::HumanCount;
 
 use self::args::FloodsArgs;
+use self::flooded::Flooded;
 use self::measure::{Moment, Row, measure};
 use crate::backend::Backend;
 use crate::bench::machine::Machine;
 use crate::bench::progress::Progress;
 
 pub mod args;
+mod flooded;
 mod key;
 mod measure;
 mod plot;
 mod table;
 
-/// What came of one backend's table.
-struct Flooded {
-    backend: Backend,
-    rows: Vec<Row>,
-}
-
-impl Backend {
-    const fn candidate(self) -> Candidate {
-        match self {
-            Self::Dashmap => Candidate::Dashmap,
-            Self::Custom => Candidate::Custom,
-        }
-    }
-}
-
-/// Floods a table of each backend; whether each gave back what it promises to.
+/// Floods a table of each backend. Returns whether each gave back the memory that it promises to give back.
 ///
 /// # Errors
 ///
@@ -76,7 +62,7 @@ pub fn run(args: &FloodsArgs, out: &mut impl Write) -> Result<bool> {
     Ok(flooded.iter().all(Flooded::gave_back))
 }
 
-/// Floods a table in a process of its own, which no other table has left memory in.
+/// Floods a table in a process of its own, in which no other table has left memory.
 fn in_process(backend: Backend, args: &FloodsArgs) -> Result<Flooded> {
     let program = env::current_exe().context("cannot find this program to start it again")?;
     let mut command = Command::new(program);
@@ -89,20 +75,6 @@ fn in_process(backend: Backend, args: &FloodsArgs) -> Result<Flooded> {
     let rows = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
     let rows = rows.collect::<Result<_, _>>().context("a process that flooded a table gave no results")?;
     Ok(Flooded { backend, rows })
-}
-
-impl Flooded {
-    /// Whether the table's memory is always back at twice what it was before the floods, and 1 MiB; and the process's
-    /// resident size, where the backend maps its memory itself and so promises that.
-    fn gave_back(&self) -> bool {
-        let Some((before, after)) = self.rows.split_first() else { return false };
-        let back = |bytes: u64, before: u64| bytes <= 2 * before + (1 << 20);
-        after.iter().filter(|row| row.moment == Moment::Reaped).all(|row| {
-            let resident = row.resident_bytes.zip(before.resident_bytes);
-            back(row.table_bytes, before.table_bytes)
-                && (self.backend != Backend::Custom || resident.is_none_or(|(row, before)| back(row, before)))
-        })
-    }
 }
 
 /// One object per measurement.

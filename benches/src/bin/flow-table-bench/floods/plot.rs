@@ -6,7 +6,7 @@ use anyhow::Result;
 use flow_table_benches::Candidate;
 use plotters::prelude::*;
 
-use super::Flooded;
+use super::flooded::Flooded;
 use super::measure::{Moment, Row};
 use crate::bench::plot::{Area, FONT, LEGEND, Stroke, WIDTH, color, legend, svg};
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use indicatif::{HumanBytes, HumanCount};
 
-use super::Flooded;
 use super::args::FloodsArgs;
+use super::flooded::Flooded;
 use super::measure::{Moment, Row};
 
 /// Writes one block for each backend.

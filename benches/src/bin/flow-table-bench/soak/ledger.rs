@@ -7,7 +7,7 @@ use super::temper::Temper;
 use super::values::Values;
 use super::verdict::Verdict;
 
-/// Counts the values that were dropped, and knows what they do then.
+/// Counts the values that were dropped, and knows what they do when they are.
 pub(super) struct Ledger {
     stripes: [Stripe; 64],
     /// Flows may go without being handed over: the table is going, or an operation that would have handed them
@@ -17,7 +17,7 @@ pub(super) struct Ledger {
     temper: Temper,
 }
 
-/// Each on cache lines of its own, so that threads do not wait for each other.
+/// A part of the counts. Each part has cache lines of its own, so that threads do not wait for each other.
 #[derive(Default)]
 #[repr(align(128))]
 struct Stripe {
@@ -39,8 +39,8 @@ impl Ledger {
         &self.temper
     }
 
-    /// The value `serial` was dropped: `sealed`, that is for the first time; `lost`, that is in the table once and
-    /// never handed over.
+    /// Counts that the value `serial` was dropped. If it is `sealed`, this is the first time. If it is `lost`, its
+    /// flow was in the table and was never handed over.
     pub(super) fn dropped(&self, serial: u64, sealed: bool, lost: bool) {
         if !sealed {
             self.verdict.violated(format_args!("V1: value {serial} was dropped twice"));

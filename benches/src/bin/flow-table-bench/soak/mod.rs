@@ -1,10 +1,10 @@
 //! The command `soak`: threads that do everything to a table for a given time, and check what comes of it.
 //!
-//! Each thread draws operations from a sequence that its seed decides, over keys of which some are everybody's,
-//! with a time that all share and that each may see late. What each operation gives is checked at once (`act`).
-//! Some flows never end; all threads look them up all the time, and they must be found, whatever comes and goes
-//! beside them (`stable`). Every few seconds all threads end, the table is checked as a whole against what they
-//! did (`rest`), and the next round begins.
+//! Each thread draws operations from a sequence that its seed decides. All threads draw a few of the keys often.
+//! They share one time, which each may see late. The outcome of each operation is checked at once (`act`). Some
+//! flows never end (`stable`, `settle`). All threads look them up all the time, and they must be found, whatever
+//! comes and goes beside them. Every few seconds all threads end, the table is checked as a whole against what
+//! they did (`rest`), and the next round begins.
 //!
 //! Rounds take turns (`setting`) between a large table, a small one, whose buckets are full, and fresh ones. The
 //! fresh ones are in hostile hands: values call the table when they are dropped, and some panic (`temper`), and
@@ -52,7 +52,7 @@ mod verdict;
 mod worker;
 mod world;
 
-/// Soaks, with lines of progress to `progress` and the summary to `out`; whether no rule was violated.
+/// Soaks. Lines of progress go to `progress`, and the summary goes to `out`. Returns whether no rule was violated.
 ///
 /// # Errors
 ///

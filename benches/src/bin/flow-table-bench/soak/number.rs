@@ -5,8 +5,8 @@ use flow_table::{FlowKey, KeyHasher};
 
 /// The number of a key.
 ///
-/// Even ones are *sheltered*: no thread ends their flows before the deadline, replaces them or moves their deadline to an
-/// earlier time. So what a refresh granted must hold there, whatever the threads do.
+/// Even ones are *sheltered*: no thread ends their flows before the deadline, replaces them or moves their
+/// deadline to an earlier time. So what a refresh granted must hold there, whatever the threads do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Number(pub(super) u32);
 

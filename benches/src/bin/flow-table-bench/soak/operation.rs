@@ -1,6 +1,6 @@
 use super::dice::Dice;
 
-/// What threads do. Each but the last four is a method of the table, the flow or the handle.
+/// What threads do. Each but the last five is a method of the table or the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Operation {
@@ -100,7 +100,7 @@ impl Operation {
         }
     }
 
-    /// How often it is done, to the others; `reaping` is what a thread in this round does of that.
+    /// How often it is drawn, relative to the others. `reaping` is the weight of both kinds of reap in this round.
     const fn weight(self, reaping: usize) -> usize {
         match self {
             O::Lookup | O::Refresh => 192,
@@ -120,12 +120,12 @@ impl Operation {
 /// What one thread does in one round, and how often.
 pub(super) struct Mix {
     usual: Vec<Operation>,
-    /// Draws among which one is of those that take long.
+    /// One in so many draws is an operation that takes long.
     rarity: usize,
 }
 
 impl Mix {
-    /// With a random cadence of reaping, never included.
+    /// A mix with a random cadence of reaping. Some mixes never reap.
     pub(super) fn new(dice: &mut Dice, flows: usize) -> Self {
         let reaping = [0, 1, 8, 64][dice.below(4)];
         let times = |operation: Operation| std::iter::repeat_n(operation, operation.weight(reaping));

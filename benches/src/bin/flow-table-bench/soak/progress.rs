@@ -11,7 +11,7 @@ use super::body::Body;
 use super::world::{Pulse, World};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A thread that takes longer for one operation hangs, and so does a table that takes longer to go.
+/// A thread that takes longer for one operation hangs. So does a table that takes longer to be dropped.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Watches the threads, and says each second how far they are.
@@ -51,7 +51,7 @@ impl<'o, O: Write> Watch<'o, O> {
         self.started.elapsed()
     }
 
-    /// Waits until no thread has a sender of `done` any more, or `end` comes. Whether the former.
+    /// Waits until no thread has a sender of `done` any more, or `end` comes. Returns whether it was the former.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use super::values::Values;
 use super::worker::{HANDLES, Worker};
 use super::world::{RefOf, World};
 
-/// Checks the whole table while nobody uses it, against what the threads did. What is due is handed over on the way, and
-/// added to `tally`, which is that of this place from all rounds.
+/// Checks the whole table while nobody uses it, against what the threads did. What is due is handed over on the
+/// way, and added to `tally`, which is that of this place from all rounds.
 pub(super) fn check<T: Table<FlowKey, Body>>(
     world: &World<T>,
     workers: &[Worker<T>],
@@ -128,7 +128,7 @@ fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally)
     Ok(())
 }
 
-/// Who has which key.
+/// Returns which flow has which key.
 fn holders<R: FlowRef<FlowKey, Body>>(active: &[R], now: Timestamp) -> Result<HashMap<Number, usize>> {
     let mut holders = HashMap::with_capacity(2 * active.len());
     for (place, flow) in active.iter().enumerate() {

@@ -64,7 +64,7 @@ impl Setting {
         if self.small { config.shards(1) } else { config }
     }
 
-    /// So many numbers, alternately sheltered and not.
+    /// Returns `count` numbers; every second one is sheltered.
     pub(super) fn numbers(self, count: usize, seed: u64) -> Vec<Number> {
         let hasher = KeyHasher::with_seed(seed);
         let shared = if self.small { SHARED_BITS[mix(seed) as usize % SHARED_BITS.len()] } else { 0 };

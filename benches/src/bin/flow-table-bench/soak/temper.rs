@@ -25,7 +25,7 @@ pub(super) trait Called: Send + Sync {
     fn call(&self, draw: u64, bursts: bool);
 }
 
-/// How the values are minded.
+/// The mood of the values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
     /// They do nothing, so that the table can be looked at.

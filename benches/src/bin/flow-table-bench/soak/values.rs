@@ -1,6 +1,7 @@
 use flow_table_benches::data::mix;
 
-/// A set of values, as far as comparing needs it: two that differ have different sums but by a chance of 2⁻⁶⁴.
+/// A set of values, reduced to what a comparison needs. Two sets that differ have different sums, except with a
+/// probability of 2⁻⁶⁴.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Values {
     pub(super) count: u64,
@@ -8,6 +9,7 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// A set of `count` values whose mixed serial numbers add up to `sum`.
     pub(super) const fn new(count: u64, sum: u64) -> Self {
         Self { count, sum }
     }

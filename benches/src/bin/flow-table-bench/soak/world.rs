@@ -34,7 +34,7 @@ pub(super) struct World<T: Table<FlowKey, Body>> {
     pub(super) numbers: Vec<Number>,
     /// Flows that never end.
     pub(super) stable: Vec<Stable>,
-    /// Held by who changes the capacity.
+    /// Held by the thread that changes the capacity.
     pub(super) capacity: Mutex<()>,
     pub(super) clock: ManualClock,
     pub(super) ledger: Arc<Ledger>,
@@ -50,7 +50,7 @@ pub(super) struct World<T: Table<FlowKey, Body>> {
     pub(super) over: AtomicBool,
 }
 
-/// What a thread is at, on cache lines of its own.
+/// What a thread is doing. It has cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
 pub(super) struct Pulse {
@@ -129,7 +129,8 @@ impl<T: Table<FlowKey, Body>> World<T> {
         !self.over.load(Ordering::Relaxed) && !self.verdict.is_violated()
     }
 
-    /// What the table handed over: readable, ended for this reason, in time, and for the first time.
+    /// Checks a flow that the table handed over: it is readable, it ended for this reason and in time, and it is
+    /// handed over for the first time.
     pub(super) fn handed_over(&self, ended: &Ended<RefOf<T>>, tally: &mut Tally) -> Result<()> {
         let (flow, reason) = (&ended.flow, ended.reason);
         let body = flow.value();
@@ -143,7 +144,9 @@ impl<T: Table<FlowKey, Body>> World<T> {
             EndReason::Expired if body.was_put_back() => {}
             EndReason::Expired => {
                 ensure!(status == Status::Expired, "R4: flow {serial} expired and is {status:?}");
-                ensure!(deadline <= latest, "D2: flow {serial} expired before its deadline");
+                // The deadline of a flow that has ended is a nanosecond at least.
+                let ended = latest.max(Timestamp::from_nanos(1));
+                ensure!(deadline <= ended, "D2: flow {serial} expired before its deadline");
                 ensure!(
                     !body.is_sheltered() || body.promised() <= deadline,
                     "D2: flow {serial} expired at {deadline:?}, and was refreshed until {:?}",
@@ -159,7 +162,7 @@ impl<T: Table<FlowKey, Body>> World<T> {
         Ok(())
     }
 
-    /// What a look-up of `key` at `now` may find.
+    /// Checks that a look-up of `key` at `now` may find `flow`.
     pub(super) fn found(
         &self,
         key: &FlowKey,

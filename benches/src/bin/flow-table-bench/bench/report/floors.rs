@@ -52,14 +52,16 @@ overlap as far as the processor can, which is what batches aim at. In `floor_ser
 address of each look-up depends on what the one before has read: two memory latencies, one after the other. That is
 what a look-up can reach whose packet is handled to the end before the next one's key is known.
 
-Look-ups one by one in a loop, as `lookup_hit`, lie between the two. Their keys are known in advance, so the processor
-may begin the next look-up while it waits for memory, until something holds it up: a locked instruction (a reference
-counted, a deadline moved), which waits for everything before it, or a branch whose direction depends on what is still
-to be read. In a program that does more for each packet than look it up, they overlap less than here.
+Look-ups one by one in a loop, as `lookup_hit`, lie between the two. Their keys are known in advance, so the
+processor may begin the next look-up while it waits for memory, until something holds it up: a locked instruction
+(a reference counted, a deadline moved), which waits for everything before it, or a branch whose direction depends
+on what is still to be read. In a program that does more for each packet than look it up, they overlap less than
+here.
 
-The last two columns tell what is to be gained at all: so many times as fast as `dashmap` is the floor, with overlap
-and without.
+The last two columns tell what is to be gained at all: so many times as fast as `dashmap` is the floor, with
+overlap and without.
 
-| | flows | `custom` | floor | serial floor | `custom` by floor | by serial floor | `dashmap` by floor | by serial floor |
+| | flows | `custom` | floor | serial floor | `custom` by floor | by serial floor | \
+`dashmap` by floor | by serial floor |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
 ";

@@ -15,7 +15,7 @@ pub(super) fn write(text: &mut String, directory: &Path) -> fmt::Result {
 }
 
 const EXPLANATION: &str = "\
-Counted by callgrind (`benches/instructions.sh`), so they are the same on a noisy machine: fixed hash seed and keys,
-one thread, 16,384 flows. They say what code does, not how long it takes: a locked instruction counts as one, and so
-does a read that misses every cache. `reap_one` is a reap that finds one flow due.
+Counted by callgrind (`benches/instructions.sh`), so they are the same on a noisy machine: fixed hash seed and
+keys, one thread, 16,384 flows. They say what code does, not how long it takes: a locked instruction counts as one,
+and so does a read that misses every cache. `reap_one` is a reap that finds one flow due.
 ";

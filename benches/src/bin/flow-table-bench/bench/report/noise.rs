@@ -20,10 +20,11 @@ pub(super) fn write(text: &mut String, record: &Record, before: Option<&Record>)
         }));
     writeln!(
         text,
-        "| from the lowest to the highest round, by the median | half of the results | nine of ten |\n|---|---:|---:|\n\
+        "| from the lowest to the highest round, by the median | half of the results | nine of ten |\n\
+         |---|---:|---:|\n\
          | ns per operation | {} | {} |\n| ratio to `dashmap` | {} | {} |\n\n\
-         The median is steadier than single rounds. Differences between results that lie within each other's rounds \
-         mean nothing.",
+         The median is steadier than single rounds. Differences between results that lie within each other's \
+         rounds mean nothing.",
         percent(share(&times, 0.5)),
         percent(share(&times, 0.9)),
         percent(share(&ratios, 0.5)),
@@ -38,9 +39,10 @@ fn two_runs(text: &mut String, comparison: &Comparison<'_>) -> fmt::Result {
     writeln!(
         text,
         "\n### Two runs, one after the other\n\n\
-         They have {} results in common, and {} of them agree: the medians differ by at most {}, or one lies within \
-         the range of the other run's rounds. As in `bench compare`, what peers and floors of the same setting took \
-         longer is divided out; over all settings the second run took {:.2} times as long as the first.\n\n\
+         They have {} results in common, and {} of them agree: the medians differ by at most {}, or one lies \
+         within the range of the other run's rounds. As in `bench compare`, what peers and floors of the same \
+         setting took longer is divided out; over all settings the second run took {:.2} times as long as the \
+         first.\n\n\
          | medians differ by | half of the results | nine of ten |\n|---|---:|---:|",
         changes.len(),
         changes.len() - apart.len(),

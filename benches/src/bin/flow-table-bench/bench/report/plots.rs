@@ -51,14 +51,15 @@ pub(super) fn draw(record: &Record, directory: &Path) -> Result<Vec<Plot>> {
     add(
         "grow.svg",
         "Insertion latency while growing",
-        "From empty to the largest size: one insertion in so many took longer than the time at the left. The last point \
-         is the worst of all.",
+        "From empty to the largest size: one insertion in so many took longer than the time at the left. The last \
+         point is the worst of all.",
         &|path, title| growing(record, title).draw(path),
     )?;
     add(
         "bytes.svg",
         "Bytes per flow",
-        "Resident memory of a process that holds the table; a flow's own key, value and deadline are 112 bytes of it.",
+        "Resident memory of a process that holds the table; a flow's own key, value and deadline are 112 bytes of \
+         it.",
         &|path, title| bytes(record, title).draw(path),
     )?;
     for (name, title, workload) in [

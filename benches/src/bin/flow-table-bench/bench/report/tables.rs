@@ -11,7 +11,8 @@ use crate::bench::size;
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
         "ns per operation, the median of the rounds, for numbers of flows and threads; in parentheses, how many \
-         times as fast as `dashmap` in the same rounds. `benches/record` has the fastest and slowest rounds, too.\n",
+         times as fast as `dashmap` in the same rounds. `benches/record` has the fastest and slowest rounds, \
+         too.\n",
     );
     for workload in Workload::all() {
         let columns = columns(record, workload);

@@ -66,10 +66,10 @@ impl fmt::Display for Goal {
 
 pub(super) fn write(text: &mut String, record: &Record) -> fmt::Result {
     text.push_str(
-        "`custom` against `dashmap`, one thread unless said. *Measured* is the median over the rounds of what *rounds* \
-         gives the range of: the ratio within one round, or the figure itself. Borrowing is compared with the faster \
-         of dashmap's two ways, with handles and without; the two were not measured in the same rounds, nor were one \
-         thread and two.\n\n\
+        "`custom` against `dashmap`, one thread unless said. *Measured* is the median over the rounds of what \
+         *rounds* gives the range of: the ratio within one round, or the figure itself. Borrowing is compared \
+         with the faster of dashmap's two ways, with handles and without; the two were not measured in the same \
+         rounds, nor were one thread and two.\n\n\
          | | goal | measured | rounds | met |\n|---|---|---|---|---|\n",
     );
     for Check { what, goal, measured } in checks(record) {

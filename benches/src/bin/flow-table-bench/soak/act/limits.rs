@@ -8,8 +8,8 @@ use crate::soak::body::Body;
 use crate::soak::worker::Worker;
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
-    /// Sets another capacity, unless another thread is at it. Below the table's length it stops insertions, and takes no
-    /// flow out.
+    /// Sets another capacity, unless another thread is at it. Below the table's length it stops insertions, and
+    /// takes no flow out.
     pub(in crate::soak) fn set_capacity(&mut self) -> Result<()> {
         let world = Arc::clone(&self.world);
         let _changing = match world.capacity.try_lock() {
@@ -45,8 +45,9 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         Ok(())
     }
 
-    /// By little; as often as the table may have filled, by seconds, so that flows expire which everybody refreshes; once in a
-    /// while by an hour, and rarely by a month.
+    /// Moves the time on, mostly by little. About as often as the table may have filled, it moves on by up to two
+    /// minutes, so that flows expire which everybody refreshes. Once in a while it moves on by an hour, and rarely
+    /// by a month.
     pub(in crate::soak) fn advance(&mut self) -> Result<()> {
         const HOUR: Duration = Duration::from_secs(3600);
         let jump = match self.dice.below(1 << 22) {

@@ -18,7 +18,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         self.reaped(budget, report, ended)
     }
 
-    /// Mostly small.
+    /// Some budget, mostly a small one.
     fn budget(&mut self) -> Budget {
         match self.dice.below(16) {
             0 => Budget::UNLIMITED,

@@ -1,0 +1,23 @@
+use super::measure::{Moment, Row};
+use crate::backend::Backend;
+
+/// What came of one backend's table.
+pub(super) struct Flooded {
+    pub(super) backend: Backend,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Flooded {
+    /// Whether the table's memory went back after each flood, to twice what it was before the floods and 1 MiB at
+    /// most. The process's resident size must do the same if the backend maps its memory itself, and so promises
+    /// it.
+    pub(super) fn gave_back(&self) -> bool {
+        let Some((before, after)) = self.rows.split_first() else { return false };
+        let back = |bytes: u64, before: u64| bytes <= 2 * before + (1 << 20);
+        after.iter().filter(|row| row.moment == Moment::Reaped).all(|row| {
+            let resident = row.resident_bytes.zip(before.resident_bytes);
+            back(row.table_bytes, before.table_bytes)
+                && (self.backend != Backend::Custom || resident.is_none_or(|(row, before)| back(row, before)))
+        })
+    }
+}
