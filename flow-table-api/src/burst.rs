@@ -2,10 +2,11 @@ use crate::{Borrowed, Flow, FlowRef, KeyHash, Timestamp};
 
 /// An open burst: look-ups within it borrow flows, all at the burst's `now`, and count no reference (contract U1).
 ///
-/// The rules for look-ups ([`Table::lookup`](crate::Table::lookup)) hold for them. An open burst blocks no operation of
-/// anyone, this thread included; it only delays when the values of flows that end meanwhile are dropped (contract U2).
-/// Any number may be open, on any threads, more than one on a thread (contract U3). Keep them short: memory of ended flows
-/// waits for the oldest.
+/// The rules for look-ups ([`Table::lookup`](crate::Table::lookup)) hold for them. An open burst blocks no
+/// operation on any thread, its own included. It only delays the drop of the values of flows that end while it
+/// is open (contract U2). Any number of bursts may be open, on any threads, also several on one thread
+/// (contract U3). Keep bursts short: the memory of ended flows is not reused before the oldest burst that could
+/// see them is closed.
 pub trait Burst<K, V> {
     /// What look-ups borrow.
     type Flow: Flow<K, V>;
@@ -18,7 +19,8 @@ pub trait Burst<K, V> {
     /// Looks `key` up at the burst's `now`, as [`Table::lookup`](crate::Table::lookup) does.
     fn get(&self, key: &K) -> Option<Borrowed<'_, Self::Flow>>;
 
-    /// Looks all `keys` up; `found` is cleared and then holds one entry for each key, in order (contract L5).
+    /// Looks all `keys` up. `found` is cleared; it then holds one entry for each key, in the order of `keys`
+    /// (contract L5).
     fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>) {
         found.clear();
         found.extend(keys.iter().map(|key| self.get(key)));
@@ -27,8 +29,10 @@ pub trait Burst<K, V> {
     /// The hash of a key in this table: see [`Table::hash`](crate::Table::hash).
     fn hash(&self, key: &K) -> KeyHash;
 
-    /// As [`get_batch`](Self::get_batch), and tells the hash of each key: of a key that was not found, the flow that is
-    /// inserted next can take it ([`FlowSpec::hashed`](crate::FlowSpec::hashed)), and the key is not hashed again.
+    /// As [`get_batch`](Self::get_batch), and also returns the hash of each key. `hashes` is cleared; it then
+    /// holds one hash for each key, in the order of `keys`. Pass the hash of a key that was not found to the
+    /// insertion that follows ([`FlowSpec::hashed`](crate::FlowSpec::hashed)): the key is then not hashed
+    /// again.
     fn get_batch_hashed<'b>(
         &'b self,
         keys: &[K],
@@ -40,9 +44,10 @@ pub trait Burst<K, V> {
         self.get_batch(keys, found);
     }
 
-    /// A handle to a flow that this burst borrowed, with the same direction: for what must outlive the burst.
+    /// A handle to a flow that this burst borrowed, with the same direction. Use it for what must outlive the
+    /// burst.
     ///
-    /// `None` if the flow has ended meanwhile and everyone else has let go of it; it can still be read until the burst
-    /// closes.
+    /// Returns `None` if the flow has ended and no other reference to it is left. The flow can still be read
+    /// until the burst closes.
     fn handle(&self, flow: Borrowed<'_, Self::Flow>) -> Option<Self::Ref>;
 }

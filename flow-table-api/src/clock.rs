@@ -3,13 +3,14 @@ use std::time::{Duration, Instant};
 
 use crate::Timestamp;
 
-/// A source of [`Timestamp`]s. Tables never ask one: callers do, usually once per burst (contract T1).
+/// A source of [`Timestamp`]s. Tables never read a clock. Callers do, usually once for each burst (contract
+/// T1).
 pub trait Clock {
     /// The current time. It may step back between calls; tables tolerate that (contract T2).
     fn now(&self) -> Timestamp;
 }
 
-/// Nanoseconds since the clock was made, from [`Instant`]: never steps back.
+/// Nanoseconds since the clock was made, from [`Instant`]. It never steps back.
 #[derive(Clone, Copy, Debug)]
 pub struct MonotonicClock(Instant);
 
@@ -33,7 +34,8 @@ impl Clock for MonotonicClock {
     }
 }
 
-/// A clock that stands still until it is told to move, in any direction: for tests and capture replay.
+/// A clock that stands still until it is moved, forward or back. It is meant for tests and for replaying
+/// captures.
 ///
 /// ```
 /// # use flow_table_api::{Clock, ManualClock, Timestamp};

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use crate::KeyHasher;
 
-/// How to make a table.
+/// The settings of a new table.
 ///
 /// ```
 /// # use flow_table_api::TableConfig;
@@ -16,19 +16,22 @@ pub struct TableConfig {
 }
 
 impl TableConfig {
-    /// A table for at most `capacity` flows (contract C1). Nothing is allocated for flows that are not there.
+    /// A table for at most `capacity` flows (contract C1). The table allocates memory for the flows that it
+    /// holds, not for its capacity.
     pub const fn new(capacity: usize) -> Self {
         Self { capacity, shards: None, hash_seed: None }
     }
 
-    /// How many independently locked parts the table has; rounded up to what the backend can do, normally a power
-    /// of two. By default a multiple of the machine's processors. Zero is taken as one.
+    /// Sets the number of shards: the parts of the table that are locked independently. The backend may change
+    /// the number, normally to the next power of two, and may limit it. The default is a multiple of the number
+    /// of processors. Zero means one.
     pub const fn shards(mut self, shards: usize) -> Self {
         self.shards = NonZeroUsize::new(if shards == 0 { 1 } else { shards });
         self
     }
 
-    /// Fixes the hash seed, for tests. Never do this where others choose the keys (contract C4).
+    /// Fixes the seed of the hash function, for tests. Never do this where others choose the keys (contract
+    /// C4).
     pub const fn hash_seed(mut self, seed: u64) -> Self {
         self.hash_seed = Some(seed);
         self
@@ -39,12 +42,12 @@ impl TableConfig {
         self.capacity
     }
 
-    /// The wished number of shards, if one was given.
+    /// The number of shards that was asked for, if any.
     pub const fn wished_shards(&self) -> Option<NonZeroUsize> {
         self.shards
     }
 
-    /// The hasher to use: with the given seed, or with a random one.
+    /// A hasher with the given seed, or with a random one. Each call without a given seed draws a new one.
     pub fn hasher(&self) -> KeyHasher {
         self.hash_seed.map_or_else(KeyHasher::random, KeyHasher::with_seed)
     }

@@ -2,16 +2,16 @@ use std::fmt;
 
 use crate::{Direction, NewFlow, Status};
 
-/// An insertion that was refused. The flow comes back in it.
+/// Why an insertion was refused. The error holds the flow that was not inserted.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InsertError<K, V, R> {
-    /// The table is at its capacity, and no flow in it can make room (contract C2).
+    /// The table is at its capacity, and the insertion found no flow that can make room (contract C2).
     #[error("the table is full: capacity {capacity} flows")]
     Full {
         /// The refused flow.
         flow: NewFlow<K, V>,
-        /// The limit in force.
+        /// The capacity that was in force.
         capacity: usize,
     },
     /// Forward and reply key are equal (contract I4).
@@ -30,7 +30,7 @@ pub enum InsertError<K, V, R> {
         /// Which key of the refused flow it is.
         key: Direction,
     },
-    /// The system gave no memory.
+    /// The system has no memory left, or a limit of the backend is reached.
     #[error("out of memory")]
     OutOfMemory {
         /// The refused flow.
@@ -44,7 +44,8 @@ impl<K, V, R> InsertError<K, V, R> {
         match self {
             Self::Full { flow, .. } | Self::IdenticalKeys { flow } | Self::OutOfMemory { flow } => flow,
             Self::Conflict { flow, holder, .. } => {
-                // Here, and not on the way out, where the result would leak if this drop panics.
+                // Dropped here and not when the function returns: if this drop panicked then, the result would
+                // leak.
                 drop(holder);
                 flow
             }
@@ -53,13 +54,13 @@ impl<K, V, R> InsertError<K, V, R> {
 }
 
 impl<K, V, R> fmt::Debug for InsertError<K, V, R> {
-    /// The message: keys and values need no `Debug`.
+    /// Shows the message only, so that keys and values need no `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InsertError({self})")
     }
 }
 
-/// A `reinsert` that was refused (contract I5).
+/// Why a `reinsert` was refused (contract I5).
 #[derive(thiserror::Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReinsertError<R> {
@@ -72,10 +73,10 @@ pub enum ReinsertError<R> {
     /// The flow was cancelled, which is final (contract S1).
     #[error("the flow was cancelled")]
     Cancelled,
-    /// The table is at its capacity, and no flow in it can make room (contract C2).
+    /// The table is at its capacity, and the insertion found no flow that can make room (contract C2).
     #[error("the table is full: capacity {capacity} flows")]
     Full {
-        /// The limit in force.
+        /// The capacity that was in force.
         capacity: usize,
     },
     /// A live flow holds one of the keys.
@@ -86,7 +87,7 @@ pub enum ReinsertError<R> {
         /// Which key of the refused flow it holds.
         key: Direction,
     },
-    /// The system gave no memory.
+    /// The system has no memory left, or a limit of the backend is reached.
     #[error("out of memory")]
     OutOfMemory,
 }
@@ -97,19 +98,20 @@ impl<R> fmt::Debug for ReinsertError<R> {
     }
 }
 
-/// A handle was given to a table that did not issue it (contract V5).
+/// A handle was passed to a table that did not issue it (contract V5).
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[error("the flow belongs to another table")]
 pub struct ForeignFlow;
 
-/// A deadline or timeout that could not be set (contract D4).
+/// Why a deadline or a timeout was not set (contract D4).
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetDeadlineError {
     /// The handle belongs to another table (contract V5).
     #[error(transparent)]
     Foreign(#[from] ForeignFlow),
-    /// The flow is not live: it has ended, or (`set_timeout` only) its deadline has passed.
+    /// The flow has ended, or (`set_timeout` only) its deadline has passed. `set_timeout` has stored the new
+    /// timeout nevertheless. Holds the status of the flow.
     #[error("the flow is not live: {0:?}")]
     NotLive(Status),
 }

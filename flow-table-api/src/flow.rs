@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::state::StateView;
 use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
 
-/// What a key must be: hashable, comparable, and its own owner. Implemented for every such type.
+/// What a key must be: hashable, comparable and without borrowed data. Implemented for every such type.
 ///
-/// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract V4).
+/// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract
+/// V4).
 pub trait Key: std::hash::Hash + Eq + Send + Sync + 'static {}
 impl<K: std::hash::Hash + Eq + Send + Sync + 'static> Key for K {}
 
@@ -17,7 +18,7 @@ impl<V: Send + Sync + 'static> Value for V {}
 
 /// A flow: what a handle or a [`Borrowed`] dereferences to.
 ///
-/// Interior mutability of the value is the user's choice: atomics, a lock, or nothing.
+/// A flow is shared, so its value is never borrowed mutably. Put atomics or a lock into it if it must change.
 pub trait Flow<K, V> {
     /// The forward key: the one the flow was made with.
     fn key(&self) -> &K;
@@ -28,10 +29,10 @@ pub trait Flow<K, V> {
     /// The user's value.
     fn value(&self) -> &V;
 
-    /// Status, deadline, timeout: what the methods below are written over.
+    /// The flow's status, deadline, timeout and [`OnExpiry`]. The methods below are written over it.
     fn state(&self) -> StateView<'_>;
 
-    /// The key for `direction`.
+    /// The key for `direction`: `None` if it is [`Reply`](Direction::Reply) and the flow has one key.
     fn key_for(&self, direction: Direction) -> Option<&K> {
         match direction {
             Direction::Forward => Some(self.key()),
@@ -39,14 +40,14 @@ pub trait Flow<K, V> {
         }
     }
 
-    /// Where the flow stands. `Active` may be stale the moment it is read; every other status is final unless
-    /// somebody reinserts.
+    /// The flow's status. `Active` may be out of date the moment it is read. `Cancelled` is final; `Expired`
+    /// and `Detached` are final unless the flow is reinserted.
     #[inline]
     fn status(&self) -> Status {
         self.state().load().status
     }
 
-    /// When the flow expires unless refreshed; of an ended flow, its last deadline.
+    /// The time at which the flow expires unless it is refreshed. For a flow that has ended: its last deadline.
     #[inline]
     fn deadline(&self) -> Timestamp {
         self.state().load().deadline
@@ -63,22 +64,23 @@ pub trait Flow<K, V> {
         self.state().on_expiry()
     }
 
-    /// `Active`, and `now` is before the deadline (contract T3).
+    /// Returns `true` if the flow is `Active` and `now` is before its deadline (contract T3).
     #[inline]
     fn is_live(&self, now: Timestamp) -> bool {
         self.state().load().is_live(now)
     }
 
-    /// Moves the deadline to `max(deadline, now + timeout)`; whether it was granted (contract D1).
+    /// Moves the deadline to `max(deadline, now + timeout)`. Returns `true` if the refresh was granted
+    /// (contract D1).
     ///
-    /// Granted exactly if the flow is live at `now`; a refused refresh changes nothing. A granted one is honoured: the
-    /// flow does not expire before that deadline, whatever reaping raced with it (contract D2). Many refreshes at one
-    /// `now` leave `now + timeout` (contract D3).
+    /// A refresh is granted exactly if the flow is live at `now`. A refused refresh changes nothing. A granted
+    /// refresh is never lost: the flow does not expire before the new deadline, even if a reap runs at the same
+    /// time (contract D2). Many refreshes at the same `now` have the effect of one (contract D3).
     ///
     /// # Blocking
     ///
-    /// None: no lock, no queue, no hash. One atomic operation on the flow, and only a load if the deadline is as late
-    /// already.
+    /// Never blocks. A refresh takes no lock, touches no queue and hashes nothing. It is one atomic
+    /// read-modify-write of the flow, or only a load if the deadline is that late already.
     #[inline]
     fn refresh(&self, now: Timestamp) -> bool {
         self.state().refresh(now)
@@ -92,7 +94,7 @@ pub struct Borrowed<'b, F> {
 }
 
 impl<'b, F> Borrowed<'b, F> {
-    /// For backends: `flow` was found under its key for `direction`.
+    /// For backends: `flow`, found under its key for `direction`.
     #[inline]
     pub const fn new(flow: &'b F, direction: Direction) -> Self {
         Self { flow, direction }
@@ -134,7 +136,7 @@ impl<F: fmt::Debug> fmt::Debug for Borrowed<'_, F> {
     }
 }
 
-/// A flow to insert. It brings its own keys: inserting it under another cannot be written (contract I6).
+/// A flow to insert, with its keys. There is no way to insert it under other keys (contract I6).
 ///
 /// ```
 /// # use flow_table_api::{NewFlow, OnExpiry};
@@ -151,8 +153,8 @@ pub struct NewFlow<K, V> {
     value: V,
 }
 
-/// A flow to insert, without its value: what [`get_or_insert_with`](crate::Table::get_or_insert_with) is given besides
-/// the closure that makes the value.
+/// A flow to insert, without its value. [`get_or_insert_with`](crate::Table::get_or_insert_with) takes one, and
+/// a closure that makes the value.
 ///
 /// ```
 /// # use flow_table_api::FlowSpec;
@@ -171,7 +173,7 @@ pub struct FlowSpec<K> {
 }
 
 impl<K> FlowSpec<K> {
-    /// The timeout of a flow for which none is given.
+    /// The timeout of a flow for which none is set: 60 seconds.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
@@ -185,7 +187,7 @@ impl<K> FlowSpec<K> {
         }
     }
 
-    /// Gives the flow a second key, unrelated to the first (contract I4).
+    /// Sets a second key. It need not be related to the first one, but must differ from it (contract I4).
     pub fn reply(mut self, key: K) -> Self {
         self.reply = Some(key);
         self
@@ -203,10 +205,11 @@ impl<K> FlowSpec<K> {
         self
     }
 
-    /// Tells the hash of the forward key, as the table that the flow is for has computed it ([`Table::hash`]): the insertion
-    /// does not compute it again.
+    /// Sets the hash of the forward key, so that the insertion does not compute it again. The hash must come
+    /// from the table into which the flow is inserted ([`Table::hash`]).
     ///
-    /// A wrong hash makes a flow that look-ups do not find. It expires as any other, and does no further harm.
+    /// Look-ups do not find a flow that was inserted with a wrong hash. It expires like any other flow, and
+    /// does no other harm.
     ///
     /// [`Table::hash`]: crate::Table::hash
     pub const fn hashed(mut self, hash: KeyHash) -> Self {
@@ -214,7 +217,7 @@ impl<K> FlowSpec<K> {
         self
     }
 
-    /// The hash of the forward key, if it was told.
+    /// The hash of the forward key, if it was set.
     pub const fn hash(&self) -> Option<KeyHash> {
         self.hash
     }
@@ -236,7 +239,7 @@ impl<K> FlowSpec<K> {
 }
 
 impl<K> fmt::Debug for FlowSpec<K> {
-    /// Asks nothing of keys.
+    /// Shows no keys, so that they need no `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowSpec")
             .field("two_keys", &self.reply.is_some())
@@ -246,7 +249,7 @@ impl<K> fmt::Debug for FlowSpec<K> {
     }
 }
 
-/// The parts of a [`NewFlow`], for backends and for those who get one back.
+/// The parts of a [`NewFlow`], for backends and for callers whose flow was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFlowParts<K, V> {
     /// The forward key.
@@ -262,7 +265,7 @@ pub struct NewFlowParts<K, V> {
 }
 
 impl<K, V> NewFlow<K, V> {
-    /// The timeout of a flow for which none is given.
+    /// The timeout of a flow for which none is set: 60 seconds.
     pub const DEFAULT_TIMEOUT: Duration = FlowSpec::<K>::DEFAULT_TIMEOUT;
 
     /// A flow with one key, the [default timeout](Self::DEFAULT_TIMEOUT) and [`OnExpiry::KeepWhileReferenced`].
@@ -270,7 +273,7 @@ impl<K, V> NewFlow<K, V> {
         FlowSpec::new(key).value(value)
     }
 
-    /// Gives the flow a second key, unrelated to the first (contract I4).
+    /// Sets a second key. It need not be related to the first one, but must differ from it (contract I4).
     pub fn reply(mut self, key: K) -> Self {
         self.spec.reply = Some(key);
         self
@@ -288,13 +291,13 @@ impl<K, V> NewFlow<K, V> {
         self
     }
 
-    /// Tells the hash of the forward key: see [`FlowSpec::hashed`].
+    /// Sets the hash of the forward key: see [`FlowSpec::hashed`].
     pub const fn hashed(mut self, hash: KeyHash) -> Self {
         self.spec.hash = Some(hash);
         self
     }
 
-    /// The hash of the forward key, if it was told.
+    /// The hash of the forward key, if it was set.
     pub const fn hash(&self) -> Option<KeyHash> {
         self.spec.hash
     }
@@ -329,7 +332,8 @@ impl<K, V> From<NewFlowParts<K, V>> for NewFlow<K, V> {
 }
 
 impl<K, V> fmt::Debug for NewFlow<K, V> {
-    /// Asks nothing of keys and values, so that results which hold a refused flow can always be unwrapped.
+    /// Shows neither keys nor value, so that they need no `Debug` and every result that holds a refused flow
+    /// can be unwrapped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewFlow")
             .field("two_keys", &self.spec.reply.is_some())

@@ -6,31 +6,35 @@ use crate::{Direction, Flow};
 
 /// A handle: a counted strong reference to a flow (contract V2).
 ///
-/// Handles compare by identity, whatever direction each was found by. They may outlive the table: a handle whose table is
-/// gone can be read, cancelled (which does nothing then) and dropped (contract V5). Holding any number of them blocks no
-/// operation (contract V3).
+/// Handles compare by identity: two handles are equal if they refer to the same flow, whichever key each was
+/// found by. Handles may outlive the table. A handle whose table is gone can be read, cancelled (which does
+/// nothing) and dropped (contract V5). Holding any number of handles blocks no operation (contract V3). Callers
+/// that keep handles without limit use memory without limit: the capacity does not count flows that the table
+/// no longer holds.
 ///
-/// The value is dropped when the table and every handle have let go and no burst that could see the flow is open; it is
-/// never dropped under a lock of the table, so its `Drop` may call the table (contract V1).
+/// The value is dropped when the table and every handle have given up their references and no burst that could
+/// see the flow is open. It is never dropped under a lock of the table, so its `Drop` may call the table
+/// (contract V1).
 pub trait FlowRef<K, V>: Clone + Send + Sync + Eq + Hash + fmt::Debug + Deref<Target = Self::Flow> {
     /// The flow.
     type Flow: Flow<K, V>;
     /// A reference that does not keep the value alive.
     type Weak: WeakFlowRef<K, V, Strong = Self>;
 
-    /// Which of the flow's keys the look-up that gave this handle matched; `Forward` for one that an insertion or
-    /// an iteration gave.
+    /// The key of the flow that was looked up to get this handle. It is `Forward` for a handle from an
+    /// insertion or an iteration.
     fn direction(&self) -> Direction;
 
-    /// Ends the flow: `Active` → `Cancelled`; whether this call did it. Needs neither key nor table (contract E1).
+    /// Ends the flow: `Active` → `Cancelled`. Returns `true` if this call ended it. It needs neither a key nor
+    /// the table (contract E1).
     ///
-    /// When it returns, look-ups no longer find the flow, and the next reap releases it, whatever its deadline.
-    /// Idempotent: a flow that had ended keeps its status, and `false` is returned; one that had *expired* is no
-    /// longer found by look-ups either.
+    /// Once it has returned, look-ups no longer find the flow, and the next reap hands it over, whatever its
+    /// deadline. A flow that has already ended keeps its status, and the call returns `false`. If that flow has
+    /// *expired*, look-ups no longer find it from then on.
     ///
     /// # Blocking
     ///
-    /// At most a short lock of the flow's shard, and no user code runs under it.
+    /// May take the lock of the flow's shard for a short time. No user code runs under that lock in this call.
     fn cancel(&self) -> bool;
 
     /// A weak reference to the same flow, with the same direction.
@@ -42,6 +46,6 @@ pub trait WeakFlowRef<K, V>: Clone + Send + Sync + fmt::Debug {
     /// The handle it came from.
     type Strong: FlowRef<K, V, Weak = Self>;
 
-    /// A handle, if the value has not been dropped and is not about to be.
+    /// Returns a handle, or `None` if the last reference to the flow is gone.
     fn upgrade(&self) -> Option<Self::Strong>;
 }

@@ -7,21 +7,24 @@ use foldhash::quality::{FoldHasher, SeedableRandomState};
 
 /// The hasher of every table: `foldhash` (quality variant) with a seed of the table's own (contract C4).
 ///
-/// It is fast on the few machine words of a [`FlowKey`](crate::FlowKey). It is no cryptographic hash: whoever learns
-/// hashes, not only sees packets go by, can recover the seed; nothing in this project exposes one.
+/// It is fast on the few machine words of a [`FlowKey`](crate::FlowKey). It is not a cryptographic hash: an
+/// attacker who learns hashes can recover the seed. Seeing packets go by reveals no hash, and nothing in this
+/// project shows one except [`KeyHash::get`].
 #[derive(Clone)]
 pub struct KeyHasher(SeedableRandomState);
 
 impl KeyHasher {
-    /// A seed from the system's entropy, drawn anew for each hasher: also a forked process, which starts with a copy of its
-    /// parent's memory, gets seeds of its own.
+    /// A hasher whose seed comes from the system's entropy. Each hasher draws a new seed, so a forked process,
+    /// which starts with a copy of its parent's memory, gets seeds of its own.
     pub fn random() -> Self {
-        // Without the system's entropy, what the process drew when it started must do, and its number.
+        // Without the system's entropy, the seed is made of what the process drew when it started and of its
+        // number.
         let seed = getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(std::process::id()));
         Self(SeedableRandomState::with_seed(seed, SharedSeed::global_random()))
     }
 
-    /// A given seed, for tests that need the same table twice: the same hashes in every process.
+    /// A hasher with a given seed, for tests that need the same table twice. The same seed produces the same
+    /// hashes in every process.
     pub fn with_seed(seed: u64) -> Self {
         Self(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
     }
@@ -43,22 +46,22 @@ impl fmt::Debug for KeyHasher {
     }
 }
 
-/// The hash of a key in one table, to be carried from a look-up that misses to the insertion that follows
+/// The hash of a key in one table. Carry it from a look-up that misses to the insertion that follows
 /// ([`Table::hash`](crate::Table::hash), [`Burst::get_batch_hashed`](crate::Burst::get_batch_hashed),
 /// [`FlowSpec::hashed`](crate::FlowSpec::hashed)).
 ///
-/// It means nothing to another table. Keep it from those who choose keys: hashes tell of the table's seed.
+/// It is valid for that table only. Do not show it to whoever chooses the keys: hashes reveal the table's seed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash(NonZeroU64);
 
 impl KeyHash {
-    /// For backends: the hash that the table's hasher computed. The lowest bit is not kept.
+    /// For backends: wraps the hash that the table's hasher computed. The lowest bit is not kept.
     #[inline]
     pub const fn new(hash: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(hash & !1))
     }
 
-    /// For backends: what [`new`](Self::new) was given, with the lowest bit set.
+    /// For backends: the hash that was passed to [`new`](Self::new), with the lowest bit set.
     #[inline]
     pub const fn get(self) -> u64 {
         self.0.get()

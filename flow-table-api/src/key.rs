@@ -14,8 +14,9 @@ use crate::Direction;
 ///      +-----------+-----------+-----------------------+----------------------+--------+
 /// ```
 ///
-/// IPv4 addresses stand in the first word of theirs; the family word keeps IPv4 and IPv4-mapped IPv6 apart. Hashing
-/// feeds two 64-bit words for IPv4 and five for IPv6. The order of keys is that of their words.
+/// An IPv4 address takes the first of the four words of its field. The family word distinguishes IPv4 from
+/// IPv4-mapped IPv6. Hashing feeds two 64-bit words to the hasher for IPv4 and five for IPv6. Keys are ordered
+/// by their words.
 ///
 /// ```
 /// # use flow_table_api::FlowKey;
@@ -33,7 +34,7 @@ const FAMILY: usize = 10;
 const V4: u32 = 4;
 const V6: u32 = 6;
 
-/// A 24-bit tenant id: a VRF, a VPC, a VNI, whatever keeps equal addresses apart.
+/// A 24-bit tenant id: a VRF, a VPC, a VNI, or whatever else distinguishes equal addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(u32);
 
@@ -41,7 +42,7 @@ impl Tenant {
     /// The largest tenant id.
     pub const MAX: Self = Self((1 << 24) - 1);
 
-    /// The tenant `id`, if it is below 2²⁴.
+    /// The tenant `id`, or `None` if it is 2²⁴ or more.
     pub const fn new(id: u32) -> Option<Self> {
         if id <= Self::MAX.0 { Some(Self(id)) } else { None }
     }
@@ -104,7 +105,7 @@ impl FlowKey {
     ///
     /// # Errors
     ///
-    /// [`FlowKeyError::MixedFamilies`].
+    /// [`FlowKeyError::MixedFamilies`] if one address is IPv4 and the other one IPv6.
     pub fn new(source: SocketAddr, destination: SocketAddr, protocol: u8) -> Result<Self, FlowKeyError> {
         match (source, destination) {
             (SocketAddr::V4(source), SocketAddr::V4(destination)) => Ok(Self::v4(source, destination, protocol)),
@@ -151,7 +152,7 @@ impl FlowKey {
         Tenant(self.0[TENANT_PROTOCOL] >> 8)
     }
 
-    /// The key of packets that go the other way.
+    /// The key of packets in the opposite direction: source and destination are swapped.
     pub const fn reversed(&self) -> Self {
         let w = &self.0;
         Self([
@@ -169,8 +170,8 @@ impl FlowKey {
         ])
     }
 
-    /// The key with its lower end first, by address and then port: the same for both directions of a conversation.
-    /// `Reply` says that it was reversed.
+    /// The key with its lower end first, by address and then by port: both directions of a conversation have
+    /// the same canonical key. Returns `Reply` beside it if this key had to be reversed, else `Forward`.
     pub fn canonical(&self) -> (Self, Direction) {
         let end = |at: usize, port: u32| ([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]], port);
         if end(0, self.0[PORTS] >> 16) <= end(4, self.0[PORTS] & 0xffff) {
@@ -205,8 +206,8 @@ const PROTOCOLS: [(u8, &str); 7] =
     [(1, "icmp"), (6, "tcp"), (17, "udp"), (33, "dccp"), (58, "icmpv6"), (132, "sctp"), (136, "udplite")];
 
 impl fmt::Display for FlowKey {
-    /// `udp 10.0.0.1:5353 > 10.0.0.2:53`, followed by ` @TENANT` if the tenant is not zero; protocols without a name here
-    /// are shown by number.
+    /// Writes `udp 10.0.0.1:5353 > 10.0.0.2:53`, followed by ` @TENANT` if the tenant is not zero. A protocol
+    /// that has no name here is written as its number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match PROTOCOLS.iter().find(|(number, _)| *number == self.protocol()) {
             Some((_, name)) => f.write_str(name)?,

@@ -1,18 +1,21 @@
-//! The contract of a flow table: traits and shared types, and no implementation.
+//! The contract of a flow table: traits and shared types, without an implementation.
 //!
-//! A packet dataplane keeps one record per conversation, a *flow*, looks it up for every packet, shares it by reference
-//! count with the packets in flight, and lets it expire when no packet refreshes it. [`Table`] is what a backend of such
-//! a table implements; the crates `flow-table-dashmap` and `flow-table-custom` do, and `flow-table-conformance` proves
-//! it of any backend. Rules of the contract are cited by number (*contract L2*) at the item that carries them.
+//! A packet dataplane keeps one record for each conversation: a *flow*. It looks the flow up for every packet,
+//! shares it by reference count with the packets in flight, and lets it expire when no packet refreshes it.
+//! Backends implement [`Table`]: `flow-table-dashmap` and `flow-table-custom` are two. `flow-table-conformance`
+//! tests any backend against the contract. The rules of the contract are cited by number (*contract L2*) at the
+//! items to which they apply.
 //!
 //! # Overview
 //!
 //! * [`Table`]: look-up, insertion, deadlines, reaping, capacity.
-//! * [`Flow`]: what a handle gives access to: keys, value, status, deadline, [`refresh`](Flow::refresh).
-//! * [`FlowRef`] and [`WeakFlowRef`]: counted handles, and references that do not keep the value alive.
-//! * [`Burst`]: look-ups that borrow flows and count nothing, for as long as a burst of packets is handled.
-//! * [`NewFlow`]: what is inserted, and [`FlowSpec`]: the same without its value. [`FlowKey`]: a ready 5-tuple key; any [`Key`] will do.
-//! * [`Timestamp`], [`Timeout`], and the clocks.
+//! * [`Flow`]: the keys, value, status and deadline of a flow, and [`refresh`](Flow::refresh).
+//! * [`FlowRef`] and [`WeakFlowRef`]: handles that count a reference, and references that do not keep the value
+//!   alive.
+//! * [`Burst`]: look-ups that borrow flows, without counting references, while a burst of packets is processed.
+//! * [`NewFlow`]: a flow to insert, and [`FlowSpec`]: the same without its value. [`FlowKey`] is a ready
+//!   5-tuple key; any [`Key`] can be used.
+//! * [`Timestamp`], [`Timeout`] and the clocks.
 //!
 //! # Example
 //!
@@ -28,19 +31,20 @@
 //!
 //! # Consistency
 //!
-//! Operations on one key are linearizable (contract X1); operations on several keys, such as iteration and statistics,
-//! are not of one moment, except that the two keys of a flow appear and go together (contract I4). A flow that a
-//! look-up returned may end the next moment: its [`Status`] says so.
+//! Operations on one key are linearizable (contract X1). Operations on several keys, such as iteration and
+//! statistics, are not atomic as a whole, except that the two keys of a flow appear and disappear together
+//! (contract I4). A flow that a look-up returned may end the next moment; its [`Status`] then shows it.
 //!
 //! # Time and expiry
 //!
-//! The table never reads a clock (contract T1). A flow expires when its deadline has passed and somebody notices: a
-//! look-up, an insertion, or a reap. Refreshing is one atomic operation on the flow; queues catch up later.
+//! The table never reads a clock (contract T1). Callers pass the time. A flow whose deadline has passed expires
+//! when a look-up, an insertion or a reap meets it. Clock jumps never expire a flow before its deadline and
+//! never hide a live one. A refresh is one atomic operation on the flow; the timer queues follow later.
 //!
 //! # Writing a backend
 //!
-//! Implement [`Table`] and its associated types; [`state`] holds the shared status and deadline word. Then run the
-//! conformance suite.
+//! Implement [`Table`] and its associated types. The module [`state`] has the status and deadline word that all
+//! backends share. Then run the conformance suite.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 use crate::EndReason;
 
-/// How many flows one reaping call may visit (contract R1).
+/// The number of flows that one reaping call may visit (contract R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget(usize);
 
@@ -19,21 +19,24 @@ impl Budget {
     }
 }
 
-/// What one reaping call did (contract R1). The three counts together are the flows visited, at most the budget.
+/// The result of one reaping call (contract R1). The three counts add up to the number of flows visited, which
+/// is at most the budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReapReport {
-    /// Flows let go because their deadline had passed, those included that a look-up or an insert had expired.
+    /// Flows that were handed over because their deadline had passed, including those that a look-up or an
+    /// insertion had expired.
     pub expired: usize,
-    /// Flows let go because they were cancelled.
+    /// Flows that were handed over because they were cancelled.
     pub cancelled: usize,
-    /// Flows that a refresh had moved: filed again under their new deadline.
+    /// Flows that were visited and not handed over. Most of them had been refreshed, and are filed again under
+    /// their new deadline.
     pub rescheduled: usize,
-    /// The budget ran out before the work did.
+    /// `true` if the budget was used up before the work was done: call again.
     pub more: bool,
 }
 
 impl ReapReport {
-    /// Flows visited.
+    /// The number of flows visited.
     pub const fn visited(&self) -> usize {
         self.expired + self.cancelled + self.rescheduled
     }
@@ -48,11 +51,11 @@ impl std::ops::AddAssign for ReapReport {
     }
 }
 
-/// A flow that the table lets go, still readable through `flow` (contract R4).
+/// A flow that has ended and that a reap hands over (contract R4). It can still be read through `flow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "this is the only hand-over of the flow's record"]
 pub struct Ended<R> {
-    /// The handle: drop it, or keep it for as long as the record is wanted.
+    /// A handle to the flow. Drop it, or keep it for as long as the record is needed.
     pub flow: R,
     /// Why the flow ended: [`EndReason::Expired`] or [`EndReason::Cancelled`].
     pub reason: EndReason,

@@ -1,4 +1,5 @@
-//! The status and deadline of a flow, one atomic word: shared by every backend, so that S1 and D1–D4 are argued once.
+//! The status and the deadline of a flow in one atomic word. All backends share it, so that S1 and D1–D4 are
+//! proved once.
 //!
 //! ```text
 //!  63                                             2 1      0
@@ -11,8 +12,8 @@
 //! +-----+-----+----+-----------------------------------------+
 //! ```
 //!
-//! Every change of either half of the word is one compare-and-swap, so an expiry that saw an old deadline fails when a
-//! refresh came between: a granted refresh is never lost (contract D2).
+//! Every change of either half of the word is one compare-and-swap. So an expiry that has seen an old deadline
+//! fails if a refresh has moved it since: a granted refresh is never lost (contract D2).
 
 use std::fmt;
 use std::time::Duration;
@@ -25,13 +26,15 @@ use crate::{OnExpiry, Status, Timeout, Timestamp};
 pub struct StateWord {
     /// The status.
     pub status: Status,
-    /// The deadline; of an ended flow, the last one it had, at least a nanosecond (see [`is_starting`](Self::is_starting)).
+    /// The deadline. For a flow that has ended: its last deadline, but at least 1 ns (see
+    /// [`is_starting`](Self::is_starting)).
     pub deadline: Timestamp,
 }
 
 impl StateWord {
     const STATUS_BITS: u32 = 2;
-    /// What would be a cancelled flow with deadline zero, which does not exist: a detached flow that is about to come back.
+    /// A detached flow that is about to come back. The word would mean a cancelled flow with deadline zero,
+    /// which does not exist.
     const DETACHED_RETURNS: u64 = Status::Cancelled as u64;
 
     #[inline]
@@ -51,42 +54,43 @@ impl StateWord {
         Self { status, deadline: Timestamp::from_nanos(word >> Self::STATUS_BITS) }
     }
 
-    /// Whether the flow has not become active yet: it is new ([`FlowState::reset`]), or about to come back
-    /// ([`FlowState::prepare`]). The word is that of a detached or expired flow with deadline zero, which the end of a flow never
-    /// leaves.
+    /// Returns `true` if the flow has not become active yet: it is new ([`FlowState::reset`]) or about to come
+    /// back ([`FlowState::prepare`]). Its word is that of a detached or expired flow with deadline zero. The
+    /// end of a flow never leaves such a word.
     #[inline]
     pub fn is_starting(self) -> bool {
         self.deadline == Timestamp::ZERO && matches!(self.status, Status::Detached | Status::Expired)
     }
 
-    /// The word after the flow's end: with the last deadline, but never that of a flow that is about to start.
+    /// The word after the flow's end. It keeps the last deadline, but is never the word of a flow that is about
+    /// to start.
     fn ended(self, status: Status) -> Self {
         Self { status, deadline: self.deadline.max(Timestamp::from_nanos(1)) }
     }
 
-    /// Active, and `now` is before the deadline (contract T3).
+    /// Returns `true` if the flow is active and `now` is before its deadline (contract T3).
     #[inline]
     pub fn is_live(self, now: Timestamp) -> bool {
         self.status == Status::Active && now < self.deadline
     }
 }
 
-/// What [`FlowState::expire`] did.
+/// The result of [`FlowState::expire`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// This call ended the flow: the caller counts it.
+    /// This call ended the flow. The caller counts the end.
     Expired,
     /// The flow is active until this deadline.
     NotDue(Timestamp),
-    /// The flow had ended before, or was never active.
+    /// The flow had ended before, or was never active. Holds its status.
     NotActive(Status),
 }
 
-/// A flow's status and deadline in one atomic word. For backends; users see it through [`StateView`].
+/// For backends: a flow's status and deadline in one atomic word. Users see it through [`StateView`].
 ///
-/// All-zero memory is a detached flow. Changes acquire and release: whoever ends or revives a flow sees what
-/// those before it wrote to the flow, and is seen by those after (each pairs with the others' compare-and-swap and
-/// with the `Acquire` of [`load`](Self::load)).
+/// All-zero memory is a detached flow. Every change acquires and releases: an operation that ends or revives a
+/// flow sees what earlier ones wrote to the flow, and later ones see what it wrote. (Each change pairs with the
+/// compare-and-swap of the others and with the `Acquire` of [`load`](Self::load).)
 pub struct FlowState(AtomicU64);
 
 impl FlowState {
@@ -102,23 +106,25 @@ impl FlowState {
         Self(AtomicU64::new(0))
     }
 
-    /// Starts a new flow as `status` and `deadline` say, for a backend that reuses the memory and owns it now.
+    /// Overwrites the word with `status` and `deadline`, for a new flow in memory that the backend owns and
+    /// reuses.
     pub fn reset(&self, status: Status, deadline: Timestamp) {
         // Relaxed: whatever publishes the new flow releases this too.
         self.0.store(StateWord { status, deadline }.pack(), Ordering::Relaxed);
     }
 
-    /// Status and deadline at one moment.
+    /// Reads status and deadline at one moment.
     #[inline]
     pub fn load(&self) -> StateWord {
         // Pairs with the release half of `transition`.
         StateWord::unpack(self.0.load(Ordering::Acquire))
     }
 
-    /// Compare-and-swap until `next` refuses or the swap succeeds. `Ok` holds the word that was replaced.
+    /// Repeats the compare-and-swap until it succeeds or `next` refuses. `Ok` holds the word that was replaced.
     #[inline]
     fn transition<E>(&self, mut next: impl FnMut(StateWord) -> Result<StateWord, E>) -> Result<StateWord, E> {
-        // Pairs with the release half of the compare-and-swap. SeqCst: in `set_timeout`, after its store of the timeout.
+        // Pairs with the release half of the compare-and-swap. SeqCst: in `set_timeout`, after its store of the
+        // timeout.
         let mut word = self.0.load(Ordering::SeqCst);
         loop {
             let old = StateWord::unpack(word);
@@ -126,8 +132,8 @@ impl FlowState {
             if new == word {
                 return Ok(old);
             }
-            // Pairs with every other `transition` of this word; on failure too, as `next` reads again. SeqCst: in `refresh`, before its
-            // second look at the timeout.
+            // Pairs with every other `transition` of this word; on failure too, as `next` reads again. SeqCst:
+            // in `refresh`, before its second look at the timeout.
             match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Ok(old),
                 Err(current) => word = current,
@@ -135,10 +141,11 @@ impl FlowState {
         }
     }
 
-    /// Moves the deadline of a live flow to `max(deadline, now + timeout)` (contract D1, D3).
+    /// Moves the deadline of a live flow to `max(deadline, now + timeout)` (contract D1, D3). Returns `true` if
+    /// the refresh was granted.
     ///
-    /// Refused, and nothing changed, if the flow is not live at `now`: a flow whose deadline has passed does not come
-    /// back because reaping was late.
+    /// If the flow is not live at `now`, the refresh is refused and nothing changes: a flow whose deadline has
+    /// passed does not come back because reaping was late.
     #[inline]
     pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
         let mut timeout = Timeout::NEVER;
@@ -146,14 +153,15 @@ impl FlowState {
             if !old.is_live(now) {
                 return Err(());
             }
-            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale timeout here makes the
-            // compare-and-swap fail, unless `set_timeout` left the word as it was.
+            // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
+            // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
             timeout = options.timeout();
             Ok(StateWord { deadline: old.deadline.max(now + timeout), ..old })
         });
         match refreshed {
             Ok(old) => {
-                // Of this and a `set_timeout` that finds the word as it was, one comes after the other's change.
+                // If a concurrent `set_timeout` left the word as it was, either it or this look comes after the
+                // other's change.
                 if options.timeout() != timeout {
                     self.refresh_again(old, now, timeout, options);
                 }
@@ -163,15 +171,16 @@ impl FlowState {
         }
     }
 
-    /// The timeout was changed while a refresh at `now` went by the one before, `stale`, from the word `old`: the refresh counts as one
-    /// that came after the change.
+    /// Corrects a refresh at `now` of the word `old` that used the timeout `stale`, which was changed at the
+    /// same time: the refresh counts as one that came after the change.
     #[cold]
     fn refresh_again(&self, old: StateWord, now: Timestamp, mut stale: Timeout, options: &FlowOptions) {
         loop {
             let refreshed = |timeout| StateWord { deadline: old.deadline.max(now + timeout), ..old }.pack();
             let timeout = options.timeout();
             let (wrong, right) = (refreshed(stale), refreshed(timeout));
-            // SeqCst: as in `transition`. If the word is another by now, somebody has set it knowing the deadline that it had.
+            // SeqCst: as in `transition`. If the word has changed by now, the operation that changed it has
+            // seen the deadline that it had.
             let swapped = self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst);
             if swapped.is_err() || options.timeout() == timeout {
                 return;
@@ -180,8 +189,9 @@ impl FlowState {
         }
     }
 
-    /// Marks a detached or expired flow as about to come back ([`StateWord::is_starting`]). Its status stays. Only the caller may make
-    /// such a flow active ([`activate`](Self::activate)), and must: nothing happens to it meanwhile.
+    /// Marks a detached or expired flow as about to come back ([`StateWord::is_starting`]). Its status does not
+    /// change. The caller must then make the flow active ([`activate`](Self::activate)), and nobody else may
+    /// change it before that.
     pub fn prepare(&self) {
         let word = match self.load().status {
             Status::Expired => StateWord { status: Status::Expired, deadline: Timestamp::ZERO }.pack(),
@@ -191,11 +201,11 @@ impl FlowState {
         self.0.store(word, Ordering::Release);
     }
 
-    /// `Detached` or `Expired` → `Active` with `deadline`.
+    /// Changes the status from `Detached` or `Expired` to `Active`, with `deadline`.
     ///
     /// # Errors
     ///
-    /// The status, if it is another.
+    /// The status, if it is neither `Detached` nor `Expired`.
     pub fn activate(&self, deadline: Timestamp) -> Result<(), Status> {
         self.transition(|old| match old.status {
             Status::Detached | Status::Expired => Ok(StateWord { status: Status::Active, deadline }),
@@ -204,15 +214,16 @@ impl FlowState {
         .map(drop)
     }
 
-    /// `Detached` → `Active` with `deadline`, of a flow that was never active. Returns `true` if this call did it: however many threads
-    /// try, and whenever, a flow starts so once in its life.
+    /// Changes the status of a flow that was never active from `Detached` to `Active`, with `deadline`. Returns
+    /// `true` if this call did it. However many threads try, and whenever, only one of these calls succeeds in
+    /// the life of a flow.
     pub fn start(&self, deadline: Timestamp) -> bool {
         let started = StateWord { status: Status::Active, deadline }.pack();
         // AcqRel and Acquire: as in `transition`.
         self.0.compare_exchange(0, started, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// `Active` → `Expired` if the deadline is not after `now`.
+    /// Changes the status from `Active` to `Expired` if the deadline is not after `now`.
     #[inline]
     pub fn expire(&self, now: Timestamp) -> Expiry {
         let swapped = self.transition(|old| {
@@ -238,18 +249,18 @@ impl FlowState {
         .is_ok()
     }
 
-    /// `Active` → `Cancelled`; whether this call did it.
+    /// Changes the status from `Active` to `Cancelled`. Returns `true` if this call did it.
     pub fn cancel(&self) -> bool {
         self.end(Status::Cancelled)
     }
 
-    /// `Active` → `Detached`; whether this call did it.
+    /// Changes the status from `Active` to `Detached`. Returns `true` if this call did it.
     pub fn detach(&self) -> bool {
         self.end(Status::Detached)
     }
 
-    /// `Active` → `Detached` if the flow is live at `now`; whether this call did it. For an insertion that replaces only live
-    /// flows, while others may shorten the deadline.
+    /// Changes the status from `Active` to `Detached` if the flow is live at `now`. Returns `true` if this call
+    /// did it. It is for an insertion that replaces only live flows while others may shorten the deadline.
     pub fn detach_live(&self, now: Timestamp) -> bool {
         self.transition(|old| match old.is_live(now) {
             true => Ok(old.ended(Status::Detached)),
@@ -258,11 +269,11 @@ impl FlowState {
         .is_ok()
     }
 
-    /// Moves the deadline of an active flow, also to an earlier time (contract D4); returns the old one.
+    /// Sets the deadline of an active flow, also to an earlier time (contract D4). Returns the old deadline.
     ///
     /// # Errors
     ///
-    /// The status, if it is not active.
+    /// The status, if it is not `Active`.
     pub fn set_deadline(&self, deadline: Timestamp) -> Result<Timestamp, Status> {
         self.transition(|old| match old.status {
             Status::Active => Ok(StateWord { deadline, ..old }),
@@ -271,12 +282,14 @@ impl FlowState {
         .map(|old| old.deadline)
     }
 
-    /// Stores the timeout, then moves the deadline of a flow live at `now` to `now + timeout`, also to an earlier
-    /// time (contract D4); returns the old deadline.
+    /// Stores the timeout. Then sets the deadline to `now + timeout` if the flow is live at `now`, also to an
+    /// earlier time (contract D4). Returns the old deadline. The timeout is stored even if the flow is not
+    /// live.
     ///
     /// # Errors
     ///
-    /// What the flow's state is, if it is not live: only the timeout was changed then, for a later `reinsert`.
+    /// The state of the flow, if it is not live at `now`. The timeout is stored then too, for a later
+    /// `reinsert`; the deadline is not changed.
     pub fn set_timeout(
         &self,
         timeout: Timeout,
@@ -305,7 +318,7 @@ impl fmt::Debug for FlowState {
     }
 }
 
-/// A flow's timeout, what happens at it, and two bits that belong to the backend.
+/// A flow's timeout, its [`OnExpiry`], and two bits that belong to the backend.
 ///
 /// All-zero memory is a timeout of zero and [`OnExpiry::KeepWhileReferenced`].
 pub struct FlowOptions(AtomicU32);
@@ -329,7 +342,8 @@ impl FlowOptions {
         }
     }
 
-    /// New options with the own bits `own`, for a backend that reuses the memory and owns it now.
+    /// Overwrites the options, with the own bits `own`, for a new flow in memory that the backend owns and
+    /// reuses.
     pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry, own: u32) {
         debug_assert_eq!(own & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
         // Relaxed: whatever publishes the new flow releases this too.
@@ -339,14 +353,15 @@ impl FlowOptions {
     /// The timeout.
     #[inline]
     pub fn timeout(&self) -> Timeout {
-        // Pairs with `set_timeout`, so that whoever sees its timeout also sees what came before it. SeqCst: in `refresh`, after the
-        // compare-and-swap of the state, see `FlowState::refresh`.
+        // Pairs with `set_timeout`: a thread that sees the new timeout also sees what was written before it.
+        // SeqCst: in `refresh`, after the compare-and-swap of the state, see `FlowState::refresh`.
         Timeout::from_bits(self.0.load(Ordering::SeqCst))
     }
 
     fn set_timeout(&self, timeout: Timeout) {
         let replaced = |bits| Some(bits & !Timeout::NEVER.to_bits() | timeout.to_bits());
-        // Pairs with `timeout`. SeqCst: before the look at the state in `FlowState::set_timeout`. The closure never returns `None`.
+        // Pairs with `timeout`. SeqCst: before the look at the state in `FlowState::set_timeout`. The closure
+        // never returns `None`.
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::Relaxed, replaced);
     }
 
@@ -361,14 +376,14 @@ impl FlowOptions {
         }
     }
 
-    /// From now on [`OnExpiry::Remove`]: a `cancel` that comes after expiry hides the flow this way, since no edge leads
-    /// from `Expired` to `Cancelled` (contract E1, S1).
+    /// Sets [`OnExpiry::Remove`]. A `cancel` that comes after expiry hides the flow in this way, because no
+    /// move leads from `Expired` to `Cancelled` (contract E1, S1).
     pub fn forget(&self) {
         // Pairs with the Acquire of `on_expiry`.
         self.0.fetch_or(Self::FORGET, Ordering::Release);
     }
 
-    /// Whether any of the backend's `bits` is set.
+    /// Returns `true` if any of the backend's `bits` is set.
     #[inline]
     pub fn own(&self, bits: u32) -> bool {
         debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
@@ -376,14 +391,14 @@ impl FlowOptions {
         self.0.load(Ordering::Acquire) & bits != 0
     }
 
-    /// Sets the backend's `bits`; whether any was set before.
+    /// Sets the backend's `bits`. Returns `true` if any of them was set before.
     pub fn set_own(&self, bits: u32) -> bool {
         debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
         // Pairs with `own` and `clear_own`.
         self.0.fetch_or(bits, Ordering::AcqRel) & bits != 0
     }
 
-    /// Clears the backend's `bits`; whether any was set before.
+    /// Clears the backend's `bits`. Returns `true` if any of them was set before.
     pub fn clear_own(&self, bits: u32) -> bool {
         debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
         // Pairs with `own` and `set_own`.
@@ -400,7 +415,7 @@ impl fmt::Debug for FlowOptions {
     }
 }
 
-/// What every holder of a flow may see and do of its state: read it, and refresh it.
+/// The part of a flow's state that every holder may use: to read it and to refresh it.
 #[derive(Clone, Copy, Debug)]
 pub struct StateView<'f> {
     state: &'f FlowState,
@@ -414,7 +429,7 @@ impl<'f> StateView<'f> {
         Self { state, options }
     }
 
-    /// Status and deadline at one moment.
+    /// Reads status and deadline at one moment.
     #[inline]
     pub fn load(self) -> StateWord {
         self.state.load()

@@ -1,51 +1,53 @@
-/// A table's counters, read without stopping anyone: each is exact, but they are not of one moment (contract C5).
+/// The counters of a table. Reading them stops no other operation. Each counter is exact, but they are not all
+/// read at the same moment (contract C5).
 ///
-/// At rest, `inserts − ended.total()` is the number of active flows.
+/// While no operation is running, `inserts − ended.total()` is the number of active flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// What [`Table::len`](crate::Table::len) gives.
+    /// The flows that have a place in the table, as [`Table::len`](crate::Table::len) returns them.
     pub flows: usize,
-    /// Flows that became active: inserted, replacing another, or put back by `reinsert`.
+    /// Flows that became active: by an insertion, also one that replaced another flow, or by `reinsert`.
     pub inserts: u64,
     /// Insertions refused because the table was full.
     pub refusals: u64,
-    /// Ends by reason.
+    /// Flows that have ended, by reason.
     pub ended: EndCounts,
-    /// Flows that ended, gave their places up to others in a full table, and wait for a reap to hand them over (contract C2).
+    /// Flows that have ended and given up their places in the table, and wait for a reap to hand them over
+    /// (contract C2).
     pub dying: usize,
-    /// Ended flows whose values wait for open bursts that may have borrowed them (contract U2). Always zero for backends whose
-    /// bursts hold counted references.
+    /// Ended flows whose values are not dropped yet because open bursts may have borrowed them (contract U2).
+    /// It is always zero in backends whose bursts count references.
     pub waiting: usize,
-    /// Independently locked parts.
+    /// The number of shards: parts that are locked independently.
     pub shards: usize,
-    /// What [`Table::memory`](crate::Table::memory) gives, in bytes.
+    /// The memory that the table occupies, in bytes, as [`Table::memory`](crate::Table::memory) returns it.
     pub bytes: usize,
 }
 
-/// Ended flows by reason; each end is counted once, when the status changes (contract S3).
+/// Flows that have ended, by reason. Each end is counted once, when the status changes (contract S3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndCounts {
-    /// Deadline passed.
+    /// Their deadline passed.
     pub expired: u64,
-    /// Cancelled by a holder.
+    /// They were cancelled through a handle.
     pub cancelled: u64,
-    /// Taken out by `remove`, `remove_flow` or `retain`.
+    /// They were removed by `remove`, `remove_flow` or `retain`.
     pub removed: u64,
-    /// Displaced by a replacing insert while live.
+    /// They were live, and an `insert` replaced them.
     pub replaced: u64,
 }
 
 impl EndCounts {
-    /// All ends together.
+    /// The sum of all four.
     pub const fn total(&self) -> u64 {
         self.expired + self.cancelled + self.removed + self.replaced
     }
 }
 
 impl Stats {
-    /// Empty counters, for backends to fill.
+    /// For backends: counters that are all zero.
     pub const fn new() -> Self {
         Self {
             flows: 0,

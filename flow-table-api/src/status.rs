@@ -1,4 +1,4 @@
-/// Where a flow stands (contract S1).
+/// The status of a flow (contract S1).
 ///
 /// | from | to | by |
 /// |---|---|---|
@@ -8,47 +8,47 @@
 /// | `Active` | `Detached` | `remove`, `remove_flow`, `retain`, a replacing `insert`, the end of the table |
 /// | `Expired` | `Active` | `reinsert` |
 ///
-/// No other move exists; each is one compare-and-swap, and whoever wins it counts the end (contract S3).
-/// `Active` holds exactly while the flow is in a table and may match packets (contract S2).
+/// There is no other move. Each move is one compare-and-swap, and the operation that wins it counts the end
+/// (contract S3). A flow is `Active` exactly while it is in a table and may match packets (contract S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
-    /// In no table: not inserted yet, removed, or replaced. All-zero memory reads as this.
+    /// In no table: not inserted yet, removed or replaced. All-zero memory reads as this status.
     Detached = 0,
     /// In a table, and may match packets until its deadline.
     Active = 1,
     /// Its deadline passed.
     Expired = 2,
-    /// Ended by its owner, for good.
+    /// Cancelled through a handle. This is final.
     Cancelled = 3,
 }
 
-/// What look-ups do with a flow whose deadline has passed while somebody still holds it (contract L3).
+/// What look-ups do with a flow that has expired while somebody still holds it (contract L3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnExpiry {
-    /// Look-ups find it, with [`Status::Expired`], while anyone but the table holds it and nothing has taken its
-    /// place.
+    /// Look-ups find it, with [`Status::Expired`], while there is a reference other than the table's and no
+    /// other flow has taken its key.
     #[default]
     KeepWhileReferenced,
-    /// Look-ups no longer find it.
+    /// Look-ups do not find it.
     Remove,
 }
 
-/// Which of a flow's two keys a look-up matched (contract I4).
+/// One of a flow's two keys (contract I4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// The key that the flow was made with.
+    /// The first key: the one that the flow was made with.
     Forward,
     /// The second key, if the flow has one.
     Reply,
 }
 
-/// Why a flow is handed over by a reap (contract R4).
+/// Why a reap hands a flow over (contract R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// No refresh came before its deadline.
+    /// Its deadline passed without a refresh.
     Expired,
-    /// Its owner cancelled it.
+    /// It was cancelled through a handle.
     Cancelled,
 }

@@ -5,24 +5,26 @@ use crate::{
     KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
 };
 
-/// What an insertion into `T` refuses with.
+/// The error of an insertion into `T`.
 pub type InsertErrorOf<K, V, T> = InsertError<K, V, <T as Table<K, V>>::Ref>;
-/// What a conditional insertion into `T` gives.
+/// The result of a conditional insertion into `T`.
 pub type AdmissionOf<K, V, T> = Admission<K, V, <T as Table<K, V>>::Ref>;
 
-/// A flow table: the interface that every backend implements and that hides which one is behind it.
+/// A flow table. Every backend implements this trait, so that code written over it runs with any of them.
 ///
-/// Everything takes `&self` and may be called from any thread, with no async runtime (contract X2). Insert, look-up,
-/// remove, cancel and expiry are linearizable per key (contract X1). Handles, snapshots and bursts hold no lock: keeping any
-/// number of them blocks nothing (contract V3). No lock is held while user code runs, `Hash` and `Eq` of keys
-/// excepted; if user code panics, the table stays consistent and usable and nothing leaks (contract V4).
+/// All methods take `&self` and may be called from any thread; they need no async runtime (contract X2).
+/// Insertion, look-up, removal, cancellation and expiry are linearizable per key (contract X1). Handles,
+/// snapshots and bursts hold no lock, so keeping any number of them blocks nothing (contract V3). The table
+/// holds no lock while it runs user code, except `Hash` and `Eq` of keys. If user code panics, the table stays
+/// consistent and usable, and nothing leaks (contract V4).
 ///
-/// *Live* at `now` means `Active` and `now < deadline` (contract T3). `now` may differ between threads and may step
-/// back: an older one is harmless (contract T2).
+/// A flow is *live* at `now` if it is `Active` and `now < deadline` (contract T3). `now` may differ between
+/// threads and may step back. Clock jumps never expire a flow before its deadline and never hide a live one
+/// (contract T2).
 ///
-/// The required methods are what a backend provides; the others are written once over them.
+/// A backend provides the required methods. The others are written over them.
 pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
-    /// The flow: what handles and bursts give access to.
+    /// The type of a flow, as handles and bursts show it.
     type Flow: Flow<K, V>;
     /// The handle.
     type Ref: FlowRef<K, V, Flow = Self::Flow>;
@@ -31,91 +33,97 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     where
         Self: 't;
 
-    /// An empty table.
+    /// Makes an empty table.
     fn with_config(config: TableConfig) -> Self;
 
-    /// An empty table for at most `capacity` flows, otherwise with the defaults of [`TableConfig`].
+    /// Makes an empty table for at most `capacity` flows, otherwise with the defaults of [`TableConfig`].
     fn new(capacity: usize) -> Self {
         Self::with_config(TableConfig::new(capacity))
     }
 
     // ---- Look-up -------------------------------------------------------------------------------------------
 
-    /// The live flow under `key`, forward or reply (contract L1).
+    /// Returns the live flow under `key`, which may be its forward or its reply key (contract L1).
     ///
-    /// A flow whose deadline has passed at `now` is expired on the spot, however late reaping is (contract L2); the next
-    /// [`reap_with`](Self::reap_with) still hands it over. With
-    /// [`OnExpiry::KeepWhileReferenced`](crate::OnExpiry) it is found, with status `Expired`, while anyone but the table
-    /// holds it; with [`OnExpiry::Remove`](crate::OnExpiry) it is not found (contract L3). So look at
-    /// [`is_live`](Flow::is_live) or at the result of [`refresh`](Flow::refresh).
+    /// If the deadline of the flow has passed at `now`, the look-up expires it, however late reaping is
+    /// (contract L2). The next [`reap_with`](Self::reap_with) still hands it over. With
+    /// [`OnExpiry::KeepWhileReferenced`](crate::OnExpiry) the look-up returns it, with status `Expired`, while
+    /// there is a reference other than the table's. With [`OnExpiry::Remove`](crate::OnExpiry) the look-up does
+    /// not find it (contract L3). So check [`is_live`](Flow::is_live) or the result of
+    /// [`refresh`](Flow::refresh).
     ///
-    /// Never meets a dead slot: whoever lets a flow go takes its slots out, and never one that a concurrent insertion has
-    /// filled (contract L4).
+    /// Look-ups never clean up: the operation that lets a flow go removes its slots, and never a slot that a
+    /// concurrent insertion has filled (contract L4).
     ///
     /// # Blocking
     ///
-    /// Never blocks another look-up (contract L6).
+    /// A look-up never blocks another look-up (contract L6).
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref>;
 
-    /// Looks all `keys` up: key for key what [`lookup`](Self::lookup) gives at one moment during the call, not the
-    /// same moment for all (contract L5). `found` is cleared and then holds one entry for each key, in order.
+    /// Looks all `keys` up. `found` is cleared; it then holds one entry for each key, in the order of `keys`.
+    /// Each entry is what [`lookup`](Self::lookup) would have returned at some moment during the call, not at
+    /// the same moment for all keys (contract L5).
     fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
         found.clear();
         found.extend(keys.iter().map(|key| self.lookup(key, now)));
     }
 
-    /// The hash of a key in this table, for insertions that are told it ([`FlowSpec::hashed`]). It stays the same for as long
-    /// as the table lives.
+    /// Returns the hash of a key in this table, to pass to an insertion ([`FlowSpec::hashed`]). It never
+    /// changes during the life of the table.
     fn hash(&self, key: &K) -> KeyHash;
 
-    /// Opens a burst at `now`: look-ups within it borrow flows and count no reference (contract U1). It blocks no
-    /// operation of anyone (contract U2); any number may be open (contract U3).
+    /// Opens a burst at `now`. Look-ups within it borrow flows and count no reference (contract U1). An open
+    /// burst blocks no operation (contract U2), and any number may be open (contract U3).
     fn burst(&self, now: Timestamp) -> Self::Burst<'_>;
 
     // ---- Insertion -----------------------------------------------------------------------------------------
 
-    /// Inserts `flow` with the deadline `now + timeout`. A flow under its forward key, live or not, is replaced: a
-    /// live one becomes `Detached` and is returned (contract I1). If nobody else holds the old one and no burst is
-    /// open, its value is dropped before this returns (or with the returned handle).
+    /// Inserts `flow` with the deadline `now + timeout`. It replaces the flow under its forward key, live or
+    /// not. A live one becomes `Detached` and is returned (contract I1). If there is no other reference to the
+    /// old flow and no burst is open, its value is dropped before this call returns, or with the returned
+    /// handle.
     ///
-    /// A flow that is found by the forward key goes as a whole, with both of its keys. A reply key is never taken from
-    /// another live flow: that is a conflict, and neither key is installed (contract I4). No observer ever finds one
-    /// key of a two-key flow live without the other.
+    /// A flow that is replaced loses both of its keys. A reply key is never taken from another live flow: that
+    /// is a conflict, and neither key is installed (contract I4). No look-up ever finds a two-key flow live by
+    /// one key while it is not live by the other.
     ///
     /// # Errors
     ///
-    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and none can make room; replacing is
-    /// always allowed. A flow makes room if a bounded search finds it cancelled, expired or due: it gives up its place and
-    /// waits for the next reap, which hands it over, so that no record is lost. At most `capacity` flows wait so
-    /// (contract C2); when there are as many, reap. [`IdenticalKeys`](InsertError::IdenticalKeys),
-    /// [`Conflict`](InsertError::Conflict), [`OutOfMemory`](InsertError::OutOfMemory). Each gives the flow back.
+    /// [`Full`](InsertError::Full) if the table holds [`capacity`](Self::capacity) flows and none of them can
+    /// make room. Replacing a live flow is always allowed. A flow makes room if a bounded search finds it
+    /// cancelled, expired or due. It then gives up its place and waits for the next reap, which hands it over,
+    /// so no record is lost. At most `capacity` flows wait in this way (contract C2); once there are that many,
+    /// reap. The other errors are [`IdenticalKeys`](InsertError::IdenticalKeys),
+    /// [`Conflict`](InsertError::Conflict) and [`OutOfMemory`](InsertError::OutOfMemory). Every error returns
+    /// the flow.
     fn insert(
         &self,
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<Self::Ref>, InsertErrorOf<K, V, Self>>;
 
-    /// Inserts `flow` unless a live flow holds one of its keys; never displaces a live flow. Of any number of threads
-    /// racing on one key exactly one installs. A flow that is no longer live, even one still referenced, never blocks
-    /// (contract I2).
+    /// Inserts `flow` unless a live flow has one of its keys. It never displaces a live flow. If several
+    /// threads race on one key, exactly one of them installs its flow. A flow that is no longer live never
+    /// stands in the way, even if it is still referenced (contract I2).
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert), but a conflict is no error: it is [`Admission::Existing`].
+    /// As for [`insert`](Self::insert), except that a conflict is not an error but [`Admission::Existing`].
     fn insert_if_absent(
         &self,
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>>;
 
-    /// The packet-miss path: returns the live flow under the forward key of `spec`, or else inserts `spec` with the value
-    /// that `make` returns, as [`insert_if_absent`](Self::insert_if_absent) does. `make` runs at most once, and under no lock
-    /// of the table (contract I3). If another thread installs a flow while `make` runs, that one is the holder, and the flow
-    /// with the value made comes back in [`rejected`](Admission::Existing::rejected).
+    /// Returns the live flow under the forward key of `spec`, or inserts `spec` with the value that `make`
+    /// returns, as [`insert_if_absent`](Self::insert_if_absent) does. This is the packet-miss path. `make` runs
+    /// at most once, and under no lock of the table (contract I3). If another thread installs a flow under the
+    /// key while `make` runs, the call returns that flow as the holder, and the flow with the value made in
+    /// [`rejected`](Admission::Existing::rejected).
     ///
     /// # Errors
     ///
-    /// As [`insert_if_absent`](Self::insert_if_absent).
+    /// As for [`insert_if_absent`](Self::insert_if_absent).
     fn get_or_insert_with(
         &self,
         spec: FlowSpec<K>,
@@ -123,7 +131,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         make: impl FnOnce() -> V,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
         if let Some(holder) = self.lookup(spec.key(), now).filter(|flow| flow.is_live(now)) {
-            // Here, and not on the way out, where the result would leak if one of these drops panics.
+            // Dropped here and not when the function returns: if one of these drops panicked then, the result
+            // would leak.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
@@ -131,47 +140,52 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         self.insert_if_absent(spec.value(value), now)
     }
 
-    /// Puts an expired or detached flow of this table back, with the deadline `now + timeout` (contract I5). Never
-    /// displaces a live flow.
+    /// Puts an expired or detached flow of this table back into it, with the deadline `now + timeout` (contract
+    /// I5). It never displaces a live flow.
     ///
     /// Returns another handle to the same flow.
     ///
     /// # Errors
     ///
     /// [`Foreign`](ReinsertError::Foreign), [`Active`](ReinsertError::Active),
-    /// [`Cancelled`](ReinsertError::Cancelled), [`Full`](ReinsertError::Full), [`Conflict`](ReinsertError::Conflict),
-    /// [`OutOfMemory`](ReinsertError::OutOfMemory).
+    /// [`Cancelled`](ReinsertError::Cancelled), [`Full`](ReinsertError::Full),
+    /// [`Conflict`](ReinsertError::Conflict), [`OutOfMemory`](ReinsertError::OutOfMemory).
     fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>>;
 
     // ---- Deadline ------------------------------------------------------------------------------------------
 
-    /// Moves the deadline of an active flow, also to an earlier time: the table then expires it at that time, without
-    /// waiting for the old one (contract D4). Later refreshes work as before.
+    /// Sets the deadline of an active flow, also to an earlier time. The flow then expires at the new deadline;
+    /// the table does not wait for the old one (contract D4). Later refreshes work as before.
     ///
     /// # Errors
     ///
     /// [`Foreign`](SetDeadlineError::Foreign), or [`NotLive`](SetDeadlineError::NotLive) if the flow has ended.
+    /// In both cases nothing has changed.
     fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError>;
 
-    /// Changes the timeout and moves the deadline of a live flow to `now + timeout`, also to an earlier time: what a
-    /// closing TCP connection needs (contract D4).
+    /// Stores a new timeout, and sets the deadline to `now + timeout` if the flow is live at `now`, also to an
+    /// earlier time (contract D4). This is what a closing TCP connection needs. The timeout is stored even if
+    /// the flow is not live; a later [`reinsert`](Self::reinsert) uses it.
     ///
     /// # Errors
     ///
-    /// [`Foreign`](SetDeadlineError::Foreign), with nothing changed, or [`NotLive`](SetDeadlineError::NotLive), with
-    /// only the timeout changed, for a later [`reinsert`](Self::reinsert).
+    /// [`Foreign`](SetDeadlineError::Foreign): nothing has changed. [`NotLive`](SetDeadlineError::NotLive) if
+    /// the flow is not live at `now`: the timeout is stored, the deadline has not changed.
     fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError>;
 
     // ---- Ending a flow early -------------------------------------------------------------------------------
 
-    /// Removes and returns the active flow under `key`, forward or reply: `Active` → `Detached`. The table's reference is
-    /// released at once, from any thread (contract E2). The deadline does not matter.
+    /// Removes and returns the active flow under `key`, which may be its forward or its reply key: `Active` →
+    /// `Detached`. The table gives up its reference at once, on whichever thread this runs (contract E2). The
+    /// deadline of the flow does not matter.
     ///
-    /// A flow under `key` that has ended is no longer found either; its status stays and `None` is returned.
+    /// If the flow under `key` has ended, look-ups no longer find it by this key. Its status does not change,
+    /// and the call returns `None`.
     #[must_use = "this is the only hand-over of the removed flow's record"]
     fn remove(&self, key: &K) -> Option<Self::Ref>;
 
-    /// Removes exactly this flow: `Active` → `Detached`. Returns `true` if this call removed it (contract E2).
+    /// Removes exactly this flow: `Active` → `Detached`. Returns `true` if this call removed it, `false` if it
+    /// was not active (contract E2).
     ///
     /// # Errors
     ///
@@ -180,18 +194,19 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Iteration -----------------------------------------------------------------------------------------
 
-    /// Calls `visit` for the active flows: each one that is in the table throughout exactly once, two-key flows
-    /// included (contract E3). No lock is held while `visit` runs: it may use the table, end flows, drop handles.
+    /// Calls `visit` for the active flows. Each flow that is active during the whole call is visited exactly
+    /// once, also if it has two keys (contract E3). No lock is held while `visit` runs, so it may use the
+    /// table, end flows and drop handles.
     fn for_each(&self, visit: impl FnMut(&Self::Ref));
 
-    /// Handles to the active flows, as visited by [`for_each`](Self::for_each).
+    /// Returns handles to the active flows, as [`for_each`](Self::for_each) visits them.
     fn snapshot(&self) -> Vec<Self::Ref> {
         let mut flows = Vec::with_capacity(self.len());
         self.for_each(|flow| flows.push(flow.clone()));
         flows
     }
 
-    /// Removes the active flows that `keep` refuses, and gives their number (contract E3).
+    /// Removes the active flows for which `keep` returns `false`, and returns their number (contract E3).
     fn retain(&self, mut keep: impl FnMut(&Self::Ref) -> bool) -> usize {
         let mut removed = 0;
         self.for_each(|flow| {
@@ -204,66 +219,70 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Reaping -------------------------------------------------------------------------------------------
 
-    /// Lets go of what is due or cancelled, whichever thread inserted it, ended threads included (contract R2), visiting at
-    /// most `budget` flows (contract R1). `ended` gets each flow that expired or was cancelled, exactly once: also one that a
-    /// look-up expired, and one that made room for an insertion (contract R4). Removed and replaced flows went to whoever
-    /// removed or replaced them.
+    /// Removes the flows that are due, expired or cancelled from the table and passes each of them to `ended`.
+    /// It visits at most `budget` flows (contract R1), whichever thread inserted them, also a thread that has
+    /// ended (contract R2). Each flow that expired or was cancelled is passed to `ended` exactly once, also if
+    /// a look-up expired it or if it made room for an insertion (contract R4). Removed and replaced flows are
+    /// not passed: the operation that removed or replaced them has returned them.
     ///
-    /// Works by identity: never removes a flow that took another's place (contract R3). Nothing depends on traffic: one
-    /// call after a silent hour collects everything due (contract R5).
+    /// A reap works by identity: it never removes a flow that has taken the place of another (contract R3). It
+    /// does not depend on traffic: one call after a silent hour collects everything that is due (contract R5).
     ///
-    /// If `ended` panics, the flow given to it is gone and the rest waits for the next call (contract V4).
+    /// If `ended` panics, the flow that was passed to it counts as handed over, and the others wait for the
+    /// next call (contract V4).
     ///
     /// # Complexity
     ///
-    /// O(1) with nothing due, at any table size.
+    /// O(1) if nothing is due, whatever the size of the table.
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
-    /// [`reap_with`](Self::reap_with) for this thread's share, for workers that reap between bursts (contract R2). Shares
-    /// of threads that have ended are only reaped by `reap_with`.
+    /// As [`reap_with`](Self::reap_with), for this thread's share of the flows only. It is for workers that
+    /// reap between bursts (contract R2). Only `reap_with` reaps the shares of threads that have ended.
     fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
-    /// [`reap_with`](Self::reap_with) that drops what ended.
+    /// As [`reap_with`](Self::reap_with), and drops the flows that have ended.
     fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_with(now, budget, drop)
     }
 
-    /// [`reap_local_with`](Self::reap_local_with) that drops what ended.
+    /// As [`reap_local_with`](Self::reap_local_with), and drops the flows that have ended.
     fn reap_local(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_local_with(now, budget, drop)
     }
 
-    /// A time before which a reap finds nothing to do; `None` if the table holds nothing, and [`Timestamp::ZERO`] if a flow
-    /// that has ended waits already (contract R6). May be early, as refreshes do not move it.
+    /// Returns a time before which a reap finds nothing to do: `None` if the table holds nothing, and
+    /// [`Timestamp::ZERO`] if a flow that has ended is waiting already (contract R6). The time may be too
+    /// early, because refreshes do not move it.
     fn next_deadline(&self) -> Option<Timestamp>;
 
     // ---- Capacity and memory -------------------------------------------------------------------------------
 
-    /// The flows that have a place in the table: the active ones, and those that have ended but have neither been reaped nor
-    /// made room for others ([`Stats::dying`] counts these). O(1), and never above [`capacity`](Self::capacity), under any
-    /// concurrency (contract C1).
+    /// Returns the number of flows that have a place in the table: the active ones, and those that have ended
+    /// but have neither been reaped nor made room for others. ([`Stats::dying`] counts the flows that made
+    /// room.) Concurrent insertions never bring it above [`capacity`](Self::capacity) (contract C1). O(1).
     fn len(&self) -> usize;
 
-    /// Whether no flow has a place in the table.
+    /// Returns `true` if no flow has a place in the table.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The most flows that the table may hold.
+    /// Returns the number of flows that may have a place in the table at most.
     fn capacity(&self) -> usize;
 
-    /// Sets the limit (contract C1). Lowering it below [`len`](Self::len) evicts nothing: insertions are refused until
-    /// enough flows have gone.
+    /// Sets the capacity (contract C1). Lowering it below [`len`](Self::len) evicts nothing. Until enough flows
+    /// have gone, an insertion needs room for the whole excess as well as for its own flow, and is refused
+    /// otherwise.
     fn set_capacity(&self, flows: usize);
 
-    /// Counters (contract C5). Cheap, but not meant for every packet.
+    /// Returns the table's counters (contract C5). It is cheap, but not meant to be called for every packet.
     fn stats(&self) -> Stats;
 
-    /// Bytes that the table occupies now: slots, queues, and the flows themselves, but not what keys and values own
-    /// elsewhere.
+    /// Returns the memory that the table occupies now, in bytes: slots, queues and the flows themselves, but
+    /// not what keys and values own elsewhere.
     fn memory(&self) -> usize;
 
-    /// Gives unused memory back as far as it can. Reaping does so by itself when much of the table has become unused
-    /// (contract C3).
+    /// Gives unused memory back to the system as far as possible. Reaping does so by itself when much of the
+    /// table has become unused (contract C3).
     fn shrink_to_fit(&self);
 }

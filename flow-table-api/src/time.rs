@@ -3,11 +3,11 @@ use std::time::Duration;
 
 /// A point in time: integer nanoseconds on a clock that the caller owns (contract T1).
 ///
-/// The table never reads a clock. Where zero lies is the caller's choice: program start, the Unix epoch,
+/// The table never reads a clock. The caller chooses what zero means: the start of the program, the Unix epoch,
 /// the first packet of a capture. All arithmetic saturates (contract T2).
 ///
-/// The largest timestamp is [`Timestamp::MAX`], 2⁶² − 1 ns or 146 years after zero, because a flow's status
-/// and its deadline share one 64-bit word (contract D2).
+/// The largest timestamp is [`Timestamp::MAX`]: 2⁶² − 1 ns, or 146 years, after zero. The other two bits of a
+/// 64-bit word hold the status of a flow (contract D2).
 ///
 /// ```
 /// # use flow_table_api::Timestamp;
@@ -23,7 +23,7 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// Zero on the caller's clock.
     pub const ZERO: Self = Self(0);
-    /// The largest timestamp. A deadline of `MAX` never comes due before `now` itself reaches `MAX`.
+    /// The largest timestamp. A deadline of `MAX` is not due before `now` itself is `MAX`.
     pub const MAX: Self = Self((1 << 62) - 1);
 
     /// The timestamp `nanos` nanoseconds after zero, at most [`MAX`](Self::MAX).

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::time::saturating_nanos;
 
-/// How long a flow stays without a refresh, in 29 bits.
+/// The time after which a flow expires if it is not refreshed, in 29 bits.
 ///
 /// ```text
 ///  28   27 26                         0
@@ -13,10 +13,10 @@ use crate::time::saturating_nanos;
 /// +-------+----------------------------+
 /// ```
 ///
-/// Exact for whole nanoseconds up to 134 ms, whole microseconds up to 134 s, whole milliseconds up to 37 h and
-/// whole seconds up to 4.25 years; anything between is rounded *up* in the finest unit that holds it (by less
-/// than one part in 100,000), anything longer is [`Timeout::NEVER`]. So small, it shares a cache line with the
-/// flow's key.
+/// A timeout is exact for whole nanoseconds up to 134 ms, whole microseconds up to 134 s, whole milliseconds up
+/// to 37 h and whole seconds up to 4.25 years. Other durations are rounded *up* in the finest unit that can
+/// hold them, by less than one part in 100,000. Durations beyond 4.25 years become [`Timeout::NEVER`]. Its size
+/// lets the timeout share a cache line with the flow's key.
 ///
 /// ```
 /// # use flow_table_api::Timeout;
@@ -32,9 +32,9 @@ const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 const UNIT_NANOS: [u64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 
 impl Timeout {
-    /// Comes due at once.
+    /// A flow with this timeout is due at once.
     pub const ZERO: Self = Self(0);
-    /// Never comes due: a deadline computed with it is [`Timestamp::MAX`].
+    /// A flow with this timeout never expires: its deadline is [`Timestamp::MAX`].
     pub const NEVER: Self = Self((1 << Self::BITS) - 1);
     /// The number of bits that [`to_bits`](Self::to_bits) uses.
     pub const BITS: u32 = COUNT_BITS + 2;

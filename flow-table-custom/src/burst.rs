@@ -10,12 +10,12 @@ use crate::grace::Announcement;
 use crate::handle::StrongRef;
 use crate::threads;
 
-/// An open burst: one announcement, and look-ups that count nothing. See [`Burst`].
+/// An open burst: one announcement, and look-ups that count no references. See [`Burst`].
 pub struct FlowBurst<'t, K, V> {
     core: &'t Core<K, V>,
     announced: Announcement,
     now: Timestamp,
-    /// Stays on its thread, whose counter it uses.
+    /// Keeps the burst on its thread, whose counter it uses.
     thread: PhantomData<*const ()>,
 }
 
@@ -64,7 +64,7 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     }
 
     fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {
-        // The entry is this flow's for as long as the burst is open.
+        // While the burst is open, the entry cannot be reused for another flow.
         StrongRef::acquire(flow.flow().entry(), flow.direction())
     }
 }

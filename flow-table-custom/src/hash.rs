@@ -15,7 +15,7 @@ use flow_table_api::Direction;
 pub(crate) struct KeyHash(u32);
 
 impl KeyHash {
-    /// Bits that tell the home bucket.
+    /// Bits that select the home bucket.
     pub(crate) const BUCKET_BITS: u32 = 13;
 
     #[inline]
@@ -45,7 +45,7 @@ impl KeyHash {
         (self.0 >> Tag::BITS) as usize & mask
     }
 
-    /// The tag; zero marks an empty slot, so it gives its share to one.
+    /// The tag. Zero marks an empty slot, so hashes that end in zero get the tag one.
     #[inline]
     pub(crate) const fn tag(self) -> Tag {
         match NonZeroU8::new(self.0 as u8) {
@@ -82,7 +82,7 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// Eight bits of a hash, kept in the slot: what a look-up compares before it touches an entry.
+/// Eight bits of a hash, kept in the bucket. A look-up compares them before it touches an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(NonZeroU8);
 

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 /// +------+----+-------------------------+--------------+
 /// ```
 ///
-/// Never zero, so that all-zero memory holds no index.
+/// An index is never zero, so all-zero memory holds no index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryIndex(NonZeroU32);
 

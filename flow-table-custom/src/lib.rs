@@ -61,21 +61,22 @@
 //! # Consistency
 //!
 //! Operations on one key are linearizable. Writers lock the shards of the keys concerned, 64 shards at most;
-//! look-ups wait for nobody. They look again if the segment changed while they found nothing, and start a flow that is
-//! just replacing another with their key. Those in a burst lock nothing. One that counts a reference may be left with
-//! the last reference to a flow that the table lets go meanwhile; it then drops that flow and locks its shard, as the
-//! drop of any last handle does.
+//! look-ups wait for nobody. They look again if the segment changed while they found nothing, and start a flow
+//! that is just replacing another with their key. Those in a burst lock nothing. One that counts a reference
+//! may be left with the last reference to a flow that the table lets go meanwhile; it then drops that flow and
+//! locks its shard, as the drop of any last handle does.
 //!
-//! With [`OnExpiry::KeepWhileReferenced`](api::OnExpiry::KeepWhileReferenced) a flow counts as held also while another
-//! operation is just looking at it.
+//! With [`OnExpiry::KeepWhileReferenced`](api::OnExpiry::KeepWhileReferenced) a flow counts as held also while
+//! another operation is just looking at it.
 //!
 //! The two keys of a flow have one status, so they appear and go at one moment. Iteration, statistics and batches
 //! are not of one moment.
 //!
-//! Of the user's code only `Eq` of keys runs under a lock. A value is dropped by whoever lets go of it last, under
-//! no lock: in a reap, in the drop of a handle, or at the end of a burst. If several values panic as they are dropped by one
-//! operation, all are dropped, and the first of these panics goes on. Where drops of values end further flows, and these again,
-//! more than 32 deep, the values wait until the outermost drop collects them.
+//! Of the user's code only `Eq` of keys runs under a lock. A value is dropped by whoever lets go of it last,
+//! under no lock: in a reap, in the drop of a handle, or at the end of a burst. If several values panic as they
+//! are dropped by one operation, all are dropped, and the first of these panics goes on. Where drops of values
+//! end further flows, and these again, more than 32 deep, the values wait until the outermost drop collects
+//! them.
 //!
 //! # Time and expiry
 //!
@@ -90,12 +91,12 @@
 //! than about 60 KiB do not compile: box them. With 40-byte keys and 64-byte values a million flows take at most
 //! 42 bytes each beside key, value and deadline. An empty table takes some 200 KiB.
 //!
-//! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they stay
-//! with the table), all but half as many as are in use, or 128 KiB of each kind. Handles keep the flow's memory, and what else
-//! is in use in the table then, after the table has gone; weak ones keep its addresses.
+//! New flows fill the lowest pages first. Wholly free pages go back to the system (on Linux; elsewhere they
+//! stay with the table), all but half as many as are in use, or 128 KiB of each kind. Handles keep the flow's
+//! memory, and what else is in use in the table then, after the table has gone; weak ones keep its addresses.
 //!
-//! Without memory an insertion fails with `OutOfMemory` and gives its flow back; nothing else needs any (what may still
-//! end the process then is in `docs/adr/0026`).
+//! Without memory an insertion fails with `OutOfMemory` and gives its flow back; nothing else needs any (what
+//! may still end the process then is in `docs/adr/0026`).
 //!
 //! # Performance and its limits
 //!
@@ -108,8 +109,9 @@
 //! * Keep bursts short. What ends while one is open waits for it.
 //! * A look-up of a two-key flow by its forward key reads one line more than one by its reply key, the adjacent
 //!   one.
-//! * Keys with equal hashes are found by walking: each costs as much as there are others. The seed is random, so nobody
-//!   should be able to choose such keys. The crate's example `collisions` measures what knowing the seed would be worth.
+//! * Keys with equal hashes are found by walking: each costs as much as there are others. The seed is random,
+//!   so nobody should be able to choose such keys. The crate's example `collisions` measures what knowing the
+//!   seed would be worth.
 //! * A table finds at most some 160 million keys, whatever its capacity.
 //!
 //! # Features

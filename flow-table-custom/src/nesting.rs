@@ -1,5 +1,6 @@
-//! How deep drops of values nest on a thread. A value's drop may end further flows, whose values are dropped within it, and so on: beyond a
-//! certain depth they wait in limbo instead, for the outermost drop on this thread that collects there.
+//! Counts how deep drops of values nest on a thread. The drop of a value may end further flows, whose values
+//! are dropped within it, and so on. Beyond a certain depth, values wait in limbo instead. The outermost drop
+//! on this thread that collects there drops them.
 
 use std::cell::Cell;
 
@@ -24,7 +25,7 @@ impl Drop for Nested {
     }
 }
 
-/// Whether no further value may be dropped within those that are being dropped.
+/// Returns `true` if no further value may be dropped within those that are being dropped.
 pub(crate) fn is_deepest() -> bool {
     DEPTH.try_with(|depth| depth.get() >= DEEPEST).unwrap_or(false)
 }

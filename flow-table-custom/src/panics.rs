@@ -2,7 +2,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// The first of several panics of user code, kept until what must be done in any case is done.
+/// Keeps the first of several panics of user code until everything that must be done is done.
 #[must_use = "the panic is lost if it does not go on"]
 pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
 
@@ -11,10 +11,10 @@ impl Panics {
         Self(None)
     }
 
-    /// Runs `step` until it returns false. A step that panics is over, and the next one follows.
+    /// Runs `step` until it returns `false`. After a step that panics, the next step runs.
     #[inline]
     pub(crate) fn repeat(&mut self, mut step: impl FnMut() -> bool) {
-        // What a panic may leave behind is the value's own; ours is kept by guards.
+        // A panic may leave the user's value in an odd state; the table's own state is kept by guards.
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| while step() {})) {
             self.keep(panic);
         }
@@ -31,12 +31,12 @@ impl Panics {
         if self.0.is_none() {
             self.0 = Some(panic);
         } else if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // A panic's payload whose drop panics: there is no end to trying.
+            // The drop of a panic's payload has panicked. Trying again could go on for ever.
             std::mem::forget(again);
         }
     }
 
-    /// Lets the first panic go on, unless the thread is panicking already.
+    /// Resumes the first panic, unless the thread is panicking already.
     pub(crate) fn resume(self) {
         if let Some(panic) = self.0
             && !thread::panicking()

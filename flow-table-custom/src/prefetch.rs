@@ -1,4 +1,4 @@
-//! Asking the processor for memory ahead of use: a hint, on processors where Rust offers one.
+//! Prefetching: a hint to the processor to load memory before it is used, where Rust offers one.
 
 /// Starts loading the cache line of `target`.
 #[inline]

@@ -1,8 +1,9 @@
-//! What happens when nobody references a flow any more.
+//! The end of a flow's life: its last reference is gone.
 //!
-//! Whoever brought the count to zero owns the entry ([`finish`](Core::finish)): drops the value under no lock, takes what slots there
-//! are out of the table, and frees the entry. If a burst is open that may be looking at the flow, the entry waits in limbo, without
-//! slots, until the burst closes ([`collect`](Core::collect)).
+//! P3. The thread that brought the count to zero owns the entry ([`finish`](Core::finish)). It drops the value
+//! under no lock, takes the slots that are left out of the table, and frees the entry. If a burst is open that
+//! may be looking at the flow, the entry waits in limbo, without slots, until the burst closes
+//! ([`collect`](Core::collect)).
 
 use std::sync::Arc;
 
@@ -14,17 +15,19 @@ use crate::nesting;
 use crate::panics::Panics;
 use crate::threads;
 
-/// The table's last owner, if it is to be dropped now. Hold no reference to the core while dropping it.
+/// The last owner of the core, if the core is to be dropped now. Hold no other reference to the core while
+/// dropping it.
 type LastOwner<K, V> = Option<Arc<Core<K, V>>>;
 
 impl<K, V> Core<K, V> {
-    /// Drops a flow that nobody references any more, or lets it wait for the bursts that may see it, or for the outermost of too many
-    /// drops within drops.
+    /// Drops a flow that nobody references any more. It waits in limbo instead if a burst may see it, or if too
+    /// many drops are nested on this thread.
     pub(crate) fn finish(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
         match self.bursts.none_open() {
             Some(unseen) if !nesting::is_deepest() => self.reclaim(dead.drop_flow(&unseen, panics)),
             _ => {
-                // P10: once the entry is in limbo others may free it, and with it the caller's claim on the core.
+                // P10: once the entry is in limbo, another thread may free it, and with it what keeps the core
+                // alive for the caller.
                 let core = self.share();
                 self.unlink_all(dead.at());
                 self.limbo.push(&self.bursts, [dead.into_limbo()]);
@@ -55,8 +58,8 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// As [`collect`](Self::collect), for whoever borrows the table, which then outlives the call. If several drops panic, the
-    /// first of these panics goes on at the end.
+    /// As [`collect`](Self::collect), for a caller that borrows the table, so that the table outlives the call.
+    /// If several drops panic, the first of these panics continues at the end.
     #[cold]
     pub(crate) fn collect_all(&self) {
         let mut panics = Panics::none();

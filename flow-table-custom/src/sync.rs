@@ -1,5 +1,6 @@
-//! The only door to atomics and locks: std's, loom's under `--cfg flow_table_loom`, shuttle's under `--cfg flow_table_shuttle`, and
-//! under `--cfg flow_table_stall` std's, with threads that are held up at accesses to them.
+//! The only door to atomics and locks: std's, loom's under `--cfg flow_table_loom`, shuttle's under
+//! `--cfg flow_table_shuttle`, and under `--cfg flow_table_stall` std's, with threads that are held up at
+//! accesses to them.
 
 #[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall)))]
 mod imp {
@@ -48,9 +49,9 @@ mod imp {
     /// Accesses, by all threads, for which the places are the same.
     const ACCESSES: u64 = 1_024;
 
-    /// Holds the thread up at some places of the code, other ones after a while: there once in four times, for up to a
-    /// millisecond. Threads that are held up at two places at once are what it takes to go wrong, so the places can be narrowed to
-    /// one file: FLOW_TABLE_STALL_IN, a part of its name.
+    /// Holds the thread up at some places of the code, other ones after a while: there once in four times, for
+    /// up to a millisecond. Threads that are held up at two places at once are what it takes to go wrong, so
+    /// the places can be narrowed to one file: FLOW_TABLE_STALL_IN, a part of its name.
     #[track_caller]
     pub(super) fn point() {
         static ALL: Counter = Counter::new(0);

@@ -17,9 +17,12 @@ use crate::handle::StrongRef;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ops::{Counted, Mode, Refusal};
 
-/// The fast flow table. See the [crate's documentation](crate), and [`Table`] for what it does.
+/// The fast flow table. See the [crate's documentation](crate) for how it works, and [`Table`] for its
+/// operations.
 ///
-/// Cache lines that a big table has to bring from memory, and locked writes, for flows of up to two lines:
+/// The costs of its operations, for flows of up to two cache lines: the lines that a big table loads from
+/// memory, and the writes that lock a line (atomic read-modify-writes, and the taking and the release of a
+/// lock):
 ///
 /// | operation | lines | locked writes |
 /// |---|---|---|
@@ -32,7 +35,8 @@ use crate::ops::{Counted, Mode, Refusal};
 /// | end by reaping | 4 | 3 |
 /// | reap with nothing due | 0 | 0 |
 ///
-/// A flow takes 20 bytes beside its key and value, together in whole lines of 64, and 19 to 25 elsewhere.
+/// A flow takes its key, its value and 20 bytes, rounded up to whole lines of 64 bytes, and 19 to 25 bytes
+/// elsewhere.
 pub struct FlowTable<K: Key, V: Value> {
     core: Arc<Core<K, V>>,
 }
@@ -67,7 +71,11 @@ impl<K: Key, V: Value> FlowTable<K, V> {
 
 #[doc(hidden)]
 impl<K: Key, V: Value> FlowTable<K, V> {
-    /// For tests: whether the table's inner counts and places agree with each other, and if not, what is wrong. O(flows).
+    /// For tests: checks that the table's inner counts and places agree with each other. O(flows).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
     pub fn verify(&self) -> Result<(), String> {
         self.core.verify()
     }
@@ -116,7 +124,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.admit(flow, hashes, now)
     }
 
-    /// Hashes each key once, for the look-up and for the insertion.
+    /// Hashes each key once, for the look-up and the insertion together.
     fn get_or_insert_with(
         &self,
         spec: FlowSpec<K>,
@@ -126,7 +134,7 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         let full = spec.hash().map_or_else(|| self.core.full_hash(spec.key()), api::KeyHash::get);
         let hash = KeyHash::new(full);
         if let Some(holder) = self.core.lookup(Counted, spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
-            // As in the trait's own: before the result is on its way out.
+            // As in the trait's own method: dropped before the function returns.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
@@ -176,8 +184,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.reap_with(now, budget, ended)
     }
 
-    /// The same as [`reap_with`](Table::reap_with): timers belong to shards, not to threads, and calls that run at
-    /// once keep out of each other's way.
+    /// The same as [`reap_with`](Table::reap_with): timers belong to shards and not to threads. Calls that run
+    /// at the same time start with different shards.
     fn reap_local_with(
         &self,
         now: Timestamp,

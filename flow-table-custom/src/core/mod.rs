@@ -1,4 +1,5 @@
-//! What the table and its handles share.
+//! The core: what a table and its handles share. It lives until the table and all entries that handles keep are
+//! gone.
 
 mod keeper;
 
@@ -40,7 +41,7 @@ impl<K: Key, V: Value> Core<K, V> {
         })
     }
 
-    /// The hash of a key, whole.
+    /// The hash of a key, all 64 bits.
     #[inline]
     pub(crate) fn full_hash(&self, key: &K) -> u64 {
         self.hasher.hash_one(key)
@@ -51,7 +52,7 @@ impl<K: Key, V: Value> Core<K, V> {
         KeyHash::new(self.full_hash(key))
     }
 
-    /// The hashes of a new flow's keys. That of the first one may be known.
+    /// The hashes of a new flow's keys. The flow may bring that of its forward key.
     #[inline]
     pub(crate) fn hashes_of(&self, flow: &NewFlow<K, V>) -> KeyHashes {
         let forward = flow.hash().map_or_else(|| self.hash(flow.key()), |known| KeyHash::new(known.get()));
@@ -60,12 +61,12 @@ impl<K: Key, V: Value> Core<K, V> {
 }
 
 impl<K, V> Core<K, V> {
-    /// Another owner of the core. It is there while the table or any of its entries is.
+    /// Returns another owner of the core. The core lives while the table or any entry in use does.
     pub(crate) fn share(&self) -> Arc<Self> {
         self.me.upgrade().expect("whoever can call has a reference to a flow or the table")
     }
 
-    /// The identity of the table.
+    /// The address of the core, which identifies the table.
     #[inline]
     pub(crate) fn address(&self) -> *const () {
         std::ptr::from_ref(self).cast()

@@ -10,21 +10,22 @@ use crate::index::{Slot, SlotHashes};
 use crate::memory::{Mapped, PageId, PagePool};
 use crate::sync::AtomicU32;
 
-/// For so many pages of flows, one that is free is kept for the next flows.
+/// One free page is kept for so many pages in use.
 const IN_USE_PER_FREE: usize = 2;
 
-/// The memory of a table's flows: pages of one-key flows, and pages of two-key flows.
+/// The memory of a table's flows: pages of one-key flows and pages of two-key flows.
 pub(crate) struct Arena<K, V> {
     singles: PagePool,
     pairs: PagePool,
-    /// Of each page of either pool, see [`generation`](Self::generation).
+    /// For each page of either pool: see [`generation`](Self::generation).
     generations: [Mapped<[AtomicU32]>; 2],
     flows: PhantomData<(K, V)>,
 }
 
 // SAFETY: the pools are `Send`; keys and values in them move with the arena only where K and V allow it.
 unsafe impl<K: Send, V: Send> Send for Arena<K, V> {}
-// SAFETY: an arena gives addresses; who reads or drops keys and values there needs what `StrongRef` needs.
+// SAFETY: an arena only computes addresses. Reading or dropping keys and values there needs what `StrongRef`
+// needs.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Arena<K, V> {}
 
 impl<K, V> Arena<K, V> {
@@ -41,8 +42,8 @@ impl<K, V> Arena<K, V> {
         if pair { &self.pairs } else { &self.singles }
     }
 
-    /// Where a shard that returns a page to the pool leaves the generation below which no entry may start there from then on: a page
-    /// that is given back to the system forgets it.
+    /// The generation below which no entry of the page may start. A shard that returns the page to the pool
+    /// stores it here, because a page that is given back to the system forgets it.
     pub(crate) fn generation(&self, id: u32, pair: bool) -> &AtomicU32 {
         &self.generations[usize::from(pair)][id as usize]
     }
@@ -50,8 +51,8 @@ impl<K, V> Arena<K, V> {
     /// The page with this number, which a shard has or had.
     #[inline]
     pub(crate) fn page(&self, id: u32, pair: bool) -> Page<K, V> {
-        // SAFETY: page numbers are handed on by the slots and locks of this table only, after the pool gave the page out;
-        // the pool serves entries of this kind, and lives as long as the table's core.
+        // SAFETY: page numbers are handed on by the slots and locks of this table only, after the pool has
+        // handed the page out; the pool serves entries of this kind, and lives as long as the table's core.
         unsafe { Page::new(self.pool(pair).address(PageId::new(id)), pair) }
     }
 
@@ -79,7 +80,7 @@ impl<K, V> Arena<K, V> {
     }
 }
 
-/// Under the lock of the slot's shard: an entry is not freed before its slots are taken out.
+/// Used under the lock of the slot's shard: an entry is not freed before its slots are emptied (P3).
 impl<K, V> SlotHashes for Arena<K, V> {
     #[inline]
     fn hash_of(&self, slot: Slot) -> KeyHash {

@@ -5,7 +5,7 @@ use super::page::{Page, PageAddress};
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
 
-/// An entry with its index and its page: found once in an operation, and carried from then on.
+/// An entry with its index and its page. An operation computes it once and passes it on.
 pub(crate) struct FlowAt<K, V> {
     entry: Entry<K, V>,
     page: PageAddress,
@@ -21,13 +21,13 @@ impl<K, V> Clone for FlowAt<K, V> {
 impl<K, V> Copy for FlowAt<K, V> {}
 
 impl<K, V> FlowAt<K, V> {
-    /// The entry with this index, which lies in this page.
+    /// The entry with this index, which is in this page.
     #[inline]
     pub(super) fn new(page: Page<K, V>, index: EntryIndex) -> Self {
         Self { entry: page.entry(index.place()), page: page.address(), index }
     }
 
-    /// Where an entry lies, by its address.
+    /// The same for an entry of which only the address is known.
     #[inline]
     pub(crate) fn of(entry: Entry<K, V>) -> Self {
         let (page, index) = Page::of(entry);
@@ -61,7 +61,7 @@ impl<K, V> FlowAt<K, V> {
         self.page().shard()
     }
 
-    /// The hash of one of the flow's keys, for whoever may ask (see `page`).
+    /// The hash of one of the flow's keys. The ground rules of `page` say who may read it.
     #[inline]
     pub(crate) fn hash(&self, direction: Direction) -> KeyHash {
         match direction {
@@ -70,7 +70,7 @@ impl<K, V> FlowAt<K, V> {
         }
     }
 
-    /// The hashes of the flow's keys, for whoever may ask (see `page`).
+    /// The hashes of the flow's keys. The ground rules of `page` say who may read them.
     #[inline]
     pub(crate) fn hashes(&self) -> KeyHashes {
         let reply = self.is_pair().then(|| self.hash(Direction::Reply));

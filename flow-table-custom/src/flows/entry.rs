@@ -6,20 +6,23 @@
 //!             ^ aligned to 64 bytes
 //! ```
 //!
-//! With a 44-byte key ([`FlowKey`](flow_table_api::FlowKey)) or a 40-byte one, a look-up and a refresh of a one-key flow
-//! touch one line here. Of a two-key flow, the reply key stands beside the state, so the look-up by reply key (in NAT, the direction of
-//! the download) touches one line and by the forward key two adjacent ones.
+//! With a 44-byte key ([`FlowKey`](flow_table_api::FlowKey)) or a 40-byte one, a look-up and a refresh of a
+//! one-key flow touch one line here. In a two-key flow, the reply key is next to the state. So a look-up by the
+//! reply key (in NAT, the direction of the download) touches one line, and a look-up by the forward key two
+//! adjacent lines.
 //!
 //! # Ground rules
 //!
-//! * P1. Entries are type-stable: an address that was an entry once stays one for as long as the table's core lives. `state`, `refs` and
-//!   `options` are atomics and may be read by anyone at any time.
-//! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until whoever brought it to zero has dropped
-//!   them. They are read with a counted reference, or within a burst that saw the count not zero. They are
-//!   written and dropped by the one owner of an unreferenced entry.
-//! * P5. Status and deadline are one word ([`FlowState`]), whoever moves a flow out of `Active` counts its end.
-//! * P4. The own bits of `options`: [`HELD`] while the table owns one of the references, so never of a free entry, changed under the
-//!   lock of the entry's shard only; [`PAIR`] tells the layout.
+//! * P1. Entries are type-stable: an address that was an entry once stays one for as long as the table's core
+//!   lives. `state`, `refs` and `options` are atomics. Any thread may read them at any time.
+//! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until the thread that
+//!   brought it to zero has dropped them. They are read with a counted reference, or within a burst that has
+//!   seen a count above zero. Only the owner of an unreferenced entry writes and drops them.
+//! * P5. Status and deadline are one word ([`FlowState`]). The operation that moves a flow out of `Active`
+//!   counts its end.
+//! * P4. The own bits of `options` are [`HELD`] and [`PAIR`]. `HELD` is set while the table owns one of the
+//!   references. It changes only under the lock of the entry's shard. A free entry of which the table has given
+//!   up its reference does not have it. `PAIR` is set in the layout for two keys.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -57,7 +60,7 @@ pub(crate) struct Pair<K, V> {
     value: V,
 }
 
-/// A flow of this table: what handles and bursts give access to. See [`Flow`] for what it offers.
+/// A flow of this table, as handles and bursts show it. See [`Flow`] for its methods.
 #[repr(C)]
 pub struct FlowEntry<K, V> {
     state: FlowState,
@@ -84,8 +87,8 @@ impl<K, V> FlowEntry<K, V> {
 impl<K, V> Flow<K, V> for FlowEntry<K, V> {
     #[inline]
     fn key(&self) -> &K {
-        // SAFETY: users get at an entry through handles and bursts only, and `Entry::flow` has the same condition: the
-        // key is initialised and stays so for as long as `self` is borrowed.
+        // SAFETY: users reach an entry through handles and bursts only, and `Entry::flow` has the same
+        // condition: the key is initialised and stays so for as long as `self` is borrowed.
         unsafe { &*self.entry().key_pointer(Direction::Forward) }
     }
 
@@ -149,7 +152,8 @@ impl<K, V> Entry<K, V> {
         self.0
     }
 
-    /// The field at `offset` from the entry's start. Goes by address: chunks of memory expose their provenance for it.
+    /// The field at `offset` from the entry's start. It is found by address: chunks of memory expose their
+    /// provenance for this.
     #[inline]
     fn field<T>(self, offset: usize) -> *mut T {
         ptr::with_exposed_provenance_mut(self.0.addr().get() + offset)
@@ -157,7 +161,8 @@ impl<K, V> Entry<K, V> {
 
     #[inline]
     pub(crate) fn state<'c>(self) -> &'c FlowState {
-        // SAFETY: every entry has this field at this offset, in both layouts; it is atomic, and by `new` its memory outlives us.
+        // SAFETY: every entry has this field at this offset, in both layouts; it is atomic, and by `new` its
+        // memory outlives us.
         unsafe { &*self.field(offset_of!(Single<K, V>, state)) }
     }
 
@@ -179,7 +184,7 @@ impl<K, V> Entry<K, V> {
         self.options().own(HELD)
     }
 
-    /// Starts loading what a look-up reads: the state and the key that leads here.
+    /// Starts loading what a look-up reads: the state and the keys.
     #[inline]
     pub(crate) fn prefetch(self, pair: bool) {
         crate::prefetch::read(self.0.as_ptr());
@@ -211,8 +216,8 @@ impl<K, V> Entry<K, V> {
     ///
     /// # Safety
     ///
-    /// 1. For as long as the result is used, the caller has a counted reference, or an open burst that saw the count not zero
-    ///    after it was announced, or the lock that keeps the reference of a `HELD` entry.
+    /// 1. For as long as the result is used, the caller has a counted reference, or an open burst that saw the
+    ///    count not zero after it was announced, or the lock that keeps the reference of a `HELD` entry.
     #[inline]
     pub(crate) unsafe fn flow<'c>(self) -> &'c FlowEntry<K, V>
     where
@@ -223,11 +228,12 @@ impl<K, V> Entry<K, V> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Writes a new flow that the table holds, detached.
+    /// Writes a new, detached flow that the table holds.
     ///
     /// # Safety
     ///
-    /// 1. The caller owns the entry: its count is zero, its keys and value are not initialised, and nobody else owns it.
+    /// 1. The caller owns the entry: its count is zero, its keys and value are not initialised, and nobody else
+    ///    owns it.
     /// 2. `flow.reply` is present exactly if the entry's page is one of pairs.
     pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>) {
         self.state().reset(Status::Detached, Timestamp::ZERO);
@@ -261,7 +267,7 @@ impl<K, V> Entry<K, V> {
         }
     }
 
-    /// Drops keys and value. If one of their drops panics, the others are still dropped, and the panic goes to `panics`.
+    /// Drops keys and value. If one of these drops panics, the others still run, and `panics` keeps the panic.
     ///
     /// # Safety
     ///

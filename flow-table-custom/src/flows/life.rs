@@ -1,4 +1,4 @@
-//! What an operation owns of an entry: each type is the right to do the next step, once.
+//! The life of an entry, as types. Each type is the right to take the next step, once.
 
 use flow_table_api::NewFlow;
 
@@ -17,14 +17,14 @@ pub(crate) struct Vacant<K, V> {
 }
 
 impl<K, V> Vacant<K, V> {
-    /// For tests: an entry that was used so often, and is to be freed.
+    /// For tests: makes the entry one that was used so often, to be freed.
     #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
     pub(crate) fn age(self, generation: u32) -> Empty<K, V> {
         self.at.entry().refs().age(generation);
         Empty(self.at)
     }
 
-    /// Writes a flow that the table holds, detached and filed nowhere.
+    /// Writes a detached flow that the table holds and that is filed nowhere.
     ///
     /// # Panics
     ///
@@ -40,7 +40,7 @@ impl<K, V> Vacant<K, V> {
     }
 }
 
-/// An entry with a flow that nobody can reach yet.
+/// An entry with a flow that no other thread can reach yet.
 pub(crate) struct Unpublished<K, V> {
     at: FlowAt<K, V>,
     generation: u32,
@@ -59,7 +59,8 @@ impl<K, V> Unpublished<K, V> {
         (unsafe { self.at.entry().take() }.into(), Empty(self.at))
     }
 
-    /// Makes the entry one with so many references, which are the caller's to give to owners: one is the table's.
+    /// Makes the flow referenced `references` times. One reference is the table's; the caller passes the others
+    /// to their owners.
     #[inline]
     pub(crate) fn publish(self, references: u32) -> FlowAt<K, V> {
         self.at.entry().refs().publish(self.generation, references);
@@ -67,24 +68,24 @@ impl<K, V> Unpublished<K, V> {
     }
 }
 
-/// The table's own reference to a flow that it lets go.
+/// The table's own reference to a flow, taken from it because it lets the flow go (P4).
 #[must_use = "the flow is never dropped if its reference is lost"]
 pub(crate) struct TableRef<K, V>(FlowAt<K, V>);
 
 impl<K, V> TableRef<K, V> {
-    /// The table gives its reference to the caller, if it has one.
+    /// Takes the table's reference, if it has one.
     #[inline]
     pub(crate) fn take(at: FlowAt<K, V>, _: &mut Locked) -> Option<Self> {
         at.entry().options().clear_own(HELD).then_some(Self(at))
     }
 
-    /// The table takes a reference of its own to a flow to which the caller has one.
+    /// Gives the table a reference of its own to a flow to which the caller has one.
     pub(crate) fn hold(at: FlowAt<K, V>, _: &mut Locked) {
         at.entry().refs().clone_one();
         at.entry().options().set_own(HELD);
     }
 
-    /// The table takes the reference back. If it has another one by now, this one stays the caller's.
+    /// Returns the reference to the table. If the table has another one by now, the caller keeps this one.
     pub(crate) fn put_back(self, _: &mut Locked) -> Result<(), Self> {
         if self.0.entry().options().set_own(HELD) { Err(self) } else { Ok(()) }
     }
@@ -94,7 +95,7 @@ impl<K, V> TableRef<K, V> {
         self.0
     }
 
-    /// Gives the reference up. The caller owns what nobody else references.
+    /// Gives the reference up. If it was the last one, the caller owns the entry (P3).
     #[inline]
     pub(crate) fn release(self) -> Option<Dead<K, V>> {
         // SAFETY: (1) `self` was the reference, and the last one.
@@ -102,7 +103,7 @@ impl<K, V> TableRef<K, V> {
     }
 }
 
-/// An entry whose flow nobody references any more, though bursts may be looking at it.
+/// An entry whose flow has no reference any more. Bursts may still be looking at it.
 #[must_use = "the flow is never dropped otherwise"]
 pub(crate) struct Dead<K, V>(FlowAt<K, V>);
 
@@ -122,20 +123,21 @@ impl<K, V> Dead<K, V> {
         self.0
     }
 
-    /// What is left with limbo: [`from_limbo`](Self::from_limbo) makes it whole again.
+    /// Reduces it to what limbo keeps. [`from_limbo`](Self::from_limbo) reverses this.
     pub(crate) fn into_limbo(self) -> EntryIndex {
         self.0.index()
     }
 
-    /// What limbo has returned.
+    /// Restores what limbo has returned.
     pub(crate) fn from_limbo(at: FlowAt<K, V>, _: &Unseen) -> Self {
         Self(at)
     }
 
-    /// Drops keys and value, which no burst can see. Panics of theirs go to `panics`.
+    /// Drops keys and value, which no burst can see. `panics` keeps the panics of their drops.
     #[inline]
     pub(crate) fn drop_flow(self, _: &Unseen, panics: &mut Panics) -> Empty<K, V> {
-        // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the flow.
+        // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the
+        // flow.
         unsafe { self.0.entry().drop_flow(panics) };
         Empty(self.0)
     }

@@ -1,4 +1,4 @@
-//! Flows in memory: entries in pages of 64 KiB, the pages of a shard, and what may be done with an entry at which time of its life.
+//! Flows in memory: entries in pages of 64 KiB, the pages of a shard, and the steps in the life of an entry.
 //!
 //! ```text
 //!   Vacant ── write ──▶ Unpublished ── StrongRef::publish ──▶ referenced ── last reference given up ──▶ Dead

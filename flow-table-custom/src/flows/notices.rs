@@ -1,17 +1,20 @@
-//! Flows that ended without their shard's lock, for the next reap to find: a bit for each place of a page, above it a bit for each page
-//! of the shard (for all whose numbers are equal modulo [`SLOTS`]), and above these a summary. Takes no memory of its own, and leaving a
-//! notice waits for nobody.
+//! Notices about flows that ended without their shard's lock, for the next reap to find. There is a bit for
+//! each place of a page, above it a bit for each page of the shard (shared by pages whose numbers are equal
+//! modulo [`SLOTS`]), and above these a summary. Notices take no memory of their own, and leaving one waits for
+//! no other thread.
 //!
 //! # Ground rules
 //!
-//! * P9. A notice says that a flow at this place may have ended; the reap looks, under the shard's lock. So a place that is noticed twice
-//!   is noticed once, and a flow that came back or went does no harm.
-//! * Any thread leaves notices: it sets the three bits from below, all of them itself, so that its notice is complete when it returns,
-//!   however long others are held up. The holder of the shard's lock clears bits from above, and looks below a bit after it has
-//!   cleared it. All of this is sequentially consistent: of a bit that is set below one that is being cleared, either the reap sees
-//!   the bit below, or the one above is set again.
-//! * Whoever leaves a notice has a reference to the flow or an open burst that saw it, so the page stays in its shard meanwhile. It may
-//!   have left since: the reap looks only at pages that its shard owns.
+//! * P9. A notice says that a flow at this place may have ended. The reap checks this under the shard's lock.
+//!   So it does no harm if two notices are left about one place, or if the flow has come back or is gone.
+//! * Any thread may leave notices. It sets the three bits from below, all of them itself, so that its notice is
+//!   complete when it returns, however long other threads are held up. The holder of the shard's lock clears
+//!   bits from above, and looks below a bit after it has cleared it. All of this is sequentially consistent. If
+//!   a bit is set below one that is being cleared, either the reap sees the bit below, or the bit above is set
+//!   again.
+//! * A thread that leaves a notice has a reference to the flow or an open burst that saw it, so the page stays
+//!   in its shard until the notice is left. The page may have gone to another shard since; the reap looks only
+//!   at pages that its shard owns.
 
 use crate::ids::EntryIndex;
 use crate::sync::{AtomicU64, Ordering};
@@ -27,10 +30,10 @@ const WORDS: usize = if cfg!(flow_table_loom) { 1 } else { BITS };
 /// Pages whose numbers are equal modulo this share a bit.
 pub(crate) const SLOTS: usize = WORDS * BITS;
 
-/// The part of a page's header.
+/// The notices of a page, in its header.
 pub(crate) struct PageNotices([AtomicU64; PAGE_WORDS]);
 
-/// The part of a shard.
+/// The upper two levels of notices, in the shard.
 pub(crate) struct Notices {
     summary: AtomicU64,
     slots: [AtomicU64; WORDS],
@@ -41,7 +44,7 @@ fn set(words: &[AtomicU64], bit: usize) {
     words[bit / BITS].fetch_or(1 << (bit % BITS), Ordering::SeqCst);
 }
 
-/// Whether the word has no bits any more.
+/// Clears a bit. Returns `true` if the word has no bits left.
 fn clear(words: &[AtomicU64], bit: usize) -> bool {
     let bits = 1 << (bit % BITS);
     // SeqCst: see the ground rules. Acquires `set`, so the flow's end is visible.
@@ -61,12 +64,12 @@ impl PageNotices {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// Whether there is no notice.
+    /// Returns `true` if there is no notice.
     pub(crate) fn is_empty(&self) -> bool {
         first(&self.0).is_none()
     }
 
-    /// Takes one of the notices: its place. Under the shard's lock.
+    /// Takes one of the notices and returns its place. Call it under the shard's lock.
     pub(crate) fn take(&self) -> Option<u32> {
         let place = first(&self.0)?;
         clear(&self.0, place);
@@ -79,26 +82,26 @@ impl Notices {
         Self { summary: AtomicU64::new(0), slots: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Whether there is no notice.
+    /// Returns `true` if there is no notice.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         // SeqCst: comes after `DueTimes::settle` (see `due`).
         self.summary.load(Ordering::SeqCst) == 0
     }
 
-    /// The flow at `place` of a page has ended.
+    /// Leaves a notice that the flow at `place` of a page has ended.
     pub(crate) fn leave(&self, number: u32, page: &PageNotices, place: u32) {
         set(&page.0, place as usize);
         self.put(number as usize % SLOTS);
     }
 
-    /// Says that pages of `slot` have notices.
+    /// Marks the pages of `slot` as having notices.
     pub(crate) fn put(&self, slot: usize) {
         set(&self.slots, slot);
         set(std::slice::from_ref(&self.summary), slot / BITS);
     }
 
-    /// Takes one of the slots whose pages may have notices: look there next. Under the shard's lock.
+    /// Takes one of the slots whose pages may have notices. Look there next. Call it under the shard's lock.
     pub(crate) fn take(&self) -> Option<usize> {
         loop {
             let summary = std::slice::from_ref(&self.summary);
@@ -128,7 +131,7 @@ mod tests {
     const NUMBERS: [u32; 4] = [0, 5, 4_100, 4_101];
 
     proptest! {
-        /// However notices come and are taken, each place that has one is told once.
+        /// However notices are left and taken, each place that has one is returned once.
         #[test]
         fn each_notice_is_told_once(steps in prop::collection::vec((0usize..4, 0u32..1023, 0usize..3), 0..200)) {
             let (notices, pages): (_, [_; 4]) = (Notices::new(), std::array::from_fn(|_| PageNotices::new()));

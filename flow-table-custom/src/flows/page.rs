@@ -7,17 +7,18 @@
 //! +--------+---------+---------+-----+---------+------------------------+
 //! ```
 //!
-//! A record is what only the shard needs: the key's hash (of a free entry: the next free one), where the timer queue has
-//! the flow filed, and for pairs the reply key's hash.
+//! A record holds what only the shard needs: the hash of the key (in a free entry: the next free one), the
+//! position of the flow in the timer queue, and for pairs the hash of the reply key.
 //!
 //! # Ground rules
 //!
 //! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
-//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of references to its entries.
+//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of
+//!   references to its entries.
 //! * `notices` is atomic, with rules of its own.
-//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written before an entry
-//!   is published and stay until it is freed, so whoever has a reference, or has the lock of a shard with a slot for the
-//!   entry, may read them too.
+//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written
+//!   before an entry is published and stay until it is freed. So they may also be read with a reference to the
+//!   flow, or with the lock of a shard that has a slot for the entry.
 
 use std::marker::PhantomData;
 use std::mem::size_of;
@@ -54,7 +55,7 @@ struct LockedPart {
     live: u32,
     /// No entry here starts below this generation.
     base_generation: u32,
-    /// The highest generation that an entry here will have next.
+    /// The highest generation that any entry here will have next.
     next_generation: u32,
 }
 
@@ -103,7 +104,7 @@ impl<K, V> Layout<K, V> {
     const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 2);
     const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 3);
 
-    /// The offset of an entry in its page. Two expressions, so that each is one of constants.
+    /// The offset of an entry in its page. There are two expressions, so that each of them uses constants only.
     #[inline]
     const fn entry(place: u32, pair: bool) -> usize {
         if pair { const { &Self::PAIR }.entry(place) } else { const { &Self::SINGLE }.entry(place) }
@@ -153,7 +154,8 @@ pub(crate) unsafe fn entry_at<K, V>(page: NonNull<u8>, place: u32, pair: bool) -
     unsafe { Entry::new(pointer) }
 }
 
-/// What the lock of a shard gives to its holder: the right to the pages of this shard. There is one for each shard, behind its lock.
+/// The right to what belongs to the lock of a shard in the pages of this shard. There is one for each shard,
+/// behind its lock.
 pub(crate) struct Locked {
     shard: u32,
 }
@@ -165,14 +167,14 @@ impl Locked {
     }
 }
 
-/// A page, by its address. What belongs to the lock of its shard asks for [`Locked`].
+/// A page, by its address. Methods for what belongs to the lock of its shard need a [`Locked`].
 pub(crate) struct Page<K, V> {
     header: NonNull<Header>,
     pair: bool,
     flows: PhantomData<(K, V)>,
 }
 
-/// Where a page is.
+/// The address of a page.
 #[derive(Clone, Copy)]
 pub(super) struct PageAddress(NonNull<Header>);
 
@@ -206,7 +208,7 @@ impl<K, V> Page<K, V> {
         PageAddress(self.header)
     }
 
-    /// The page that `entry` lies in, and its index.
+    /// The page of `entry`, and the index of the entry.
     pub(crate) fn of(entry: Entry<K, V>) -> (Self, EntryIndex) {
         let address = entry.as_ptr().addr().get();
         let start = address & !(PAGE_BYTES - 1);
@@ -266,7 +268,7 @@ impl<K, V> Page<K, V> {
     #[inline]
     fn part<'l>(&self, locked: &'l mut Locked) -> &'l mut LockedPart {
         debug_assert_eq!(self.shard(), locked.shard as usize, "the lock of another shard");
-        // SAFETY: it belongs to the lock of the page's shard, which lends it out once at a time.
+        // SAFETY: it belongs to the lock of the page's shard, and `locked` lends it to one caller at a time.
         unsafe { &mut (*self.header.as_ptr()).locked }
     }
 
@@ -283,7 +285,7 @@ impl<K, V> Page<K, V> {
         NonNull::new(ptr::with_exposed_provenance_mut(address)).expect("a page is not at zero")
     }
 
-    /// Takes a free entry out; returns its place and the generation to publish it in.
+    /// Takes a free entry, and returns its place and the generation in which to publish it.
     #[inline]
     pub(super) fn alloc(&self, locked: &mut Locked) -> Option<(u32, u32)> {
         let part = self.part(locked);
@@ -333,7 +335,7 @@ impl<K, V> Page<K, V> {
         self.part(locked).live
     }
 
-    /// Whether every entry is in use.
+    /// Returns `true` if every entry is in use.
     #[inline]
     pub(crate) fn is_full(&self, locked: &mut Locked) -> bool {
         let part = self.part(locked);
@@ -345,7 +347,7 @@ impl<K, V> Page<K, V> {
         self.part(locked).next_generation
     }
 
-    /// Places that may have an entry in use.
+    /// The number of places that may have an entry in use: those below it.
     pub(crate) fn used_places(&self, locked: &mut Locked) -> u32 {
         self.part(locked).fresh
     }
@@ -364,28 +366,28 @@ impl<K, V> Page<K, V> {
         }
     }
 
-    /// The hash of the forward key. See the ground rules for who may ask.
+    /// The hash of the forward key. The ground rules say who may read it.
     #[inline]
     pub(crate) fn hash(&self, place: u32) -> KeyHash {
         // SAFETY: written by `start_record` before the entry was published.
         KeyHash::from_bits(unsafe { self.record(place).read() })
     }
 
-    /// The hash of the reply key of a pair. See the ground rules for who may ask.
+    /// The hash of the reply key of a pair. The ground rules say who may read it.
     pub(crate) fn reply_hash(&self, place: u32) -> KeyHash {
         debug_assert!(self.pair, "only pairs have a reply key");
         // SAFETY: as for `hash`; a pair's record has a third word.
         KeyHash::from_bits(unsafe { self.record(place).add(2).read() })
     }
 
-    /// Where the timer queue has the entry filed.
+    /// The entry's position in the timer queue.
     #[inline]
     pub(crate) fn timer(&self, _: &Locked, place: u32) -> u32 {
         // SAFETY: records belong to the lock.
         unsafe { self.record(place).add(1).read() }
     }
 
-    /// Notes where the timer queue has the entry filed.
+    /// Stores the entry's position in the timer queue.
     #[inline]
     pub(crate) fn set_timer(&self, _: &mut Locked, place: u32, position: u32) {
         // SAFETY: records belong to the lock.

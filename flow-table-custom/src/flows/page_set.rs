@@ -1,6 +1,6 @@
 use crate::memory::{AllocError, try_reserve};
 
-/// Numbers of pages, one bit each. Only [`reserve`](Self::reserve) needs memory.
+/// A set of page numbers, one bit each. Only [`reserve`](Self::reserve) needs memory.
 #[derive(Default)]
 pub(crate) struct PageSet {
     words: Vec<u64>,
@@ -11,7 +11,7 @@ pub(crate) struct PageSet {
 const BITS: usize = u64::BITS as usize;
 
 impl PageSet {
-    /// Makes room for a number and all below it.
+    /// Makes room for a number and all numbers below it.
     pub(crate) fn reserve(&mut self, page: u32) -> Result<(), AllocError> {
         let (len, wanted) = (self.words.len(), page as usize / BITS + 1);
         if wanted > len {
@@ -21,7 +21,7 @@ impl PageSet {
         Ok(())
     }
 
-    /// Adds a number that there is room for.
+    /// Adds a number for which there is room.
     pub(crate) fn insert(&mut self, page: u32) {
         let word = page as usize / BITS;
         self.words[word] |= 1 << (page as usize % BITS);
@@ -42,7 +42,7 @@ impl PageSet {
         numbers.map(|page| page as u32).filter(|&page| self.contains(page))
     }
 
-    /// The lowest member. Who removes from the lower end on pays once for each word that becomes empty.
+    /// The lowest member. Removing members from the lower end costs one step for each word that becomes empty.
     pub(crate) fn first(&mut self) -> Option<u32> {
         let first = self.iter().next();
         self.skip = first.map_or(self.words.len(), |page| page as usize / BITS);

@@ -9,12 +9,14 @@
 //!
 //! # Ground rules
 //!
-//! * The table, while it holds the flow, and every handle own one count each. Key and value are initialised while the count is not
-//!   zero.
-//! * P2. A reference is only taken *from* a count that is not zero. So once the count has reached zero, whoever brought it there owns the
-//!   entry: nobody can come in any more, except bursts that looked before (see `bursts`).
-//! * The generation grows by one each time the entry is freed, so a weak handle never takes a later flow for its own.
-//! * All-zero memory is generation 0, count 0: nobody here.
+//! * Every handle owns one count, and so does the table while it holds the flow. Key and value are initialised
+//!   while the count is not zero.
+//! * P2, P3. A count is only incremented when it is not zero. So once the count is zero, the thread that
+//!   brought it there owns the entry. Nobody can get a reference any more. Only bursts that looked before may
+//!   still see the flow (see `bursts`).
+//! * The generation is incremented each time the entry is freed, so a weak handle never takes a later flow for
+//!   its own.
+//! * All-zero memory is generation 0 and count 0: there is no flow.
 
 use std::process::abort;
 
@@ -24,7 +26,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct RefWord(AtomicU64);
 
 const COUNT_MASK: u64 = u32::MAX as u64;
-/// As for `Arc`: no program can hold so many handles, it must be leaking them.
+/// As for `Arc`: a program with so many handles must be leaking them.
 const COUNT_MAX: u64 = i32::MAX as u64;
 
 const fn count(word: u64) -> u64 {
@@ -41,28 +43,28 @@ impl RefWord {
         Self(AtomicU64::new(0))
     }
 
-    /// Makes an entry that nobody references as old as one that was used so often.
+    /// For tests: makes an unreferenced entry as old as one that was used so often.
     #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
     pub(crate) fn age(&self, generation: u32) {
         assert_eq!(self.count(), 0);
         self.0.store(u64::from(generation) << 32, Ordering::Relaxed);
     }
 
-    /// Takes a reference if there is one; gives the count before.
+    /// Takes a reference if there is one already. Returns the count before.
     #[inline]
     pub(crate) fn try_acquire(&self) -> Option<u32> {
         self.try_acquire_if(|_| true)
     }
 
-    /// As [`try_acquire`](Self::try_acquire), only from this generation.
+    /// As [`try_acquire`](Self::try_acquire), but only in this generation.
     pub(crate) fn try_acquire_generation(&self, wanted: u32) -> bool {
         self.try_acquire_if(|word| generation(word) == wanted).is_some()
     }
 
     #[inline]
     fn try_acquire_if(&self, accept: impl Fn(u64) -> bool) -> Option<u32> {
-        // Acquire on every load: a count of zero pairs with the `release` that made it so (what replaced the flow is
-        // visible then), any other count pairs with `publish` (key and value are visible then).
+        // Acquire on every load: a count of zero pairs with the `release` that made it so (what replaced the
+        // flow is visible then), any other count pairs with `publish` (key and value are visible then).
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             if count(word) == 0 || !accept(word) {
@@ -78,7 +80,7 @@ impl RefWord {
         }
     }
 
-    /// One more reference, by somebody who has one.
+    /// Takes one more reference. The caller has one.
     #[inline]
     pub(crate) fn clone_one(&self) {
         // Relaxed, as for `Arc`: the caller's own reference already makes everything visible.
@@ -89,7 +91,7 @@ impl RefWord {
         }
     }
 
-    /// Gives one reference up; whether it was the last one.
+    /// Gives one reference up. Returns `true` if it was the last one.
     #[inline]
     pub(crate) fn release(&self) -> bool {
         // SeqCst: its release half publishes the holder's use of the value to whoever drops it, its acquire half
@@ -100,7 +102,7 @@ impl RefWord {
         count(before) == 1
     }
 
-    /// Whether there is a reference: what a burst looks at instead of taking one.
+    /// Returns `true` if there is a reference. A burst checks this instead of taking a reference.
     #[inline]
     pub(crate) fn is_referenced(&self) -> bool {
         // SeqCst: after the burst's announcement in the total order (see `bursts`); acquires `publish` too.
@@ -113,14 +115,14 @@ impl RefWord {
         count(self.0.load(Ordering::Acquire)) as u32
     }
 
-    /// The generation; stable for whoever has a reference or owns the entry.
+    /// The generation. It does not change while the caller has a reference or owns the entry.
     #[inline]
     pub(crate) fn generation(&self) -> u32 {
         // Relaxed: the caller's reference or lock orders it.
         generation(self.0.load(Ordering::Relaxed))
     }
 
-    /// The owner of an unreferenced entry makes it referenced `references` times, in `generation`.
+    /// Makes an unreferenced entry, which the caller owns, referenced `references` times in `generation`.
     #[inline]
     pub(crate) fn publish(&self, generation: u32, references: u32) {
         debug_assert_eq!(self.count(), 0, "published twice");
@@ -128,11 +130,12 @@ impl RefWord {
         self.0.store(u64::from(generation) << 32 | u64::from(references), Ordering::Release);
     }
 
-    /// The owner of an unreferenced entry frees it: next generation. `None` if there is no next: the entry must then never
-    /// be used again.
+    /// Moves an unreferenced entry, which the caller owns, to its next generation as it is freed. Returns
+    /// `None` if there is none: the entry must then never be used again.
     pub(crate) fn retire(&self) -> Option<u32> {
         let next = self.generation().checked_add(1)?;
-        // Relaxed: the lock under which entries are freed and taken orders it; a reader sees count zero either way.
+        // Relaxed: the lock under which entries are freed and taken orders it. A reader sees count zero before
+        // and after.
         self.0.store(u64::from(next) << 32, Ordering::Relaxed);
         Some(next)
     }

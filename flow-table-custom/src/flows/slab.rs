@@ -8,23 +8,23 @@ use crate::ids::EntryIndex;
 use crate::memory::{AllocError, PageId};
 use crate::sync::Ordering;
 
-/// The pages of one kind that a shard has, under the shard's lock. New flows go to the lowest page with a free entry, so
-/// that long-lived ones stay dense and high pages empty out.
+/// The pages of one kind that a shard has. It belongs to the shard's lock. New flows go to the lowest page with
+/// a free entry, so that long-lived flows gather in the low pages and high pages become empty.
 #[derive(Default)]
 pub(crate) struct Slab {
     pages: PageSet,
-    /// How many they are.
+    /// The number of pages.
     len: usize,
-    /// Those with a free entry.
+    /// The pages with a free entry.
     roomy: PageSet,
-    /// The lowest of them.
+    /// The lowest page with a free entry.
     lowest: Option<u32>,
-    /// Those with no entry in use. A slab of several pages keeps one, so that a flow that comes and goes does not take and
-    /// return a page.
+    /// The number of pages with no entry in use. A slab of several pages keeps one, so that a flow that comes
+    /// and goes does not take and return a page each time.
     empty: usize,
 }
 
-/// Pages from which on a slab keeps an empty one.
+/// A slab keeps an empty page once it has so many pages.
 const KEEPS_EMPTY_FROM: usize = 4;
 
 impl Slab {
@@ -120,11 +120,12 @@ impl Slab {
         let next = arena.page(id, pair).next_generation(locked);
         // Relaxed: pairs with `grow`.
         arena.generation(id, pair).store(next, Ordering::Relaxed);
-        // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it left this slab just now.
+        // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it has just left this
+        // slab.
         unsafe { arena.pool(pair).free(PageId::new(id), 0) };
     }
 
-    /// Gives the page back that was kept although it is empty.
+    /// Returns the empty page that was kept to the pool, if there is one.
     pub(crate) fn shrink<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, pair: bool) {
         let empty = self.roomy.iter().find(|&id| arena.page(id, pair).live(locked) == 0);
         if let Some(id) = empty {
@@ -142,7 +143,7 @@ impl Slab {
         self.pages.every(notices::SLOTS, slot)
     }
 
-    /// Whether the page is one of this slab's.
+    /// Returns `true` if the page belongs to this slab.
     pub(crate) fn owns(&self, page: u32) -> bool {
         self.pages.contains(page)
     }

@@ -1,19 +1,21 @@
 //! Who has a burst open, so that what ended can wait for those who may be looking at it.
 //!
-//! A burst announces itself once and then looks flows up without counting references. Whoever brings a flow's count to
-//! zero must not drop the value while a burst that saw the flow is open.
+//! A burst announces itself once and then looks flows up without counting references. Whoever brings a flow's
+//! count to zero must not drop the value while a burst that saw the flow is open.
 //!
 //! # Ground rules
 //!
-//! * P8. Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially consistent, in this order. Bringing the
-//!   count to zero ([`release`]) and looking for announcements ([`Bursts::none_open`]) are too. So of a burst and a last release, at
-//!   least one sees the other: the burst finds nobody there, or the releaser finds the burst.
-//! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the epoch moves on only
-//!   when the side of the epoch before is empty. It is stamped, and moved, under one lock, that of [`Limbo`]: so each look at a side
-//!   is wholly before a stamp or wholly after it. Two moves after the stamp, both sides were seen empty *since*, so every burst that
-//!   could have seen the flow is closed, on whichever side it announced itself. (It may have read the epoch long before it did.)
-//! * New bursts go to the new side, so a stream of overlapping bursts never holds the epoch up. (The scheme of SRCU in the Linux
-//!   kernel, which has one updater at a time for the same reason.)
+//! * P8. Announcing ([`Bursts::open`]) and the look at a flow's count ([`is_referenced`]) are sequentially
+//!   consistent, in this order. Bringing the count to zero ([`release`]) and looking for announcements
+//!   ([`Bursts::none_open`]) are too. So of a burst and a last release, at least one sees the other: the burst
+//!   finds nobody there, or the releaser finds the burst.
+//! * What must wait is stamped with the epoch. Announcements are counted apart for even and odd epochs; the
+//!   epoch moves on only when the side of the epoch before is empty. It is stamped, and moved, under one lock,
+//!   that of [`Limbo`]: so each look at a side is wholly before a stamp or wholly after it. Two moves after the
+//!   stamp, both sides were seen empty *since*, so every burst that could have seen the flow is closed, on
+//!   whichever side it announced itself. (It may have read the epoch long before it did.)
+//! * New bursts go to the new side, so a stream of overlapping bursts never holds the epoch up. (The scheme of
+//!   SRCU in the Linux kernel, which has one updater at a time for the same reason.)
 //! * Counters are striped by thread: opening and closing touch one line, normally owned by the thread's own core.
 //!
 //! [`Limbo`]: crate::grace::limbo::Limbo
@@ -35,7 +37,8 @@ pub(crate) struct Bursts {
     stripes: Box<[CachePadded<Stripe>]>,
 }
 
-/// An open burst's announcement: where it is counted. What is borrowed from it may be used for as long as the burst is open.
+/// An open burst's announcement: where it is counted. What is borrowed from it may be used for as long as the
+/// burst is open.
 pub(crate) struct Announcement {
     stripe: u32,
     side: u32,
@@ -63,8 +66,8 @@ impl Bursts {
     #[inline]
     pub(crate) fn open(&self, thread: usize) -> Announcement {
         let stripe = thread & (self.stripes.len() - 1);
-        // SeqCst throughout: see the ground rules. `used` comes before the announcement, so whoever does not see it
-        // comes before the announcement too.
+        // SeqCst throughout: see the ground rules. `used` comes before the announcement, so whoever does not
+        // see it comes before the announcement too.
         if self.used.load(Ordering::SeqCst) <= stripe {
             self.used.fetch_max(stripe + 1, Ordering::SeqCst);
         }
@@ -76,7 +79,8 @@ impl Bursts {
     /// Takes the announcement back.
     #[inline]
     pub(crate) fn close(&self, announced: &Announcement) {
-        // Its release half pairs with `is_empty`: what the burst read happens before what it waited for is dropped.
+        // Its release half pairs with `is_empty`: what the burst read happens before what it waited for is
+        // dropped.
         self.stripes[announced.stripe as usize].0[announced.side as usize].fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -113,7 +117,8 @@ impl Bursts {
         epoch.saturating_sub(1)
     }
 
-    /// What [`safe_before`](Self::safe_before) must not be: a look at a side may be older than the stamp that it lets go.
+    /// What [`safe_before`](Self::safe_before) must not be: a look at a side may be older than the stamp that
+    /// it lets go.
     #[cfg(all(test, flow_table_loom))]
     pub(crate) fn safe_before_without_lock(&self) -> u64 {
         for _ in 0..2 {
@@ -126,8 +131,8 @@ impl Bursts {
         self.epoch.load(Ordering::SeqCst).saturating_sub(1)
     }
 
-    /// The table ends, and no burst can be used any more, as each borrows it: announcements that are left are of bursts that were
-    /// leaked. They are taken back, so that nothing waits for them.
+    /// The table ends, and no burst can be used any more, as each borrows it: announcements that are left are
+    /// of bursts that were leaked. They are taken back, so that nothing waits for them.
     pub(crate) fn forget(&self) {
         for stripe in &self.stripes {
             // SeqCst: pairs with `is_empty`, for handles that are dropped meanwhile.

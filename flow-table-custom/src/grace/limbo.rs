@@ -2,12 +2,13 @@
 //!
 //! # Ground rules
 //!
-//! * P8. Whoever puts entries here looks afterwards whether they may go already ([`collect`]): the last burst may have closed, and
-//!   looked here, before they came. Whoever closes a burst looks here afterwards. Both sides store one word and then load the
-//!   other's, in the one order of sequentially consistent operations, so at least one of them sees the other.
-//! * Values are dropped under no lock, and their drops may open and close bursts. A thread that is collecting and is asked to collect
-//!   again within a value's drop does nothing: it will look again when that value is gone. So collecting never nests. It is asked, and
-//!   it ends, under one lock.
+//! * P8. Whoever puts entries here looks afterwards whether they may go already ([`collect`]): the last burst
+//!   may have closed, and looked here, before they came. Whoever closes a burst looks here afterwards. Both
+//!   sides store one word and then load the other's, in the one order of sequentially consistent operations, so
+//!   at least one of them sees the other.
+//! * Values are dropped under no lock, and their drops may open and close bursts. A thread that is collecting
+//!   and is asked to collect again within a value's drop does nothing: it will look again when that value is
+//!   gone. So collecting never nests. It is asked, and it ends, under one lock.
 //!
 //! [`collect`]: crate::core::Core::collect
 
@@ -44,7 +45,8 @@ struct Waiting {
 /// A thread that is collecting.
 struct Collector {
     thread: usize,
-    /// Entries that it has yet to look at: as many as there were when it was asked last. The others are for those who bring them.
+    /// Entries that it has yet to look at: as many as there were when it was asked last. The others are for
+    /// those who bring them.
     due: usize,
 }
 
@@ -72,7 +74,8 @@ impl Limbo {
         self.len.store(waiting.queue.len(), Ordering::SeqCst);
     }
 
-    /// Asks the thread with this number, the caller's, to collect; whether it is to begin. If it is at it already, it will look again.
+    /// Asks the thread with this number, the caller's, to collect; whether it is to begin. If it is at it
+    /// already, it will look again.
     pub(crate) fn ask(&self, thread: usize) -> bool {
         let mut waiting = self.waiting.lock();
         let due = waiting.queue.len();
@@ -85,7 +88,8 @@ impl Limbo {
         begins
     }
 
-    /// Takes entries that no open burst can see any more, for a thread that is collecting. If there are none, it has done its share.
+    /// Takes entries that no open burst can see any more, for a thread that is collecting. If there are none,
+    /// it has done its share.
     pub(crate) fn take(&self, bursts: &Bursts, thread: usize) -> (ArrayVec<EntryIndex, BATCH>, Unseen) {
         let mut waiting = self.waiting.lock();
         let safe = bursts.safe_before(&mut waiting.epoch);

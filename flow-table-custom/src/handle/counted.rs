@@ -14,15 +14,15 @@ use crate::panics::Panics;
 
 /// A handle: a counted strong reference to a flow, in one word. See [`FlowRef`].
 pub struct StrongRef<K, V> {
-    /// The entry's address; its lowest bit says that the reply key matched.
+    /// The entry's address. Its lowest bit is set if the reply key was looked up.
     tagged: NonNull<u8>,
     flow: PhantomData<(K, V)>,
 }
 
 const REPLY: usize = 1;
 
-// SAFETY: a handle gives shared access to the flow to whoever has it, and the last one drops the flow: both need what
-// an `Arc` needs.
+// SAFETY: a handle allows shared access to the flow, and the last handle drops the flow: both need what an
+// `Arc` needs.
 unsafe impl<K: Send + Sync, V: Send + Sync> Send for StrongRef<K, V> {}
 // SAFETY: as for Send.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for StrongRef<K, V> {}
@@ -32,14 +32,14 @@ impl<K, V> StrongRef<K, V> {
     ///
     /// # Safety
     ///
-    /// 1. The caller has a counted reference to the flow in `entry`, and gives it up to the handle.
+    /// 1. The caller has a counted reference to the flow in `entry` and passes it to the handle.
     #[inline]
     unsafe fn from_counted(entry: Entry<K, V>, direction: Direction) -> Self {
         let tag = if direction == Direction::Reply { REPLY } else { 0 };
         Self { tagged: entry.as_ptr().cast::<u8>().map_addr(|address| address | tag), flow: PhantomData }
     }
 
-    /// Counts a reference to the flow in an entry, if there is one.
+    /// Counts a reference to the flow in an entry, if there is a flow.
     #[inline]
     pub(crate) fn acquire(entry: Entry<K, V>, direction: Direction) -> Option<Self> {
         entry.refs().try_acquire()?;
@@ -53,7 +53,7 @@ impl<K, V> StrongRef<K, V> {
         entry.refs().try_acquire_generation(generation).then(|| unsafe { Self::from_counted(entry, direction) })
     }
 
-    /// References a new flow twice: for the table, and for the caller.
+    /// Publishes a new flow with two references: the table's and the caller's.
     #[inline]
     pub(crate) fn publish(flow: Unpublished<K, V>) -> Self {
         let at = flow.publish(2);
@@ -79,7 +79,8 @@ impl<K, V> StrongRef<K, V> {
     pub(crate) fn entry(&self) -> Entry<K, V> {
         let address = self.tagged.addr().get() & !REPLY;
         let pointer = self.tagged.cast::<FlowEntry<K, V>>().with_addr(address.try_into().expect("not null"));
-        // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is referenced.
+        // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is
+        // referenced.
         unsafe { Entry::new(pointer) }
     }
 
@@ -130,9 +131,9 @@ impl<K, V> StrongRef<K, V> {
         let mut panics = Panics::none();
         // SAFETY: this handle was the last reference, and its drop is over after this.
         let dead = unsafe { Dead::unreferenced(self.at()) };
-        // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within `finish`. What
-        // may have to be dropped last of all, the core itself, comes back in `keeper`, so that no reference to the core
-        // is left when it goes.
+        // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within
+        // `finish`. The core itself may have to be dropped last. It comes back in `keeper`, so that no
+        // reference to it is left then.
         let keeper = unsafe { self.core().as_ref() }.finish(dead, &mut panics);
         drop(keeper);
         panics.resume();
@@ -140,7 +141,7 @@ impl<K, V> StrongRef<K, V> {
 }
 
 impl<K, V> PartialEq for StrongRef<K, V> {
-    /// By identity, whatever the directions.
+    /// Compares by identity, whatever the directions.
     fn eq(&self, other: &Self) -> bool {
         self.entry() == other.entry()
     }
@@ -206,9 +207,11 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
     }
 }
 
-/// A reference that does not keep the flow's value alive: the entry, and the generation that it was in. See [`WeakFlowRef`].
+/// A reference that does not keep the flow's value alive. It names the entry and the generation in which the
+/// entry had the flow. See [`WeakFlowRef`].
 ///
-/// It keeps the table's memory, though not its flows, from going back to the system when the table is dropped.
+/// It keeps the table's memory, though not its flows: the memory does not go back to the system before the last
+/// weak reference is gone.
 pub struct WeakRef<K, V> {
     core: Arc<Core<K, V>>,
     index: EntryIndex,

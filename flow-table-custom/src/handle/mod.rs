@@ -1,4 +1,4 @@
-//! What gives access to a flow: counted references, weak ones, and borrows within a burst.
+//! The ways to a flow: counted references, weak references, and borrows within a burst.
 
 mod borrow;
 mod counted;

@@ -4,12 +4,13 @@ use super::bucket::Bucket;
 use super::segment::BucketSource;
 use crate::memory::{AllocError, Line, LineArrays, PagePool};
 
-/// Pages of arrays, at most: 4 GiB, or 8,192 runs of the eight pages that the longest array has. Each of some 2,100 arrays, one for
-/// a segment and another while a shard replaces one, keeps one of these runs from the others at most.
+/// Pages of arrays, at most: 4 GiB, or 8,192 runs of the eight pages that the longest array has. Each of some
+/// 2,100 arrays, one for a segment and another while a shard replaces one, keeps one of these runs from the
+/// others at most.
 const MAX_PAGES: u32 = 1 << 16;
 
-/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over when many have
-/// doubled would otherwise be as much as a quarter.
+/// For so many pages of arrays, one that is free is kept: few, as arrays are seldom replaced. What is left over
+/// when many have doubled would otherwise be as much as a quarter.
 const IN_USE_PER_FREE: usize = 8;
 
 /// Where the arrays of all segments come from. Its locks are taken under a shard's, for resizing only.

@@ -7,14 +7,15 @@
 //! +-----------------+----------+-------+-------------------------------+
 //! ```
 //!
-//! A tag of zero means an empty slot. `overflow` counts the flows whose probe passed this full bucket on; a look-up that
-//! finds it zero need look no further. (Tags compared at once: Google's Swiss table; counting what passed on: Facebook's F14.)
+//! A tag of zero means an empty slot. `overflow` counts the flows whose probe passed this full bucket on; a
+//! look-up that finds it zero need look no further. (Tags compared at once: Google's Swiss table; counting what
+//! passed on: Facebook's F14.)
 //!
 //! # Ground rules
 //!
 //! * Only the holder of the shard's lock stores; readers hold no lock.
-//! * A slot is stored before its tag and both with `Release`, so a reader that sees the tag (`Acquire`) sees a slot at
-//!   least as new: the flow's, that of a later flow, or nothing.
+//! * A slot is stored before its tag and both with `Release`, so a reader that sees the tag (`Acquire`) sees a
+//!   slot at least as new: the flow's, that of a later flow, or nothing.
 //! * All-zero memory is an empty bucket.
 
 use super::slot::Slot;
@@ -109,7 +110,8 @@ impl Bucket {
     /// What is in the slot with this number, whatever its tag says.
     #[inline]
     pub(crate) fn slot(&self, number: usize) -> Option<Slot> {
-        // Acquire: pairs with the Release in `put`, so that the entry is initialised for the reader as for the writer.
+        // Acquire: pairs with the Release in `put`, so that the entry is initialised for the reader as for the
+        // writer.
         Slot::from_bits(self.slots[number].load(Ordering::Acquire))
     }
 
@@ -160,8 +162,8 @@ impl Bucket {
 
     /// Empties the bucket for its memory's next use. Under the shard's lock.
     pub(crate) fn reset(&self) {
-        // Release: a reader that still looks here and misses (Acquire in `tags` and `slot`) then sees the new version of
-        // the segment.
+        // Release: a reader that still looks here and misses (Acquire in `tags` and `slot`) then sees the new
+        // version of the segment.
         self.tags.iter().for_each(|tags| tags.store(0, Ordering::Release));
         self.slots.iter().for_each(|slot| slot.store(0, Ordering::Release));
     }

@@ -1,4 +1,5 @@
-//! The hash table: segments, each an array of buckets of slots that point to entries. Knows hashes and slots, but no keys and no flows.
+//! The hash table: segments, each an array of buckets of slots that point to entries. Knows hashes and slots,
+//! but no keys and no flows.
 
 mod arrays;
 mod bucket;
@@ -17,15 +18,16 @@ pub(crate) use slot::Slot;
 
 use crate::hash::{KeyHash, Tag};
 
-/// Log2 of the number of segments. The same for all tables, however small, as the capacity may be raised: with 16 million flows,
-/// a segment has some 8,000, few enough that replacing its array takes microseconds. Fewer where schedules are explored, so that
-/// segments fill.
+/// Log2 of the number of segments. The same for all tables, however small, as the capacity may be raised: with
+/// 16 million flows, a segment has some 8,000, few enough that replacing its array takes microseconds. Fewer
+/// where schedules are explored, so that segments fill.
 const SEGMENT_BITS: u32 = if cfg!(flow_table_shuttle) { 2 } else { 11 };
 pub(crate) const SEGMENTS: usize = 1 << SEGMENT_BITS;
 
 const _: () = assert!(SEGMENT_BITS + KeyHash::BUCKET_BITS + Tag::BITS <= u32::BITS, "the parts of a hash overlap");
 
-/// All segments of a table, in the order of the hashes that lead to them: first those of shard 0, then those of shard 1 …
+/// All segments of a table, in the order of the hashes that lead to them: first those of shard 0, then those of
+/// shard 1 …
 pub(crate) struct Index {
     segments: Box<[Segment; SEGMENTS]>,
     shard_bits: u32,

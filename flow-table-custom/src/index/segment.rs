@@ -1,18 +1,20 @@
-//! One part of the hash table: an array of buckets that is replaced as a whole when it grows or shrinks. A table has so
-//! many of them that no replacement takes long.
+//! One part of the hash table: an array of buckets that is replaced as a whole when it grows or shrinks. A
+//! table has so many of them that no replacement takes long.
 //!
 //! # Ground rules
 //!
-//! * Only the holder of the shard's lock changes a segment; [`LockedHalf`] is what only the holder sees, and proves the lock.
-//! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow. Arrays are type-stable: one
-//!   that was replaced is emptied and its memory is only ever used for buckets again, so an outdated reader sees
-//!   empty or foreign slots, and must check what it finds by key.
-//! * P6. An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new array and emptying the
-//!   old one: a reader that misses and finds the version moved looks again; if it did not move, the key was absent at
-//!   some moment of the walk.
-//! * P7. When a flow is about to replace a live one (see `switch`), both are in the segments of their keys. A reader may have passed the
-//!   new flow's slot before it was filled and see the old flow's end after. So the version moves on between the two; and where the old flow
-//!   has ended before, between the new one's start and the emptying of the old one's slots.
+//! * Only the holder of the shard's lock changes a segment; [`LockedHalf`] is what only the holder sees, and
+//!   proves the lock.
+//! * Readers load the array and walk it from the key's home bucket to the first bucket that does not overflow.
+//!   Arrays are type-stable: one that was replaced is emptied and its memory is only ever used for buckets
+//!   again, so an outdated reader sees empty or foreign slots, and must check what it finds by key.
+//! * P6. An outdated reader may *miss* a flow that is there. So the version moves on between publishing a new
+//!   array and emptying the old one: a reader that misses and finds the version moved looks again; if it did
+//!   not move, the key was absent at some moment of the walk.
+//! * P7. When a flow is about to replace a live one (see `switch`), both are in the segments of their keys. A
+//!   reader may have passed the new flow's slot before it was filled and see the old flow's end after. So the
+//!   version moves on between the two; and where the old flow has ended before, between the new one's start and
+//!   the emptying of the old one's slots.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -111,9 +113,9 @@ impl Segment {
         let tagged = self.array.load(Ordering::Acquire);
         let log2 = tagged.addr() & (align_of::<Bucket>() - 1);
         match NonNull::new(tagged.map_addr(|address| address & !(align_of::<Bucket>() - 1))) {
-            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` gave; (2) they stay readable
-            // for as long as the segment exists, by the contract of `BucketSource`, which lives as long; (3) buckets are all atomics, so shared
-            // references to ones being reused are fine.
+            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` gave; (2)
+            // they stay readable for as long as the segment exists, by the contract of `BucketSource`, which
+            // lives as long; (3) buckets are all atomics, so shared references to ones being reused are fine.
             Some(first) => unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) },
             None => &[],
         }
@@ -131,13 +133,14 @@ impl Segment {
     /// The version: see the module. Read before a walk, and again after a miss.
     #[inline]
     pub(crate) fn version(&self) -> Version {
-        // Acquire: pairs with `advance`, so that a walk after it sees what was published before it. (After a miss, the
-        // Acquire loads of the walk keep this load behind them.)
+        // Acquire: pairs with `advance`, so that a walk after it sees what was published before it. (After a
+        // miss, the Acquire loads of the walk keep this load behind them.)
         Version(self.version.load(Ordering::Acquire))
     }
 
-    /// Moves the version on: between publishing a new array and emptying the old one, between filling the slots of a flow that
-    /// replaces another and the other's end, and between the start of a flow and the removal of one that has ended. Under the shard's lock.
+    /// Moves the version on: between publishing a new array and emptying the old one, between filling the slots
+    /// of a flow that replaces another and the other's end, and between the start of a flow and the removal of
+    /// one that has ended. Under the shard's lock.
     pub(crate) fn bump(&self, _: &mut LockedHalf) {
         // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
         self.version.store(self.version.load(Ordering::Relaxed) + 1, Ordering::Release);
@@ -216,7 +219,8 @@ impl Segment {
         }
     }
 
-    /// An empty slot on the key's way, if no slot on it could be the key's and there is room. Under the shard's lock.
+    /// An empty slot on the key's way, if no slot on it could be the key's and there is room. Under the shard's
+    /// lock.
     #[inline]
     pub(crate) fn vacancy(&self, half: &LockedHalf, hash: KeyHash) -> Option<Place> {
         let buckets = self.buckets();
@@ -274,7 +278,8 @@ impl Segment {
         unreachable!("`reserve` keeps slots empty");
     }
 
-    /// Whether each slot is on the way of its key, and the counts are those of the slots; what is wrong, if not. Under the shard's lock.
+    /// Whether each slot is on the way of its key, and the counts are those of the slots; what is wrong, if
+    /// not. Under the shard's lock.
     pub(crate) fn verify(&self, half: &mut LockedHalf, hashes: &impl SlotHashes) -> Result<(), String> {
         let buckets = self.buckets();
         let mask = buckets.len().wrapping_sub(1);
@@ -353,7 +358,8 @@ impl Segment {
         let new: &[Bucket] = unsafe { slice::from_raw_parts(array.as_ptr(), 1 << log2) };
         let old = self.buckets();
         for (at, bucket) in old.iter().enumerate() {
-            // The records of a bucket's flows lie anywhere in memory: those of a later bucket are fetched meanwhile.
+            // The records of a bucket's flows lie anywhere in memory: those of a later bucket are fetched
+            // meanwhile.
             if let Some(later) = old.get(at + REBUILD_AHEAD) {
                 later.tags().used().filter_map(|number| later.slot(number)).for_each(|slot| hashes.prefetch(slot));
             }
@@ -369,8 +375,8 @@ impl Segment {
             bucket.reset();
         }
         if let Some(first) = NonNull::new(old.as_ptr().cast_mut()).filter(|_| !old.is_empty()) {
-            // SAFETY: (1) an earlier call stored it here, and this one has just taken it out; (2) and (3) its buckets were
-            // reset just now, and are written under the shard's lock only.
+            // SAFETY: (1) an earlier call stored it here, and this one has just taken it out; (2) and (3) its
+            // buckets were reset just now, and are written under the shard's lock only.
             unsafe { source.free(first, old.len().trailing_zeros()) };
         }
         Ok(())

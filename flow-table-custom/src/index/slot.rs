@@ -4,8 +4,8 @@ use flow_table_api::Direction;
 
 use crate::ids::EntryIndex;
 
-/// What a bucket's slot points at: an entry, and which of its keys this slot is for. The direction is in the index's unused
-/// bit 30.
+/// What a bucket's slot points at: an entry, and which of its keys this slot is for. The direction is in the
+/// index's unused bit 30.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     entry: EntryIndex,

@@ -44,7 +44,8 @@ impl Buddies {
         Some(at * BITS + self.nodes[at].trailing_zeros() as usize)
     }
 
-    /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it; gives its first line.
+    /// Takes the lowest free block of a class that has one, and frees what is beyond 2^`log2` lines of it;
+    /// gives its first line.
     pub(super) fn take(&mut self, class: u32, log2: u32) -> usize {
         let node = self.lowest(class).expect("the class has a free block");
         self.set(node, false);

@@ -25,7 +25,8 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
     Err(_) => unreachable!(),
 };
 
-/// 2 MiB of memory, zeroed at first; which of its pages are free, and which of those may hold memory of the system.
+/// 2 MiB of memory, zeroed at first; which of its pages are free, and which of those may hold memory of the
+/// system.
 ///
 /// ```text
 ///  a page that is     free  dirty
@@ -34,8 +35,8 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
 ///  free, dirty         1     1     keeps its last contents
 /// ```
 ///
-/// It alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from addresses with
-/// `with_exposed_provenance`.
+/// It alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from addresses
+/// with `with_exposed_provenance`.
 pub(super) struct Chunk {
     base: NonNull<u8>,
     free: u32,
@@ -44,8 +45,8 @@ pub(super) struct Chunk {
     all: u32,
     /// To be backed by a huge page: touching one page of a clean chunk makes them all resident.
     huge: bool,
-    /// Parts were given back, and not all of it is in use again since. Meanwhile the system must not back it by a huge page: that
-    /// would make all of it resident again as soon as one page is in use.
+    /// Parts were given back, and not all of it is in use again since. Meanwhile the system must not back it by
+    /// a huge page: that would make all of it resident again as soon as one page is in use.
     split: bool,
 }
 
@@ -77,7 +78,8 @@ fn dirty_stretches(mut free: u32, dirty: u32) -> impl Iterator<Item = Range<u32>
 }
 
 impl Chunk {
-    /// Maps a chunk whose first `pages` pages are free and clean; with `huge`, asks for it to be backed by a huge page.
+    /// Maps a chunk whose first `pages` pages are free and clean; with `huge`, asks for it to be backed by a
+    /// huge page.
     ///
     /// # Errors
     ///
@@ -143,7 +145,8 @@ impl Chunk {
     ///
     /// # Safety
     ///
-    /// 1. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready for zeros.
+    /// 1. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready
+    ///    for zeros.
     pub(super) unsafe fn put(&mut self, first: u32, log2: u32) {
         let pages = run(first, log2);
         debug_assert_eq!(pages & (self.free | !self.all), 0, "freed pages that are not in use");
@@ -151,7 +154,8 @@ impl Chunk {
         self.dirty |= pages;
     }
 
-    /// Gives the dirty pages back to the system, and whatever is free around them; false if the system does not take them.
+    /// Gives the dirty pages back to the system, and whatever is free around them; false if the system does not
+    /// take them.
     pub(super) fn give_back(&mut self) -> bool {
         let splits = !self.is_free();
         if splits != self.split {

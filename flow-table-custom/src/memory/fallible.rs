@@ -17,8 +17,8 @@ fn grow<T>(list: &mut Vec<T>, additional: usize) -> Result<(), AllocError> {
     list.try_reserve(additional).map_err(|_| AllocError)
 }
 
-/// Gives back what is beyond room for `capacity` elements, or for those that there are if they are more. A list that shrinks
-/// moves; without memory to move to, it stays.
+/// Gives back what is beyond room for `capacity` elements, or for those that there are if they are more. A list
+/// that shrinks moves; without memory to move to, it stays.
 pub(crate) fn shrink_to<T>(list: &mut Vec<T>, capacity: usize) {
     let (capacity, mut smaller) = (capacity.max(list.len()), Vec::new());
     if list.capacity() > capacity && permit().is_ok() && smaller.try_reserve_exact(capacity).is_ok() {

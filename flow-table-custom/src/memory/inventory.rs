@@ -1,4 +1,5 @@
-//! Which pages of a pool are in use, free or dirty, and when free ones go back to the system. Used under the pool's lock.
+//! Which pages of a pool are in use, free or dirty, and when free ones go back to the system. Used under the
+//! pool's lock.
 
 use std::ptr::NonNull;
 
@@ -72,8 +73,8 @@ impl Inventory {
         result
     }
 
-    /// Takes the lowest free run of the mapped chunks: its chunk, and its first page there. Searching takes a microsecond for a
-    /// thousand chunks, 2 GiB, and is done for every page of 64 KiB, not for every flow.
+    /// Takes the lowest free run of the mapped chunks: its chunk, and its first page there. Searching takes a
+    /// microsecond for a thousand chunks, 2 GiB, and is done for every page of 64 KiB, not for every flow.
     pub(super) fn take(&mut self, run_log2: u32) -> Option<(usize, u32)> {
         let skipped = self.chunks[self.full_before..].iter().position(|chunk| chunk.has_run(run_log2))?;
         let number = self.full_before + skipped;
@@ -88,7 +89,8 @@ impl Inventory {
     /// # Safety
     ///
     /// 1. The run was taken, and is freed once.
-    /// 2. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready for zeros.
+    /// 2. Nobody relies on what its pages hold any more, and whoever accesses them does so atomically, ready
+    ///    for zeros.
     pub(super) unsafe fn put(&mut self, number: usize, first: u32, run_log2: u32) {
         // SAFETY: (1) is the caller's 2.
         self.update(number, |chunk| unsafe { chunk.put(first, run_log2) });
@@ -103,7 +105,8 @@ impl Inventory {
         while self.dirty > MIN_DIRTY.max(self.in_use / self.in_use_per_dirty) && self.give_back_dirtiest() {}
     }
 
-    /// Makes the chunk with the most dirty pages clean; false if there is none, or the system does not take memory back.
+    /// Makes the chunk with the most dirty pages clean; false if there is none, or the system does not take
+    /// memory back.
     pub(super) fn give_back_dirtiest(&mut self) -> bool {
         let dirtiest = (0..self.chunks.len()).max_by_key(|&number| self.chunks[number].dirty());
         self.dirty != 0 && dirtiest.is_some_and(|number| self.give_back(number))

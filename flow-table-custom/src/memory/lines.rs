@@ -1,16 +1,17 @@
-//! Arrays of cache lines. Short ones share pages, which are split and merged again by the buddy method; longer ones are pages, or runs
-//! of them.
+//! Arrays of cache lines. Short ones share pages, which are split and merged again by the buddy method; longer
+//! ones are pages, or runs of them.
 //!
-//! Pages of arrays of one size each would take less to write and as much memory on average. But while all segments grow, pages of the
-//! former size would stay for the last few arrays in them, up to an eighth more in all, and what goes back at last lies scattered
-//! among what stays, so that huge pages are split.
+//! Pages of arrays of one size each would take less to write and as much memory on average. But while all
+//! segments grow, pages of the former size would stay for the last few arrays in them, up to an eighth more in
+//! all, and what goes back at last lies scattered among what stays, so that huge pages are split.
 //!
 //! # Ground rules
 //!
-//! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it so. An array
-//!    is therefore all zeros when it is handed out, and nobody has to clear it.
+//! 1. Free lines are all zeros: new pages are, whoever frees an array zeroes it first, and giving back keeps it
+//!    so. An array is therefore all zeros when it is handed out, and nobody has to clear it.
 //! 2. The allocator itself never writes to lines; what is free stands beside them.
-//! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its next users.
+//! 3. Readers may still look at an array that was freed, with atomic loads. They see zeros, or the lines of its
+//!    next users.
 
 use std::ptr::NonNull;
 
@@ -66,14 +67,16 @@ impl LineArrays {
             Some(run_log2) => (self.pool.alloc(run_log2)?, 0),
             None => self.take_part(log2)?,
         };
-        // SAFETY: the pool has returned the page, and all that was shared of it was under the lock; the line lies in it.
+        // SAFETY: the pool has returned the page, and all that was shared of it was under the lock; the line
+        // lies in it.
         let array = unsafe { self.pool.address(page).cast::<Line>().add(line) };
         // SAFETY: the array is allocated, and nobody else has it now.
         debug_assert!(unsafe { is_zero(array, log2) }, "written after it was freed");
         Ok(array)
     }
 
-    /// Takes a part of a shared page, of the smallest size that is large enough, from the lowest page, or of a new page; its first line.
+    /// Takes a part of a shared page, of the smallest size that is large enough, from the lowest page, or of a
+    /// new page; its first line.
     fn take_part(&self, log2: u32) -> Result<(PageId, usize), AllocError> {
         let mut shared = self.shared.lock();
         let roomy = shared.iter().enumerate();
@@ -169,7 +172,8 @@ mod tests {
         assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
     }
 
-    /// Pages that arrays share are accounted for, those that one array fills are not. The account follows their number.
+    /// Pages that arrays share are accounted for, those that one array fills are not. The account follows their
+    /// number.
     #[test]
     fn memory_is_the_pages_and_the_list_of_shared_ones() {
         let arrays = LineArrays::new(256, 2);

@@ -1,5 +1,5 @@
-//! A box whose memory the system gets back the moment that it is dropped: the heap's own pages often do not go back, since
-//! one small allocation that lives on keeps all below it.
+//! A box whose memory the system gets back the moment that it is dropped: the heap's own pages often do not go
+//! back, since one small allocation that lives on keeps all below it.
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut};
@@ -72,7 +72,8 @@ impl<T: ?Sized> DerefMut for Mapped<T> {
 impl<T: ?Sized> Drop for Mapped<T> {
     fn drop(&mut self) {
         let layout = Layout::for_value::<T>(self);
-        // SAFETY: the value is there, and nobody uses it or its mapping, which was made with this layout, after this.
+        // SAFETY: the value is there, and nobody uses it or its mapping, which was made with this layout, after
+        // this.
         unsafe {
             self.value.drop_in_place();
             os::unmap(self.value.cast(), layout);

@@ -11,9 +11,9 @@
 //!
 //! 1. (P1) A pool serves one purpose: what its pages once held, they hold ever after, or they read as zeros.
 //! 2. No address is unmapped before the pool is dropped. Whoever reads without a lock keeps the pool alive.
-//! 3. Freed memory keeps its last contents until it is given back to the system, and reads as zeros from then on; this may
-//!    happen at any time, under the eyes of a reader. All accesses to memory that others may read are therefore atomic,
-//!    and all zeros must mean "nobody here" to the reader.
+//! 3. Freed memory keeps its last contents until it is given back to the system, and reads as zeros from then
+//!    on; this may happen at any time, under the eyes of a reader. All accesses to memory that others may read
+//!    are therefore atomic, and all zeros must mean "nobody here" to the reader.
 //! 4. What must survive giving back (a generation count, say) is kept elsewhere.
 
 mod buddies;

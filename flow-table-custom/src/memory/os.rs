@@ -35,9 +35,9 @@ mod system {
     /// The kernel aligns mappings to so much by itself, or to more.
     const PAGE_BYTES: usize = 4096;
 
-    /// Where the layout asks for more than a page's alignment, maps so much more and keeps the highest aligned range. The kernel
-    /// maps downwards, so the next such range ends where this one starts, and neighbours share one entry of the kernel's list
-    /// of mappings.
+    /// Where the layout asks for more than a page's alignment, maps so much more and keeps the highest aligned
+    /// range. The kernel maps downwards, so the next such range ends where this one starts, and neighbours
+    /// share one entry of the kernel's list of mappings.
     pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
         let beyond = if layout.align() > PAGE_BYTES { layout.align() } else { 0 };
         let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -62,8 +62,8 @@ mod system {
     pub(super) unsafe fn trim(start: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
         let head = layout.align() - start.addr() % layout.align();
         let tail = layout.align() - head;
-        // SAFETY: head, range and tail make up the caller's mapping (1). Should the kernel refuse to unmap, untouched addresses
-        // stay reserved, and that is all.
+        // SAFETY: head, range and tail make up the caller's mapping (1). Should the kernel refuse to unmap,
+        // untouched addresses stay reserved, and that is all.
         unsafe {
             let base = start.add(head);
             libc::munmap(start.cast(), head);
@@ -77,13 +77,13 @@ mod system {
     /// Whether the system is to back a range by huge pages.
     pub(crate) fn wish_huge(start: NonNull<u8>, bytes: usize, wish: bool) {
         let advice = if wish { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
-        // SAFETY: this advice changes no contents. A kernel without huge pages, or one whose list of mappings is full, refuses it,
-        // which does no harm.
+        // SAFETY: this advice changes no contents. A kernel without huge pages, or one whose list of mappings
+        // is full, refuses it, which does no harm.
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, advice) };
     }
 
-    /// Gives the memory behind a range back to the system; it stays mapped and reads as zeros. Returns false, and leaves everything
-    /// as it is, if the system cannot or will not (memory locked by `mlockall`, for one).
+    /// Gives the memory behind a range back to the system; it stays mapped and reads as zeros. Returns false,
+    /// and leaves everything as it is, if the system cannot or will not (memory locked by `mlockall`, for one).
     ///
     /// # Safety
     ///
@@ -153,7 +153,8 @@ mod tests {
         for quarter in 0..4 {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            // SAFETY: the mapping is new. What is trimmed lies in it, and the range within that is the test's to access.
+            // SAFETY: the mapping is new. What is trimmed lies in it, and the range within that is the test's
+            // to access.
             unsafe {
                 let start = libc::mmap(std::ptr::null_mut(), 3 * SIZE, protection, flags, -1, 0);
                 assert_ne!(start, libc::MAP_FAILED);

@@ -2,10 +2,10 @@
 //!
 //! # Ground rules
 //!
-//! 1. The directory holds each chunk's base from the moment the chunk exists until the pool is dropped; it is written under
-//!    the pool's lock, read without it.
-//! 2. Everything else about pages is in the [`Inventory`], under the lock. The lock is innermost: nothing is locked under it,
-//!    and no code of the user runs under it.
+//! 1. The directory holds each chunk's base from the moment the chunk exists until the pool is dropped; it is
+//!    written under the pool's lock, read without it.
+//! 2. Everything else about pages is in the [`Inventory`], under the lock. The lock is innermost: nothing is
+//!    locked under it, and no code of the user runs under it.
 //! 3. The pool never touches what pages hold, except by giving free ones back to the system.
 
 use std::ptr::NonNull;
@@ -41,11 +41,11 @@ impl PageId {
     }
 }
 
-/// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks and high
-/// ones become free.
+/// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks
+/// and high ones become free.
 ///
-/// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once, except for
-/// one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
+/// Free memory goes back to the system in pieces, while pages are freed: chunks that are wholly free at once,
+/// except for one to be used again; other free pages when they exceed a share of those in use (and 128 KiB).
 pub(crate) struct PagePool {
     directory: Mapped<[AtomicPtr<u8>]>,
     resident: AtomicUsize,
@@ -53,7 +53,8 @@ pub(crate) struct PagePool {
 }
 
 impl PagePool {
-    /// A pool of at most `max_pages` pages, one or more, which keeps a free page for each `in_use_per_free` in use. It maps none yet.
+    /// A pool of at most `max_pages` pages, one or more, which keeps a free page for each `in_use_per_free` in
+    /// use. It maps none yet.
     ///
     /// # Panics
     ///
@@ -71,8 +72,10 @@ impl PagePool {
     ///
     /// # Safety
     ///
-    /// 1. [`alloc`](Self::alloc) of this pool has returned the page, alone or in a run; it may have been freed since.
-    /// 2. That return happens before this call: the page number was handed on with `Release` and `Acquire`, or under a lock.
+    /// 1. [`alloc`](Self::alloc) of this pool has returned the page, alone or in a run; it may have been freed
+    ///    since.
+    /// 2. That return happens before this call: the page number was handed on with `Release` and `Acquire`, or
+    ///    under a lock.
     #[inline]
     pub(crate) unsafe fn address(&self, page: PageId) -> NonNull<u8> {
         // SAFETY: pages that exist (caller's 1) are within the directory.
@@ -92,8 +95,9 @@ impl PagePool {
         debug_assert!(page.chunk() < self.directory.len());
         // SAFETY: by the caller.
         let chunk = unsafe { self.directory.get_unchecked(page.chunk()) };
-        // Relaxed: the other side is the store in `add_chunk`. It happens before the return of every `alloc` from that
-        // chunk, by the lock, and so before this load, where `address` is called; no later store follows it.
+        // Relaxed: the other side is the store in `add_chunk`. It happens before the return of every `alloc`
+        // from that chunk, by the lock, and so before this load, where `address` is called; no later store
+        // follows it.
         chunk.load(Ordering::Relaxed)
     }
 
@@ -110,7 +114,8 @@ impl PagePool {
         PageId(first + (address % CHUNK_BYTES / PAGE_BYTES) as u32)
     }
 
-    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length, at most a whole chunk; returns its first page.
+    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length, at most a whole chunk;
+    /// returns its first page.
     ///
     /// # Errors
     ///
@@ -142,7 +147,8 @@ impl PagePool {
     /// # Safety
     ///
     /// 1. The pages are allocated from this pool, and this call is the one that frees them.
-    /// 2. From now on the caller only reads them, atomically, and expects zeros or what others who allocate them write.
+    /// 2. From now on the caller only reads them, atomically, and expects zeros or what others who allocate
+    ///    them write.
     pub(crate) unsafe fn free(&self, page: PageId, run_log2: u32) {
         debug_assert!(run_log2 <= MAX_RUN_LOG2 && page.0.is_multiple_of(1 << run_log2));
         let mut inventory = self.inventory.lock();

@@ -6,9 +6,9 @@ use crate::core::Core;
 use crate::panics::Panics;
 
 impl<K, V> Core<K, V> {
-    /// Lets every flow go, and leaves the core to the entries that handles keep. No burst can be used any more (some may have been
-    /// leaked), and no operation of the table runs or will. If values panic as they are dropped, the first of these panics goes on
-    /// at the end.
+    /// Lets every flow go, and leaves the core to the entries that handles keep (P10). No burst can be used any
+    /// more, though some may have been leaked, and no operation of the table runs now or later. If drops of
+    /// values panic, the first of these panics continues at the end.
     pub(crate) fn close(this: &Arc<Self>) {
         this.bursts.forget();
         let mut panics = Panics::none();

@@ -5,27 +5,28 @@ use crate::flows::Entry;
 use crate::handle::StrongRef;
 use crate::panics::Panics;
 
-/// References counted while shards were locked, to be given up under no lock: the last one out drops the value, which may panic, and
-/// locks the flow's shard.
+/// References that were counted while shards were locked. They are given up under no lock, because giving up
+/// the last one drops the value, which may panic, and locks the flow's shard.
 pub(super) struct Deferred<K, V> {
     first: ArrayVec<StrongRef<K, V>, 8>,
-    /// Further ones, of flows whose tags are the same by chance.
+    /// Further references, to flows whose tags are equal by chance.
     others: Vec<StrongRef<K, V>>,
 }
 
 impl<K, V> Deferred<K, V> {
-    /// Runs `operation`, which has unlocked all shards when it returns, and gives up the references that it counted. If values panic
-    /// meanwhile, the first of these panics goes on when all are given up and the result is dropped: nothing leaks.
+    /// Runs `operation`, then gives up the references that it counted. `operation` must have unlocked all
+    /// shards when it returns. If drops of values panic, all references are still given up and the result is
+    /// dropped; then the first of these panics continues. Nothing leaks.
     #[inline]
     pub(super) fn scope<R>(operation: impl FnOnce(&mut Self) -> R) -> R {
         let mut deferred = Self { first: ArrayVec::new_const(), others: Vec::new() };
         let result = operation(&mut deferred);
-        // Before the result is returned: what is on its way out of a function leaks if a local's drop panics.
+        // Dropped before the function returns: if a local's drop panicked then, the result would leak.
         drop(deferred);
         result
     }
 
-    /// Counts a reference to what is in `entry`, if there is a flow.
+    /// Counts a reference to the flow in `entry`, if there is one.
     #[inline]
     pub(super) fn acquire(&mut self, entry: Entry<K, V>, direction: Direction) -> Option<&StrongRef<K, V>> {
         match self.first.try_push(StrongRef::acquire(entry, direction)?) {
@@ -37,7 +38,7 @@ impl<K, V> Deferred<K, V> {
         }
     }
 
-    /// Takes one of the references out, as found by this key: the caller's from now on.
+    /// Takes one of the references out, as found by this key. It belongs to the caller from then on.
     pub(super) fn take(&mut self, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
         let is_wanted = |flow: &StrongRef<K, V>| flow.entry() == entry && flow.direction_bit() == direction;
         if let Some(at) = self.first.iter().position(is_wanted) {

@@ -1,7 +1,8 @@
-//! Who holds the keys that an operation is about.
+//! The holders of the keys that an operation is about.
 //!
-//! An operation locks the shards of its keys and of whoever holds them, all at once, so what it decides on stays until it
-//! is done: only a flow's end without a lock (`cancel`, expiry by a look-up) can come between, and is checked for.
+//! An operation locks the shards of its keys and those of their holders, all at once, so that what it has found
+//! stays true until it is done. Only the end of a flow without a lock (`cancel`, expiry by a look-up) can come
+//! between. Operations check for that.
 
 use flow_table_api::{Direction, Flow, Key, Status, Timestamp, Value};
 
@@ -12,14 +13,14 @@ use crate::handle::StrongRef;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::shard::{Locks, ShardGuard};
 
-/// What to do about a live flow under the forward key.
+/// What an insertion does about a live flow under its forward key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Replace,
     IfAbsent,
 }
 
-/// Who is found under a key. One of the references that are given up later keeps it.
+/// The flow that is found under a key. One of the deferred references keeps it.
 pub(super) struct Holder<K, V> {
     pub(super) flow: FlowAt<K, V>,
     /// Which of *its* keys matched.
@@ -28,13 +29,13 @@ pub(super) struct Holder<K, V> {
 }
 
 impl<K, V> Holder<K, V> {
-    /// The handle by which it was found.
+    /// Takes the reference by which it was found out of `deferred`.
     pub(super) fn handle(&self, deferred: &mut Deferred<K, V>) -> StrongRef<K, V> {
         deferred.take(self.flow.entry(), self.direction).expect("each holder's reference is taken once")
     }
 }
 
-/// The shards locked, and who holds which key.
+/// The locked shards, and the holders of the keys.
 pub(super) struct Holders<'c, K, V> {
     pub(super) locks: Locks<'c, K, V>,
     pub(super) forward: Option<Holder<K, V>>,
@@ -42,7 +43,7 @@ pub(super) struct Holders<'c, K, V> {
 }
 
 impl<K, V> Holders<'_, K, V> {
-    /// The live flow that stands in the way, and which of the new keys it has.
+    /// The live flow that is in the way of an insertion, and which of the new keys it has.
     pub(super) fn conflict(&self, mode: Mode) -> Option<(&Holder<K, V>, Direction)> {
         let forward = self.forward.as_ref().filter(|holder| holder.live);
         if let (Some(holder), Mode::IfAbsent) = (forward, mode) {
@@ -56,7 +57,8 @@ impl<K, V> Holders<'_, K, V> {
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Locks the shards of the keys and of their holders, and finds the holders. Expires holders that are due, if told the time.
+    /// Locks the shards of the keys and of their holders, and finds the holders. If `now` is present, holders
+    /// that are due at that time are expired.
     #[inline]
     pub(super) fn find_holders<'c>(
         &'c self,
@@ -66,7 +68,7 @@ impl<K: Key, V: Value> Core<K, V> {
         deferred: &mut Deferred<K, V>,
     ) -> Holders<'c, K, V> {
         let keys = self.shards.set_of(hashes);
-        // Again only if other operations have changed the holders meanwhile.
+        // Repeated only if other operations have changed the holders in the meantime.
         let mut set = keys;
         loop {
             let mut locks = Locks::take(&self.shards, set);
@@ -96,7 +98,7 @@ impl<K: Key, V: Value> Core<K, V> {
         deferred: &mut Deferred<K, V>,
     ) -> Option<Holder<K, V>> {
         let slot = shard.segment(hash).find(hash, |slot| {
-            // A dead slot is its owner's to take out: whoever brought the flow's count to zero is about to do it.
+            // P3: only the owner of a dead flow, which brought its count to zero, takes its slots out.
             let flow = deferred.acquire(self.shards.arena.entry(slot.entry()), slot.direction())?;
             (flow.key_for(slot.direction()) == Some(key)).then_some(slot)
         })?;

@@ -17,7 +17,7 @@ use crate::sync::{Ordering, fence};
 /// Why a flow was not inserted.
 pub(crate) enum Refusal<K, V> {
     IdenticalKeys,
-    /// A live flow has a key of the refused one: which.
+    /// A live flow has a key of the refused one.
     Held {
         holder: StrongRef<K, V>,
         key: Direction,
@@ -29,7 +29,8 @@ pub(crate) enum Refusal<K, V> {
 type InsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, Refusal<K, V>>;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Takes the flow out of `flow` if it is installed, and leaves it there if not: so it is moved once. `hashes` are those of its keys.
+    /// Inserts the flow. It takes it out of `flow` if it installs it, and leaves it there otherwise, so the
+    /// flow is moved once. `hashes` are the hashes of its keys.
     #[inline]
     pub(crate) fn insert(
         &self,
@@ -50,8 +51,8 @@ impl<K: Key, V: Value> Core<K, V> {
         self.insert_slow(flow, hashes, now, mode)
     }
 
-    /// The usual case: one key, nothing in the table that could have it, room for it, and memory. Everything else is for
-    /// [`insert_slow`](Self::insert_slow).
+    /// The usual case: the flow has one key, no slot in the table can be that key's, and there is room and
+    /// memory. All other cases are left to [`insert_slow`](Self::insert_slow).
     #[inline]
     fn insert_fresh(
         &self,
@@ -60,7 +61,7 @@ impl<K: Key, V: Value> Core<K, V> {
         now: Timestamp,
     ) -> Option<StrongRef<K, V>> {
         let hash = hashes.forward;
-        // The bucket is far away: it comes while the entry is written.
+        // The bucket is not in the cache. It is loaded while the entry is written.
         self.shards.index.segment(hash).prefetch(hash);
         let mut shard = self.shards.lock(self.shards.index.shard_of(hash));
         if self.shards.capacity.is_full() {
@@ -70,10 +71,11 @@ impl<K: Key, V: Value> Core<K, V> {
         let new = shard.write(vacant, flow.take()?, hashes);
         let at = new.at();
         let deadline = now + at.entry().options().timeout();
-        // The bucket last, to give it time.
+        // The bucket comes last, so that there is time to load it.
         let armed = shard.arm(at, deadline);
         let vacancy = armed.ok().and_then(|()| shard.vacancy(hash));
-        // Reserved only by those who then install: a place that is taken and given back refuses others meanwhile.
+        // P12: reserve only if nothing can fail afterwards. A place that is taken and given back makes other
+        // insertions fail in the meantime.
         let Some(place) = vacancy.filter(|_| self.shards.capacity.reserve()) else {
             shard.disarm(at);
             *flow = Some(shard.take_back(new));
@@ -81,9 +83,9 @@ impl<K: Key, V: Value> Core<K, V> {
         };
         let handle = StrongRef::publish(new);
         shard.occupy(hash, place, Slot::new(at.index(), Direction::Forward));
-        // How the flow starts, not a move: nobody but look-ups, which do not find it yet, can know of it.
-        // Release: pairs with the Acquire load of the state. Who finds the flow by an outdated slot, that of the entry's last
-        // flow, sees the new slot from then on.
+        // P7: the flow starts by a plain store and not by a compare-and-swap, because only look-ups can know of
+        // it, and they do not find it yet. Release: pairs with the Acquire load of the state. A look-up that
+        // finds the flow by an outdated slot, that of the entry's last flow, sees the new slot from then on.
         fence(Ordering::Release);
         at.entry().state().reset(Status::Active, deadline);
         shard.count_insert(deadline);
@@ -111,12 +113,12 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// A flow with these keys was refused, as the table is full.
+    /// Counts the refusal of a flow with these keys: the table is full.
     pub(super) fn count_refusal(&self, hashes: KeyHashes) {
         self.shards.get(self.shards.index.shard_of(hashes.forward)).counters.refusals.add(1);
     }
 
-    /// Inserts the flow, unless the table is full.
+    /// Inserts the flow. Returns `None` if the table is full.
     fn try_insert(
         &self,
         flow: &mut Option<NewFlow<K, V>>,
@@ -153,15 +155,17 @@ impl<K: Key, V: Value> Core<K, V> {
             if old.entry().state().load().status == Status::Detached {
                 inserted.replaced = shard.let_go(old).map(StrongRef::from_table);
             } else if !self.shards.capacity.reserve() {
-                // It ended by itself while it was being replaced, and its place is taken.
+                // P4: it ended by itself while it was being replaced, and there is no place left for it. It
+                // waits dying for the next reap.
                 shard.die(old);
             }
         }
         Some(Ok(inserted))
     }
 
-    /// P13. All for which memory may be needed: slots, an entry with the flow in it, a place in the timer queue. Its shards are
-    /// locked. Without memory nothing has changed, and `flow` is the caller's.
+    /// P13. Prepares everything for which memory may be needed: slots, an entry with the flow in it, a place in
+    /// the timer queue. The flow's shards are locked. If memory is missing, nothing has changed, and `flow`
+    /// still holds the flow.
     fn prepare(
         &self,
         locks: &mut Locks<'_, K, V>,

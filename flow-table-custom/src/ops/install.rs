@@ -1,4 +1,4 @@
-//! The moment at which a flow becomes active under its keys, for insertions and reinsertions.
+//! P7. How a flow becomes active under its keys, for insertions and reinsertions.
 
 use flow_table_api::{Key, Status, Timestamp, Value};
 
@@ -10,11 +10,11 @@ use crate::ids::EntryIndex;
 use crate::shard::Locks;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Makes a flow that is filed under `deadline` active under its keys, in place of whoever is found under them. Its shards are
-    /// locked.
+    /// Makes a flow that is filed under `deadline` active under its keys, in place of the flows that were found
+    /// under them. All shards concerned are locked.
     ///
-    /// At no moment is a key without the flow that it had or has: look-ups prefer a live flow to one that has expired and is still
-    /// held, which goes last, in another version of the segment.
+    /// At no moment is a key without both its old and its new flow. Look-ups prefer a live flow to one that has
+    /// expired and is still held. The slots of the latter are emptied last, in another version of the segment.
     pub(super) fn install(
         &self,
         holders: &mut Holders<'_, K, V>,
@@ -26,7 +26,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let old = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);
         let others = [&holders.forward, &holders.reply]
             .map(|holder| holder.as_ref().map(|holder| holder.flow).filter(|other| other.index() != flow.index()));
-        // Without a live one, all others have ended.
+        // If there is no live flow under the forward key, all others have ended.
         let displaces = old.is_none() && others.iter().flatten().next().is_some();
         let is_found =
             holders.forward.iter().chain(&holders.reply).any(|holder| holder.flow.index() == flow.index());
@@ -45,10 +45,11 @@ impl<K: Key, V: Value> Core<K, V> {
             state.start(deadline);
         } else {
             if displaces {
-                // Announced as its own predecessor: look-ups do not start it, and take it for absent until it has started.
+                // The flow is announced as its own predecessor. Look-ups do not start it, and take it for
+                // absent until it has started.
                 self.announce(flow.index(), flow.index(), deadline, concerned());
             }
-            // One compare-and-swap makes all keys appear at once.
+            // One compare-and-swap makes the flow appear under all its keys at once.
             state.activate(deadline).expect("not active, and its shard is locked");
             if displaces {
                 bump(locks, concerned());
@@ -70,7 +71,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Announces to the look-ups of these keys that `new` is about to take the place of `old`. The keys' shards are locked.
+    /// Announces to look-ups of these keys that `new` is about to take the place of `old`. The shards of the
+    /// keys are locked.
     fn announce(
         &self,
         old: EntryIndex,
@@ -84,7 +86,7 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 }
 
-/// Moves the versions of the segments of these hashes on.
+/// Increments the versions of the segments of these hashes.
 fn bump<K, V>(locks: &mut Locks<'_, K, V>, hashes: impl Iterator<Item = KeyHash>) {
     hashes.for_each(|hash| locks.of(hash).bump(hash));
 }

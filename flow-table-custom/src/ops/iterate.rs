@@ -1,4 +1,4 @@
-//! Visiting every flow: page by page, since entries never move.
+//! Iteration: visits every flow, page by page, because entries never move.
 
 use flow_table_api::{Direction, Flow, Status};
 
@@ -7,8 +7,9 @@ use crate::handle::StrongRef;
 use crate::ids::EntryIndex;
 
 impl<K, V> Core<K, V> {
-    /// Visits the active flows, with no lock held and no reference but to the one that is visited. What a page holds is noted under its
-    /// shard's lock; a page that changes its owner meanwhile is visited for its first owner only.
+    /// Visits the active flows. While `visit` runs, no lock is held, and the only reference held is to the flow
+    /// that is visited. The flows of a page are noted under its shard's lock. If a page moves to another shard
+    /// during the call, it is visited for its first owner only.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&StrongRef<K, V>)) {
         self.for_each_held(|flow| {
             if flow.status() == Status::Active {
@@ -17,7 +18,7 @@ impl<K, V> Core<K, V> {
         });
     }
 
-    /// Passes the flows that the table holds on, active or not.
+    /// Visits the flows that the table holds, active or not.
     pub(super) fn for_each_held(&self, mut visit: impl FnMut(StrongRef<K, V>)) {
         let mut noted = Vec::new();
         for shard in 0..self.shards.len() {

@@ -1,4 +1,5 @@
-//! Look-ups: one line of the table and one of the flow. One path serves those that count a reference and those within a burst.
+//! Look-ups: one line of the hash table and one of the flow. The same code serves look-ups that count a
+//! reference and look-ups within a burst.
 
 use std::ops::Deref;
 
@@ -14,14 +15,14 @@ use crate::ids::EntryIndex;
 use crate::index::{Glance, Slot};
 use crate::shard::Replacement;
 
-/// How a look-up gets at a flow.
+/// How a look-up gets access to a flow.
 pub(crate) trait Reach<K, V>: Copy {
-    /// A flow, and by which of its keys it was found.
+    /// A flow, and the key by which it was found.
     type Found: Deref<Target = FlowEntry<K, V>>;
-    /// References that one of these counts.
+    /// The references that one such access counts.
     const COUNTS: u32;
 
-    /// The flow in an entry, if there is one.
+    /// Gets access to the flow in an entry, if there is one.
     fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
 }
 
@@ -50,15 +51,15 @@ impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement {
     }
 }
 
-/// What a look-up makes of a flow with its key.
+/// What a flow with the key means for a look-up.
 enum Seen {
-    /// Live, or expired just now and held by somebody for whose sake it is found.
+    /// The flow is live, or this look-up has just expired it and it is kept for its holders.
     Found,
-    /// This look-up has just expired it: at that moment, the key had no other.
+    /// This look-up has just expired it. At that moment, the key had no other flow.
     Expired,
-    /// Expired before, but held by somebody for whose sake it is found.
+    /// It had expired before, and is kept for its holders.
     Kept,
-    /// Not active yet: it is about to replace this flow.
+    /// It is not active yet, and is about to replace this flow.
     Announced(EntryIndex),
     /// Not in the table yet: it comes back, or displaces one that has ended and is met on its own.
     Starting,
@@ -66,7 +67,8 @@ enum Seen {
     Ended,
 }
 
-/// Keys whose look-ups overlap: about what a processor can have on its way from memory, and the usual burst.
+/// The number of keys whose look-ups overlap: about as many cache misses as a processor can have in flight, and
+/// the usual size of a burst.
 const GROUP: usize = 32;
 
 #[inline]
@@ -104,8 +106,8 @@ impl<K: Key, V: Value> Core<K, V> {
         has_key(&flow, slot.direction(), key).then_some(flow)
     }
 
-    /// Looks all keys up, their cache misses overlapped: first all buckets, then all flows. `found` gets what is found, key for key,
-    /// and `hashed` the hash of each.
+    /// Looks all keys up so that their cache misses overlap: first all buckets, then all flows. It fills
+    /// `found` with one entry for each key, and passes the hash of each key to `hashed`.
     #[inline]
     pub(crate) fn lookup_batch<R: Reach<K, V>>(
         &self,
@@ -138,7 +140,7 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// The rest of a look-up, after a glance at the slots and time for the flow to come from memory.
+    /// The rest of a look-up, after a glance at the slots, when the flow has had time to arrive from memory.
     #[inline]
     fn follow<R: Reach<K, V>>(
         &self,
@@ -161,11 +163,13 @@ impl<K: Key, V: Value> Core<K, V> {
         self.search(reach, key, hash, now)
     }
 
-    /// A look-up in a segment that is changing, and one that ends flows that are due: visits the slots that may be the key's until the
-    /// key's flow is found, or it is certain that at some moment of the call there was none. A live flow is preferred to one that has
-    /// expired and is still held: when it comes, that one goes.
+    /// The look-up for segments that are changing and for flows that are due. It visits the slots that may be
+    /// the key's until it has found the key's flow, or is certain that there was none at some moment of the
+    /// call (P6). It prefers a live flow to one that has expired and is still held: the live one has taken the
+    /// key from it (P7).
     ///
-    /// Waits for nobody: slots are visited again only if somebody else has got on meanwhile.
+    /// It waits for no other thread: it repeats the visit only if another operation has made progress in the
+    /// meantime.
     #[inline(never)]
     fn search<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
         let (segment, shard) = (self.shards.index.segment(hash), self.shards.index.shard_of(hash));
@@ -180,7 +184,7 @@ impl<K: Key, V: Value> Core<K, V> {
                     Seen::Found => return Some(Some(flow)),
                     Seen::Expired => return Some(None),
                     Seen::Kept => {
-                        // Of two, the one that is announced has just displaced the other.
+                        // If there are two, the one that is announced has just displaced the other one.
                         let is_newer = switch.of(slot.entry()).is_some();
                         if is_newer || kept.is_none() && !is_newest {
                             kept = Some(flow);
@@ -211,8 +215,8 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// What a look-up at `now`, with so many references of its `own`, makes of a flow with its key. Expires it on the spot if it is due,
-    /// and starts it if the flow that it replaces has ended (see `switch`).
+    /// Decides what a flow with the key means for a look-up at `now` that holds `own` references to it. Expires
+    /// the flow if it is due, and starts it if the flow that it replaces has ended (see `switch`).
     #[cold]
     fn see(&self, entry: Entry<K, V>, index: EntryIndex, shard: usize, now: Timestamp, own: u32) -> Seen {
         if entry.state().load().is_starting() {
@@ -229,8 +233,8 @@ impl<K: Key, V: Value> Core<K, V> {
             }
         }
         let is_kept = || {
-            // The table counts its reference before it says so, and gives it up after it has said so: one count on either side shows
-            // whether there is another.
+            // The table counts its reference before it sets `HELD`, and gives it up after it has cleared
+            // `HELD`. So one look at the count before and one after show whether there is another reference.
             let others = || entry.refs().count() - own;
             let (before, table, after) = (others(), u32::from(entry.is_held()), others());
             entry.options().on_expiry() == OnExpiry::KeepWhileReferenced && before.max(after) > table
@@ -238,27 +242,27 @@ impl<K: Key, V: Value> Core<K, V> {
         loop {
             match self.expire(entry, now) {
                 Expiry::NotDue(_) => return Seen::Found,
-                // Active until now, so the key had no other.
+                // It was active until now, so the key had no other flow.
                 Expiry::Expired if is_kept() => return Seen::Found,
                 Expiry::NotActive(Status::Expired) if is_kept() => return Seen::Kept,
                 Expiry::Expired => return Seen::Expired,
-                // It came back while its holders were counted.
+                // It came back while its references were counted.
                 Expiry::NotActive(Status::Expired) if entry.state().load().status == Status::Active => {}
                 Expiry::NotActive(_) => return Seen::Ended,
             }
         }
     }
 
-    /// Whether `new` has not replaced `old` yet. Then the key is not one of the old flow's, whose slot would have been met while it was
-    /// active, and nobody else's.
+    /// Returns `true` if `new` has not replaced `old` yet. Then no flow had the key: if it were a key of `old`,
+    /// the look-up would have met the slot of `old`, which was active.
     #[cold]
     fn is_about_to_replace(&self, new: EntryIndex, old: EntryIndex, shard: usize) -> bool {
-        // In this order: while `new` is announced, `old` is the flow that it is to replace.
+        // The order matters: while `new` is announced, `old` is the flow that it is to replace.
         let is_active = self.shards.arena.entry(old).state().load().status == Status::Active;
         is_active && self.shards.get(shard).switch.of(new).is_some_and(|replacement| replacement.old == old)
     }
 
-    /// Expires a flow that is due, without its shard's lock. The caller has a reference, or an open burst.
+    /// Expires a flow that is due, without its shard's lock. The caller has a reference or an open burst.
     pub(crate) fn expire(&self, entry: Entry<K, V>, now: Timestamp) -> Expiry {
         let expiry = entry.state().expire(now);
         if expiry == Expiry::Expired {

@@ -1,4 +1,4 @@
-//! What the table does: one file for each verb.
+//! The operations of the table: one file for each verb.
 
 mod close;
 mod deferred;

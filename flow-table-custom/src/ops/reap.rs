@@ -1,4 +1,5 @@
-//! Reaping: claiming what has ended under the shard's lock, a batch at a time, and letting it go under none.
+//! Reaping: claims flows that have ended under the shard's lock, a batch at a time, and hands them over under
+//! no lock.
 
 use flow_table_api::{Budget, Ended, ReapReport, Timestamp};
 
@@ -9,11 +10,12 @@ use crate::handle::StrongRef;
 use crate::panics::Panics;
 use crate::sync::Ordering;
 
-/// Flows that a reap lets go beyond twice as many as there were when it came.
+/// A reap hands over at most twice as many flows as there were when it started, and so many more.
 const SPARE: usize = 1_024;
 
 impl<K, V> Core<K, V> {
-    /// Hands each flow that has ended over to `ended`. If that panics, the flows that were claimed with it wait for the next reap.
+    /// Passes each flow that has ended to `ended`. If `ended` panics, the other flows of the batch wait for the
+    /// next reap.
     pub(crate) fn reap_with(
         &self,
         now: Timestamp,
@@ -34,8 +36,8 @@ impl<K, V> Core<K, V> {
         })
     }
 
-    /// As [`reap_with`](Self::reap_with), dropping what ended: one-key flows that nobody else holds are taken out and freed
-    /// in batches, not one by one.
+    /// As [`reap_with`](Self::reap_with), but drops the flows. One-key flows that nobody else holds are taken
+    /// out and freed in batches, not one by one.
     pub(crate) fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_shards(now, budget, |shard, wait, left, report| {
             let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
@@ -45,7 +47,7 @@ impl<K, V> Core<K, V> {
             batch.release_singles(&mut guard, &mut unreferenced);
             let unseen = unreferenced.unseen(&self.bursts);
             if let Some(unseen) = unseen {
-                // What need not be dropped is freed under the same lock.
+                // Flows that need no drop are freed under the same lock.
                 let locked = if const { std::mem::needs_drop::<(K, V)>() } {
                     drop(guard);
                     None
@@ -65,7 +67,7 @@ impl<K, V> Core<K, V> {
         })
     }
 
-    /// Lets flows wait in limbo for the bursts that may see them.
+    /// Moves flows to limbo, where they wait for the bursts that may see them.
     #[inline]
     fn wait(&self, unreferenced: &mut Unreferenced<K, V>, panics: &mut Panics) {
         if !unreferenced.dead().is_empty() {
@@ -77,12 +79,13 @@ impl<K, V> Core<K, V> {
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let capacity = &self.shards.capacity;
-        // The shards' times are lower bounds, and not raised when a flow is taken out early.
+        // The shards' times are lower bounds. They are not raised when a flow is taken out early.
         self.shards.due.earliest().filter(|_| capacity.held() + capacity.dying() != 0)
     }
 
-    /// Calls `reap_shard` for shards where there may be work, until the budget is used up: first without waiting for their
-    /// locks, then for those that somebody else was working on, in which there is often nothing left to do.
+    /// Calls `reap_shard` for shards in which there may be work, until the budget is used up. It first tries
+    /// them without waiting for their locks. Then it waits for the shards that were locked, in which there is
+    /// often nothing left to do.
     #[inline]
     fn reap_shards(
         &self,
@@ -96,9 +99,11 @@ impl<K, V> Core<K, V> {
         if due == 0 {
             return report;
         }
-        // What callbacks put back due, for ever, is for the next reap in the end.
+        // If callbacks keep putting flows back that are due at once, those are left to the next reap at some
+        // point.
         let most = 2 * (capacity.held() + capacity.dying()) + SPARE;
-        // Relaxed, and not one step: it only spreads the work. Shards from there on come first, then those before.
+        // Relaxed, and not one atomic step: it only spreads the work. The shards from there on come first, then
+        // those before.
         let from = self.reap_from.load(Ordering::Relaxed);
         let ahead = u64::MAX << from;
         let mut visit = |mut shards: u64, wait: bool| {

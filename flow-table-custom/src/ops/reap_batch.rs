@@ -8,21 +8,22 @@ use crate::nesting;
 use crate::panics::Panics;
 use crate::shard::{ShardGuard, Shards};
 
-/// Flows claimed under one lock.
+/// The most flows that are claimed under one lock.
 const BATCH: usize = 64;
 
-/// Flows that a reap has claimed: their references and places are the table's no longer. Those that are left when this is dropped, as a
-/// callback has panicked, are the table's again and wait for the next reap, dying.
+/// P4. Flows that a reap has claimed: the table's references to them and their places now belong to the reap.
+/// If a callback panics, the table takes the flows that are left when the batch is dropped back, and they wait
+/// dying for the next reap.
 pub(super) struct Batch<'s, K, V> {
     shards: &'s Shards<K, V>,
     flows: ArrayVec<(TableRef<K, V>, EndReason), BATCH>,
 }
 
-/// One-key flows whose last reference was the table's: dropped and freed together, with one look at the open bursts and one more lock of
-/// the shard. Without slots.
+/// One-key flows whose last reference was the table's. They have no slots. They are dropped and freed together,
+/// with one look at the open bursts, and one more lock of the shard if they need a drop.
 pub(super) struct Unreferenced<K, V> {
     dead: ArrayVec<Dead<K, V>, BATCH>,
-    /// Those that are dropped.
+    /// Entries whose flows are dropped.
     empty: ArrayVec<Empty<K, V>, BATCH>,
 }
 
@@ -32,7 +33,7 @@ impl<'s, K, V> Batch<'s, K, V> {
         Self { shards, flows: ArrayVec::new_const() }
     }
 
-    /// Claims flows of a shard that have ended or are due, the dying ones first.
+    /// Claims flows of a shard that have ended or are due. The dying ones come first.
     #[inline]
     pub(super) fn claim(
         &mut self,
@@ -82,8 +83,8 @@ impl<'s, K, V> Batch<'s, K, V> {
         self.flows.push((own, reason));
     }
 
-    /// Takes the forward slots of the flows out that may not be found any more, and puts the flows in order for
-    /// [`next`](Self::next). Under the same lock.
+    /// Removes the forward slots of the flows that look-ups must not find any more, and puts the flows in order
+    /// for [`next`](Self::next). Call it under the same lock as [`claim`](Self::claim).
     pub(super) fn prepare(&mut self, guard: &mut ShardGuard<'_, K, V>) {
         for flow in self.flows.iter().map(|(own, _)| own.at()).filter(|&flow| !is_findable(flow)) {
             guard.unlink_key(flow, Direction::Forward);
@@ -91,12 +92,12 @@ impl<'s, K, V> Batch<'s, K, V> {
         self.flows.reverse();
     }
 
-    /// Takes the reply slots of two-key flows out that may not be found any more. No shard is locked.
+    /// Removes the reply slots of two-key flows that look-ups must not find any more. No shard is locked.
     pub(super) fn unlink_replies(&self) {
         for flow in self.flows.iter().map(|(own, _)| own.at()).filter(|flow| flow.is_pair()) {
             if !is_findable(flow) {
                 let mut guard = self.shards.lock(self.shards.index.shard_of(flow.hash(Direction::Reply)));
-                // Reinsertion, which holds this lock too, has happened or cannot come between.
+                // A reinsertion, which takes this lock too, has happened or cannot come between.
                 if flow.entry().state().load().status != Status::Active {
                     guard.unlink_key(flow, Direction::Reply);
                 }
@@ -104,8 +105,9 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
     }
 
-    /// Gives up the table's references to the one-key flows, and takes the slots of those out that nobody else holds or that may not be
-    /// found. Two-key flows stay. Under the same lock.
+    /// Gives up the table's references to the one-key flows, and removes the slots of those that nobody else
+    /// holds or that look-ups must not find. Two-key flows stay in the batch. Call it under the same lock as
+    /// [`claim`](Self::claim).
     #[inline]
     pub(super) fn release_singles(
         &mut self,
@@ -130,7 +132,7 @@ impl<'s, K, V> Batch<'s, K, V> {
                 continue;
             }
             let dead = self.flows.swap_remove(number).0.release();
-            // Whoever else may hold it: nobody frees the entry without this shard's lock.
+            // There may be other holders, but none of them can free the entry without this shard's lock.
             if dead.is_some() || !findable {
                 guard.unlink_key(flow, Direction::Forward);
             }
@@ -138,7 +140,8 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
     }
 
-    /// One of the flows, which is the caller's then; in the order of their claims, once [prepared](Self::prepare).
+    /// Takes one of the flows out. They come in the order in which they were claimed, once they are
+    /// [prepared](Self::prepare).
     #[inline]
     pub(super) fn next(&mut self) -> Option<(TableRef<K, V>, EndReason)> {
         self.flows.pop()
@@ -150,7 +153,8 @@ impl<K, V> Drop for Batch<'_, K, V> {
         for (own, _) in self.flows.drain(..) {
             let result = self.shards.lock(own.at().shard()).take_back_ended(own);
             if let Err(own) = result {
-                // It was put back meanwhile, with another reference, and is not handed over for this end.
+                // It was reinserted in the meantime, with another reference, and is not handed over for this
+                // end.
                 drop(StrongRef::from_table(own));
             }
         }
@@ -163,7 +167,7 @@ impl<K, V> Unreferenced<K, V> {
         Self { dead: ArrayVec::new_const(), empty: ArrayVec::new_const() }
     }
 
-    /// Whether no open burst can see the flows, and this thread may drop them now.
+    /// Returns a proof that no open burst can see the flows, if that is so and this thread may drop them now.
     #[inline]
     pub(super) fn unseen(&self, bursts: &Bursts) -> Option<Unseen> {
         if self.dead.is_empty() || nesting::is_deepest() { None } else { bursts.none_open() }
@@ -175,19 +179,19 @@ impl<K, V> Unreferenced<K, V> {
         self.empty.extend(self.dead.drain(..).map(|dead| dead.drop_flow(unseen, panics)));
     }
 
-    /// Frees the entries of those that are dropped.
+    /// Frees the entries whose flows are dropped.
     #[inline]
     pub(super) fn free(&mut self, guard: &mut ShardGuard<'_, K, V>) {
         self.empty.drain(..).for_each(|entry| guard.free(entry));
     }
 
-    /// Those that are not dropped.
+    /// The flows that are not dropped yet.
     pub(super) fn dead(&mut self) -> &mut ArrayVec<Dead<K, V>, BATCH> {
         &mut self.dead
     }
 }
 
-/// Whether look-ups may still find a flow that the table has let go.
+/// Returns `true` if look-ups may still find a flow that the table has let go.
 #[inline]
 fn is_findable<K, V>(flow: FlowAt<K, V>) -> bool {
     let entry = flow.entry();

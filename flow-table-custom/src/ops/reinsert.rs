@@ -31,7 +31,7 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// Puts the flow back, unless the table is full.
+    /// Puts the flow back. Returns `None` if the table is full.
     fn try_reinsert(
         &self,
         flow: &StrongRef<K, V>,
@@ -46,8 +46,8 @@ impl<K: Key, V: Value> Core<K, V> {
             return Some(Err(error));
         }
         if let Some((holder, key)) = holders.conflict(Mode::IfAbsent) {
-            // Another thread put the flow back before this one had the lock, and a look-up at a later time has expired it
-            // since it was found. It was active then.
+            // If the holder is the flow itself, another thread put it back before this one had the lock, and a
+            // look-up at a later time has expired it since this call found it. It was active when it was found.
             let is_itself = holder.flow.index() == at.index();
             return Some(Err(match is_itself {
                 true => ReinsertError::Active,
@@ -88,7 +88,7 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 }
 
-/// Whether the flow has ended, and not for good.
+/// Checks that the flow has ended, and not for good.
 fn may_return<K: Key, V: Value>(flow: &StrongRef<K, V>, now: Timestamp) -> ReinsertResult<(), K, V> {
     match Flow::state(&**flow).load() {
         word if word.is_live(now) => Err(ReinsertError::Active),

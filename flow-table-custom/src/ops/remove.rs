@@ -8,7 +8,8 @@ use crate::hash::KeyHash;
 use crate::shard::{Locks, ShardGuard};
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Detaches the active flow under `key`; one that has ended is no longer found.
+    /// Detaches the active flow under `key`. If it has ended, its slot for the key is removed, or all its slots
+    /// if it has two keys.
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hash = self.hash(key);
         match Deferred::scope(|deferred| self.remove_single(key, hash, deferred)) {
@@ -59,8 +60,9 @@ impl<K: Key, V: Value> Core<K, V> {
         is_detached
     }
 
-    /// Detaches an active flow, takes its forward slot out and gives up the table's reference: not the last one, as the caller has one.
-    /// All shards of the flow are locked, and a second slot is the caller's to take out.
+    /// Detaches an active flow, removes its forward slot and gives up the table's reference. That is not the
+    /// last reference, because the caller has one. All shards of the flow are locked. The caller removes a
+    /// second slot.
     fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> bool {
         if !flow.entry().state().detach() {
             return false;
@@ -75,5 +77,5 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 }
 
-/// The flow has two keys, so other shards may have to be locked too.
+/// The flow has two keys, so another shard may have to be locked too.
 struct IsPair;

@@ -2,18 +2,20 @@ use flow_table_api::Timestamp;
 
 use crate::shard::Shards;
 
-/// Flows that one insertion may look at in each shard to make room, and the most that it lets die.
+/// The flows that one attempt to make room may look at in each shard, and the largest excess that an insertion
+/// makes room for.
 const VISITS: usize = 16;
-/// How often an insertion that finds nothing to make room looks again for room that others have made.
+/// How often an insertion tries to make room before it fails.
 const ATTEMPTS: usize = 8;
 
-/// The room that an insertion into a full table makes from what has ended or is due: such flows die, which leaves their places to
-/// the insertion. If it fails for another reason, the places are free.
+/// P12. The room that an insertion into a full table makes. It lets flows die that have ended or are due: they
+/// move to the list of the dying, and their places stay with the insertion until it takes one of them. If the
+/// insertion fails, all these places are given back.
 pub(super) struct Room<'c, K, V> {
     shards: &'c Shards<K, V>,
     now: Timestamp,
     attempts: usize,
-    /// Places of flows that died, still counted.
+    /// The places of flows that died, which the capacity still counts.
     places: usize,
 }
 
@@ -26,13 +28,13 @@ impl<'c, K, V> Room<'c, K, V> {
         self.now
     }
 
-    /// Whether [`reserve`](Self::reserve) would fail now.
+    /// Returns `true` if [`reserve`](Self::reserve) would fail now.
     #[inline]
     pub(super) fn is_missing(&self) -> bool {
         self.places == 0 && self.shards.capacity.is_full()
     }
 
-    /// A place for one flow, if there is any. The last step of an insertion that may fail.
+    /// Reserves a place for one flow, if there is one. This is the last step of an insertion that may fail.
     #[inline]
     pub(super) fn reserve(&mut self) -> bool {
         if self.places == 0 {
@@ -45,7 +47,8 @@ impl<'c, K, V> Room<'c, K, V> {
         enough
     }
 
-    /// Lets something die that has ended or is due. Returns whether it is worth another try. No shard is locked.
+    /// Lets flows die that have ended or are due. Returns `true` if another try of the insertion is worth
+    /// while. The caller has locked no shard.
     #[cold]
     pub(super) fn make(&mut self) -> bool {
         let Self { shards, now, attempts, places } = self;
@@ -64,7 +67,7 @@ impl<'c, K, V> Room<'c, K, V> {
                 *places += let_die(shards, shard, *now, wanted - *places);
             }
         }
-        // What was due may have been let go by others meanwhile.
+        // Other operations may have let go what was due, in the meantime.
         *places >= wanted || !shards.capacity.is_full()
     }
 }
@@ -77,8 +80,10 @@ impl<K, V> Drop for Room<'_, K, V> {
     }
 }
 
-/// Lets at most so many flows of a shard die that have ended or are due, found by a bounded search; returns their number. Their places
-/// are the caller's, who has locked no shard. They keep their slots, as flows do that look-ups have expired.
+/// Lets at most `flows` flows of a shard die that a bounded search finds ended or due, and returns their
+/// number. Their places now belong to the caller, who has locked no shard. They keep their slots, like flows
+/// that look-ups have expired. The number of dying flows is limited: an allowance is taken first, and what is
+/// not used of it is given back.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
     let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);

@@ -26,7 +26,8 @@ impl<K: Key, V: Value> Core<K, V> {
         })
     }
 
-    /// Changes the deadline, and files the flow again if it is earlier now. Later ones are found when the old one comes due.
+    /// Changes the deadline, and files the flow again if the new deadline is earlier. A later one is noticed
+    /// when the old one comes due. If `change` fails, the flow stays filed as it was.
     fn refile(
         &self,
         flow: &StrongRef<K, V>,

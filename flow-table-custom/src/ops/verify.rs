@@ -1,4 +1,4 @@
-//! A check of what the table's parts say of each other, for tests: the invariants that look-ups rely on.
+//! For tests: checks the invariants that look-ups rely on.
 
 use flow_table_api::{Direction, Status};
 
@@ -7,8 +7,9 @@ use crate::flows::FlowAt;
 use crate::index::Slot;
 
 impl<K, V> Core<K, V> {
-    /// Whether each segment's slots can be found and are counted right, and no active flow is without its slots; if not, what is wrong.
-    /// Takes one shard's lock after the other, so other threads may go on.
+    /// Checks that the slots of each segment can be found and are counted right, and that no active flow is
+    /// without its slots. Returns what is wrong otherwise. It locks one shard at a time, so other threads may
+    /// continue.
     pub(crate) fn verify(&self) -> Result<(), String> {
         for shard in 0..self.shards.len() {
             let mut guard = self.shards.lock(shard);
@@ -22,7 +23,7 @@ impl<K, V> Core<K, V> {
         Ok(())
     }
 
-    /// Of a flow of a shard that is locked, by its forward key: the other one's shard may not be.
+    /// Checks a flow of a locked shard by its forward key. The shard of the other key may not be locked.
     fn verify_entry(&self, flow: FlowAt<K, V>) -> Result<(), String> {
         let active = flow.entry().is_held() && flow.entry().state().load().status == Status::Active;
         let hash = flow.hash(Direction::Forward);

@@ -2,8 +2,9 @@ use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
-/// P12. The number of flows that the table holds, and its limit. Room is reserved before a flow is installed and given back after the
-/// table has let it go. Both are in one word, so no reservation goes by a limit that has been lowered meanwhile.
+/// P12. The number of flows that have a place in the table, and its limit. A place is reserved before a flow is
+/// installed and given back after the table has let the flow go. Both numbers are in one word, so no
+/// reservation uses a limit that has been lowered in the meantime.
 ///
 /// ```text
 ///  63            32 31             0
@@ -12,14 +13,16 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 /// +----------------+----------------+
 /// ```
 ///
-/// Relaxed throughout: the number is exact by atomicity, and orders nothing; flows are published by other words.
+/// Relaxed throughout: the number is exact because it is atomic, and it orders nothing. Flows are published by
+/// other words.
 pub(crate) struct Capacity {
     word: CachePadded<AtomicU64>,
-    /// The limit as it was set. In the word, what is more than fits is the most that does: more than there are entries.
+    /// The limit as it was set. The word holds at most 2³² − 1 of it, which is more than there can be entries.
     limit: AtomicUsize,
-    /// Flows that have given up their places and wait for a reap, at most as many as the limit when they did.
+    /// Flows that have given up their places and wait for a reap. Insertions that make room bring them up to
+    /// the limit at most; flows that could not be handed over are added in any case.
     dying: AtomicUsize,
-    /// Held while both are set.
+    /// Held while both limits are set.
     setting: Mutex<()>,
 }
 
@@ -40,27 +43,29 @@ impl Capacity {
         }
     }
 
-    /// Whether there was no room a moment ago.
+    /// Returns `true` if there was no room a moment ago.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         word & HELD_MASK >= word >> HELD_BITS
     }
 
-    /// How many flows must go before there is room for one more.
+    /// The number of flows that must go before there is room for one more.
     pub(crate) fn excess(&self) -> usize {
         let word = self.word.load(Ordering::Relaxed);
         ((word & HELD_MASK) + 1).saturating_sub(word >> HELD_BITS) as usize
     }
 
-    /// Room for one flow, if there is any. What is reserved and given back refuses others meanwhile: reserve last.
+    /// Reserves a place for one flow, if there is room. Reserve last: a place that is reserved and given back
+    /// makes other insertions fail in the meantime.
     #[inline]
     pub(crate) fn reserve(&self) -> bool {
         let more = |word: u64| (word & HELD_MASK < word >> HELD_BITS).then(|| word + 1);
         self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Room for one flow in exchange for that of `flows`, if that is not too much for a limit that was lowered meanwhile.
+    /// Reserves a place for one flow and gives the places of `flows` back, in one step. Fails if the limit was
+    /// lowered and does not allow the one flow even then.
     pub(crate) fn exchange(&self, flows: usize) -> bool {
         let less = |word: u64| {
             let held = (word & HELD_MASK) - flows as u64;
@@ -69,13 +74,13 @@ impl Capacity {
         self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    /// What [`reserve`](Self::reserve) must not be: room whatever the limit is by now.
+    /// What [`reserve`](Self::reserve) must not do: takes a place whatever the limit is by now.
     #[cfg(all(test, flow_table_loom))]
     pub(crate) fn take_regardless(&self) {
         self.word.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The table holds `flows` flows less, or did not need the room.
+    /// Gives the places of `flows` flows back.
     #[inline]
     pub(crate) fn give_back(&self, flows: usize) {
         self.word.fetch_sub(flows as u64, Ordering::Relaxed);
@@ -93,7 +98,7 @@ impl Capacity {
         self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// One more flow is dying, however many there are.
+    /// Counts one more dying flow, however many there are.
     pub(crate) fn add_dying(&self) {
         self.dying.fetch_add(1, Ordering::Relaxed);
     }

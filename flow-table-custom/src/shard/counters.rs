@@ -1,7 +1,7 @@
 use crate::flows::Locked;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counters of a shard. Relaxed throughout: they order nothing.
+/// The counters of a shard. Relaxed throughout: they order nothing.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) inserts: Counter,
@@ -12,7 +12,7 @@ pub(crate) struct Counters {
     pub(crate) replaced: Counter,
 }
 
-/// A statistic.
+/// One counter.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 

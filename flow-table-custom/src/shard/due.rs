@@ -1,19 +1,20 @@
-//! When there will be something to reap: a lower bound for each shard, side by side, so that one look at a few cache
-//! lines tells that there is nothing to do.
+//! The time from which on there may be something to reap in each shard. These lower bounds lie side by side, so
+//! that a look at a few cache lines is enough to see that there is nothing to do.
 //!
 //! # Ground rules
 //!
-//! * P9. Whoever brings work to a shard lowers its time afterwards ([`DueTimes::lower`]), with the shard's lock or, having left a notice,
-//!   without it.
-//! * Whoever has reaped a shard (under its lock) sets its time to that of the work left ([`DueTimes::settle`]), and looks for notices
-//!   *afterwards*. Both sides store one word and then load the other's, so all of it is sequentially consistent: of a notice
-//!   that races with `settle`, either its time lowers what was set, or the notice is found.
+//! * P9. An operation that brings work to a shard stores the work first and lowers the shard's time afterwards
+//!   ([`DueTimes::lower`]). It has the shard's lock, or has left a notice without it.
+//! * A reap of a shard, under its lock, sets the shard's time to that of the work left ([`DueTimes::settle`]),
+//!   and looks for notices *afterwards*. Each side stores one word and then loads the other side's word, so all
+//!   of these accesses are sequentially consistent. If a notice races with `settle`, either it lowers the time
+//!   that was set, or the reap finds the notice.
 
 use flow_table_api::Timestamp;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Beyond every timestamp: nothing to do, ever.
+/// Later than every timestamp: there is nothing to do.
 const NEVER: u64 = u64::MAX;
 
 pub(crate) struct DueTimes {
@@ -30,7 +31,7 @@ impl DueTimes {
         Self { times, dying: AtomicU64::new(0) }
     }
 
-    /// There is work in `shard` from `time` on.
+    /// Records that there is work in `shard` from `time` on.
     #[inline]
     pub(crate) fn lower(&self, shard: usize, time: Timestamp) {
         let due = &self.times[shard];
@@ -39,7 +40,8 @@ impl DueTimes {
         }
     }
 
-    /// The shard has been searched for work, and what is left is due at `time`. Under its lock; look for notices next.
+    /// Sets the shard's time after it has been searched: the work that is left is due at `time`. Call it under
+    /// the shard's lock, and look for notices next.
     #[inline]
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
         // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as long for both.)
@@ -80,7 +82,7 @@ impl DueTimes {
             .fold(self.dying.load(Ordering::SeqCst), |shards, shard| shards | shard)
     }
 
-    /// The earliest time at which there may be work; nothing if there will be none. O(shards).
+    /// The earliest time at which there may be work, or `None` if there will be none. O(shards).
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
         if self.dying.load(Ordering::SeqCst) != 0 {
             return Some(Timestamp::ZERO);

@@ -2,12 +2,13 @@ use crate::ids::EntryIndex;
 use crate::memory::{AllocError, try_reserve};
 use crate::timer::{Entries, Place, Position};
 
-/// Flows of a shard that have ended and given up their places in the table to others, until a reap hands them over. Under the shard's
-/// lock. Each is filed nowhere else, so its position is that in this list.
+/// P4. Flows of a shard that have ended and given up their places in the table, until a reap hands them over.
+/// The list belongs to the shard's lock. A flow on it is filed nowhere else, so its position is that on the
+/// list.
 #[derive(Default)]
 pub(crate) struct Dying(Vec<EntryIndex>);
 
-/// Entries for which the list keeps its memory when it is empty.
+/// When the list becomes empty, it keeps memory for so many entries.
 const KEPT: usize = 64;
 
 impl Dying {
@@ -15,18 +16,19 @@ impl Dying {
         self.0.is_empty()
     }
 
-    /// Makes room for so many more.
+    /// Makes room for `entries` more entries.
     pub(crate) fn reserve(&mut self, entries: usize) -> Result<(), AllocError> {
         try_reserve(&mut self.0, entries)
     }
 
-    /// Adds a flow that is filed nowhere. Without memory the process ends; [`reserve`](Self::reserve) first where that can be refused.
+    /// Adds a flow that is filed nowhere. If there is no memory, the process ends. Callers that can fail call
+    /// [`reserve`](Self::reserve) first.
     pub(crate) fn push(&mut self, entry: EntryIndex, entries: &mut impl Entries) {
         entries.set_position(entry, Position::dying(self.0.len()));
         self.0.push(entry);
     }
 
-    /// Takes a flow out, if it is here.
+    /// Removes a flow. Returns `false` if it is not on the list.
     pub(crate) fn remove(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
         let Place::Dying(at) = entries.position(entry).place() else { return false };
         self.0.swap_remove(at);
@@ -37,7 +39,7 @@ impl Dying {
         true
     }
 
-    /// Takes one out.
+    /// Removes and returns one entry.
     pub(crate) fn pop(&mut self, entries: &mut impl Entries) -> Option<EntryIndex> {
         let entry = self.0.pop();
         if self.0.is_empty() && self.0.capacity() > KEPT {
@@ -46,7 +48,7 @@ impl Dying {
         entry.inspect(|&entry| entries.set_position(entry, Position::NONE))
     }
 
-    /// Those that are here.
+    /// The entries on the list.
     pub(crate) fn iter(&self) -> impl Iterator<Item = EntryIndex> {
         self.0.iter().copied()
     }

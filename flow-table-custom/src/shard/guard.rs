@@ -11,7 +11,7 @@ use crate::memory::AllocError;
 use crate::sync::MutexGuard;
 use crate::timer::{Entries, Position};
 
-/// A locked shard: the only way to what its lock protects.
+/// A locked shard. It is the only way to what the lock protects.
 pub(crate) struct ShardGuard<'s, K, V> {
     state: MutexGuard<'s, ShardState>,
     shards: &'s Shards<K, V>,
@@ -24,14 +24,14 @@ impl<K, V> Shards<K, V> {
         ShardGuard::new(self, shard, self.shards[shard].state.lock())
     }
 
-    /// The lock, if it is free or the caller will `wait`.
+    /// Locks the shard, if the lock is free or `wait` is set.
     #[inline]
     pub(crate) fn enter(&self, shard: usize, wait: bool) -> Option<ShardGuard<'_, K, V>> {
         let state = if wait { self.shards[shard].state.lock() } else { self.shards[shard].state.try_lock()? };
         Some(ShardGuard::new(self, shard, state))
     }
 
-    /// Bytes of the shards and of what they have.
+    /// Bytes of the shards and of what belongs to them.
     pub(crate) fn memory(&self) -> usize {
         let shards: usize = (0..self.len()).map(|shard| self.lock(shard).memory()).sum();
         let pages = self.arena.pool(false).resident() + self.arena.pool(true).resident();
@@ -39,7 +39,7 @@ impl<K, V> Shards<K, V> {
     }
 }
 
-/// Splits the guard's borrow: the state's fields, and the entries as the timers see them.
+/// Splits the guard's borrow into fields of the state and the entries as the timers see them.
 macro_rules! split {
     ($guard:ident: $($field:ident),+ with $filed:ident) => {
         let ShardState { locked, $($field,)+ .. } = &mut *$guard.state;
@@ -71,7 +71,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     // ---- Entries -------------------------------------------------------------------------------------------
 
-    /// Takes a free entry, for a flow of this shard. `core` is the address of the table's core.
+    /// Takes a free entry for a flow of this shard. `core` is the address of the table's core.
     #[inline]
     pub(crate) fn alloc(&mut self, pair: bool, core: *const ()) -> Result<Vacant<K, V>, AllocError> {
         let ShardState { locked, slabs, entries, .. } = &mut *self.state;
@@ -91,7 +91,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         entry.write(&mut self.state.locked, flow, hashes)
     }
 
-    /// Undoes [`write`](Self::write) and frees the entry, which is filed nowhere; returns the flow.
+    /// Undoes [`write`](Self::write), frees the entry, which is filed nowhere, and returns the flow.
     #[cold]
     pub(crate) fn take_back(&mut self, entry: Unpublished<K, V>) -> NewFlow<K, V> {
         let (flow, entry) = entry.take_back();
@@ -107,7 +107,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         *entries -= 1;
     }
 
-    /// The table's reference to a flow that it lets go; the flow is not timed any more. Its place in the capacity goes with it.
+    /// Takes the table's reference to a flow, and takes the flow out of the timer queue. P4: whoever gets the
+    /// reference also gets the flow's place in the capacity.
     #[inline]
     pub(crate) fn let_go(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
         debug_assert!(!self.is_dying(flow), "only what is active, or was until now");
@@ -121,13 +122,17 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         TableRef::take(flow, &mut self.state.locked)
     }
 
-    /// The table takes a reference of its own to a flow to which the caller has one.
+    /// Gives the table a reference of its own to a flow to which the caller has one.
     pub(crate) fn hold(&mut self, flow: FlowAt<K, V>) {
         TableRef::hold(flow, &mut self.state.locked);
     }
 
-    /// The table takes its reference to a flow back that has ended: the flow waits for a reap, dying. Unless the table has another
-    /// reference by now.
+    /// P4. Returns the table's reference to a flow that has ended and could not be handed over. The flow waits
+    /// dying for the next reap.
+    ///
+    /// # Errors
+    ///
+    /// The reference, if the table has another one by now.
     pub(crate) fn take_back_ended(&mut self, flow: TableRef<K, V>) -> Result<(), TableRef<K, V>> {
         let at = flow.at();
         flow.put_back(&mut self.state.locked)?;
@@ -135,12 +140,12 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         Ok(())
     }
 
-    /// Pages with flows, by their numbers.
+    /// The numbers of the pages of one kind that the shard has.
     pub(crate) fn pages(&self, pair: bool) -> Vec<u32> {
         self.state.slabs[usize::from(pair)].pages().collect()
     }
 
-    /// The entries of a page that may be in use; none if the page is not this shard's any more.
+    /// The entries of a page that may be in use. There are none if the page no longer belongs to this shard.
     pub(crate) fn entries_of(
         &mut self,
         page: u32,
@@ -152,7 +157,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         (0..used).map(move |place| shards.arena.at(EntryIndex::new(page, place, pair)))
     }
 
-    /// Entries in use, and that nobody but the core counts those from now on that are freed.
+    /// Marks the shard closed and returns the number of its entries in use. From now on, entries that are freed
+    /// are counted out of the keeper.
     pub(crate) fn close(&mut self) -> usize {
         self.state.closed = true;
         self.state.entries
@@ -171,7 +177,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         self.shards.index.segment(hash)
     }
 
-    /// An empty slot on the key's way, if no slot on it could be the key's and there is room.
+    /// Finds an empty slot on the key's probe path, if no slot on the path can be the key's and there is room.
     #[inline]
     pub(crate) fn vacancy(&self, hash: KeyHash) -> Option<Place> {
         self.segment(hash).vacancy(&self.state.segments[self.shards.index.local(hash)], hash)
@@ -191,7 +197,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         index.segment(hash).reserve(half, slots, &index.arrays, arena)
     }
 
-    /// Fills a slot, unless it is there. There is room.
+    /// Fills a slot, unless it is filled already. There must be room.
     pub(crate) fn link(&mut self, hash: KeyHash, slot: Slot) {
         let segment = self.segment(hash);
         if segment.find(hash, |other| (other == slot).then_some(())).is_none() {
@@ -199,7 +205,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// Takes a slot out, if it is there.
+    /// Empties a slot, if it is there.
     #[inline]
     pub(crate) fn unlink(&mut self, hash: KeyHash, slot: Slot) {
         let Shards { arena, index, .. } = self.shards;
@@ -209,27 +215,27 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// Takes the slot of one of a flow's keys out, if it is there.
+    /// Empties the slot of one of a flow's keys, if it is there.
     #[inline]
     pub(crate) fn unlink_key(&mut self, flow: FlowAt<K, V>, direction: Direction) {
         self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
     }
 
-    /// Moves the version of the segment of `hash` on.
+    /// Increments the version of the segment of `hash`.
     pub(crate) fn bump(&mut self, hash: KeyHash) {
         self.segment(hash).bump(&mut self.state.segments[self.shards.index.local(hash)]);
     }
 
     // ---- Timers --------------------------------------------------------------------------------------------
 
-    /// Files a flow under its deadline that is filed nowhere.
+    /// Files a flow under its deadline. It must not be filed anywhere.
     #[inline]
     pub(crate) fn arm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) -> Result<(), AllocError> {
         split!(self: timers with filed);
         timers.arm(flow.index(), deadline, filed)
     }
 
-    /// Files a flow again that was taken out to be moved.
+    /// Files a flow again that was taken out of the timer queue to be moved.
     pub(crate) fn rearm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         split!(self: timers with filed);
         timers.rearm(flow.index(), deadline, filed);
@@ -242,7 +248,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         timers.disarm(flow.index(), filed)
     }
 
-    /// A flow of this shard has become active under `deadline`.
+    /// Counts a flow of this shard that has become active with `deadline`.
     #[inline]
     pub(crate) fn count_insert(&mut self, deadline: Timestamp) {
         self.shard().counters.inserts.add_locked(&mut self.state.locked, 1);
@@ -251,14 +257,14 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     // ---- Flows that have ended -----------------------------------------------------------------------------
 
-    /// The flow has ended and gives up its place in the table: it waits for a reap.
+    /// Lets a flow die that has ended: it no longer has a place in the table, and waits for a reap.
     pub(crate) fn die(&mut self, flow: FlowAt<K, V>) {
         self.disarm(flow);
         self.push_dying(flow);
         self.shards.capacity.add_dying();
     }
 
-    /// Puts a flow that is filed nowhere on the list of the dying; the caller has it counted.
+    /// Puts a flow that is filed nowhere on the list of the dying. The caller has counted it as dying.
     pub(crate) fn push_dying(&mut self, flow: FlowAt<K, V>) {
         split!(self: dying with filed);
         let is_first = dying.is_empty();
@@ -268,7 +274,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// Makes room for so many flows more on the list of the dying.
+    /// Makes room for `flows` more flows on the list of the dying.
     pub(crate) fn reserve_dying(&mut self, flows: usize) -> Result<(), AllocError> {
         self.state.dying.reserve(flows)
     }
@@ -289,7 +295,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         removed
     }
 
-    /// Takes one of the dying out.
+    /// Takes one flow off the list of the dying.
     #[inline]
     pub(crate) fn pop_dying(&mut self) -> Option<FlowAt<K, V>> {
         split!(self: dying with filed);
@@ -404,13 +410,13 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     // ---- The whole shard -----------------------------------------------------------------------------------
 
-    /// Bytes on the heap that grow with the flows, but for pages and arrays.
+    /// Bytes on the heap that grow with the number of flows, except pages and arrays.
     pub(crate) fn memory(&self) -> usize {
         let ShardState { timers, dying, slabs, .. } = &*self.state;
         timers.memory() + dying.memory() + slabs.iter().map(crate::flows::Slab::memory).sum::<usize>()
     }
 
-    /// Gives back what memory can be given back.
+    /// Gives back all memory that can be given back.
     pub(crate) fn shrink(&mut self) {
         {
             split!(self: timers, dying with filed);
@@ -423,7 +429,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         }
     }
 
-    /// Whether the shard's parts agree with each other; if not, what is wrong.
+    /// Checks that the shard's parts agree with each other. Returns what is wrong otherwise.
     pub(crate) fn verify(&mut self) -> Result<(), String> {
         let Shards { arena, index, .. } = self.shards;
         for (local, segment) in index.of_shard(self.number).iter().enumerate() {

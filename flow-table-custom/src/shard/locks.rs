@@ -8,14 +8,15 @@ use crate::ids::EntryIndex;
 use crate::index::Slot;
 use crate::memory::AllocError;
 
-/// P11. The locks of several shards, taken in the order of their numbers, so that no two threads wait for each other. Mostly one.
+/// P11. The locks of one or more shards, taken in the order of their numbers, so that no two threads wait for
+/// each other. Most operations need one.
 pub(crate) struct Locks<'s, K, V> {
     first: ShardGuard<'s, K, V>,
     others: ArrayVec<ShardGuard<'s, K, V>, { ShardSet::MAX - 1 }>,
 }
 
-/// The numbers of the shards that an operation must lock, ascending. An operation on two keys can meet two holders, each with one more
-/// key: four at most.
+/// The numbers of the shards that an operation must lock, in ascending order. There are at most four: an
+/// operation on two keys can meet two holders, each with one more key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShardSet {
     shards: [usize; Self::MAX],
@@ -34,7 +35,7 @@ impl ShardSet {
         self.shards[..self.len].contains(&shard)
     }
 
-    /// Whether all its shards are in the other set.
+    /// Returns `true` if all its shards are in the other set.
     pub(crate) fn is_within(self, other: Self) -> bool {
         self.shards[..self.len].iter().all(|&shard| other.contains(shard))
     }
@@ -92,12 +93,13 @@ impl<'s, K, V> Locks<'s, K, V> {
         hashes.iter().try_for_each(|(hash, _)| self.of(hash).reserve(hash, slots))
     }
 
-    /// Fills a slot for each key of a flow, but for those that it has. There is room.
+    /// Fills a slot for each key of a flow, except those that are filled already. There must be room.
     pub(crate) fn link(&mut self, index: EntryIndex, hashes: KeyHashes) {
         hashes.iter().for_each(|(hash, direction)| self.of(hash).link(hash, Slot::new(index, direction)));
     }
 
-    /// Takes all slots of a flow out: neither key finds it any more. The table may still hold it, for the next reap.
+    /// Empties all slots of a flow, so that look-ups find it by neither key. The table may still hold it for
+    /// the next reap.
     pub(crate) fn unlink(&mut self, flow: FlowAt<K, V>) {
         flow.hashes().iter().for_each(|(hash, direction)| self.of(hash).unlink_key(flow, direction));
     }

@@ -1,5 +1,6 @@
-//! The shards of a table: the parts that are locked apart from each other. Each has the entries of its flows, their timers, and the
-//! segments whose keys' hashes lead to it. All that a shard's lock protects is reached through [`ShardGuard`].
+//! The shards of a table: the parts that are locked independently. A shard has the entries of its flows, their
+//! timers, and the segments of the hash table for its part of the hashes. Everything that a shard's lock
+//! protects is reached through [`ShardGuard`].
 
 mod capacity;
 mod counters;

@@ -13,7 +13,7 @@ use crate::timer::TimerQueue;
 
 const SHARDS_MAX: usize = if SEGMENTS < 64 { SEGMENTS } else { 64 };
 
-/// The shards, and what they have in common.
+/// The shards of a table, and what they share.
 pub(crate) struct Shards<K, V> {
     pub(crate) arena: Arena<K, V>,
     pub(crate) index: Index,
@@ -40,7 +40,7 @@ pub(super) struct ShardState {
     pub(super) segments: Box<[LockedHalf]>,
     /// Entries in use.
     pub(super) entries: usize,
-    /// The table is gone: whoever frees an entry from now on counts it in the core.
+    /// The table is gone. An operation that frees an entry from now on counts it out of the keeper.
     pub(super) closed: bool,
 }
 
@@ -72,7 +72,8 @@ impl<K, V> Shards<K, V> {
         &self.shards[shard]
     }
 
-    /// A flow ended without its shard's lock: its shard learns of it, and the next reap finds it.
+    /// P9. Leaves a notice about a flow that has ended without its shard's lock, so that the next reap finds
+    /// it.
     pub(crate) fn notify(&self, flow: FlowAt<K, V>) {
         let (shard, index) = (flow.shard(), flow.index());
         self.shards[shard].notices.leave(index.page(), flow.page().notices(), index.place());

@@ -26,7 +26,8 @@ fn an_entry_is_whole_lines_and_a_record() {
     assert_eq!(entry_bytes::<u64, ()>(false), 32 + 8, "small flows share a line");
 }
 
-/// A million flows, and what the table has for each beside key, value and deadline, free pages in reserve included.
+/// A million flows, and what the table has for each beside key, value and deadline, free pages in reserve
+/// included.
 #[test]
 fn a_million_flows_take_what_the_sheet_says() {
     const FLOWS: u64 = 1_000_000;

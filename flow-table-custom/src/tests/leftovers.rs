@@ -166,8 +166,8 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
     Core::close(&core);
 }
 
-/// A notice that was left when the page belonged to another shard, or that is left too late: the reap of that shard leaves the page's
-/// flows alone.
+/// A notice that was left when the page belonged to another shard, or that is left too late: the reap of that
+/// shard leaves the page's flows alone.
 #[test]
 fn a_notice_about_a_page_of_another_shard_is_nobodys() {
     let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2));

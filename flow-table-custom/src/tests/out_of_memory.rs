@@ -1,5 +1,5 @@
-//! Memory is refused at every request that a table makes for it: insertions fail with an error and give their flows back,
-//! and nothing is lost.
+//! Memory is refused at every request that a table makes for it: insertions fail with an error and give their
+//! flows back, and nothing is lost.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -69,8 +69,8 @@ impl Block {
 
 /// Where blocks come from: segments that never move, so that growth copies nothing and leaves no slack.
 ///
-/// Blocks are given out lowest first. When most are free, those of the last segment can be moved down one by one and
-/// the segment given back.
+/// Blocks are given out lowest first. When most are free, those of the last segment can be moved down one by
+/// one and the segment given back.
 #[derive(Default)]
 pub(super) struct Blocks {
     segments: Vec<Segment>,
@@ -175,9 +175,9 @@ impl Blocks {
         self.used <= self.segments.len().saturating_sub(1) * SEGMENT && !self.segments.is_empty()
     }
 
-    /// One step towards fewer segments, if [`can_shrink`](Self::can_shrink): gives the last one back if it is free, else
-    /// moves one of its blocks down and returns the block's new number. The caller tells the entries in it, and its
-    /// bucket if it is the last of the chain.
+    /// One step towards fewer segments, if [`can_shrink`](Self::can_shrink): gives the last one back if it is
+    /// free, else moves one of its blocks down and returns the block's new number. The caller tells the entries
+    /// in it, and its bucket if it is the last of the chain.
     pub(super) fn shrink_step(&mut self) -> Option<BlockNumber> {
         debug_assert!(self.can_shrink());
         let last = self.segments.len() - 1;

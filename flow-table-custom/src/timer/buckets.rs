@@ -47,8 +47,8 @@ impl Buckets {
         Ok(())
     }
 
-    /// Takes the last entry of a bucket out, and says whether that emptied the bucket. The entry's position is left as
-    /// it was: the caller sets it.
+    /// Takes the last entry of a bucket out, and says whether that emptied the bucket. The entry's position is
+    /// left as it was: the caller sets it.
     #[inline]
     pub(super) fn pop(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(EntryIndex, bool)> {
         let tail = self.tail(bucket)?;
@@ -79,8 +79,8 @@ impl Buckets {
         }
     }
 
-    /// Takes the entry in a slot out, as [`pop`](Self::pop) does: the last one of the bucket fills the gap. Returns the
-    /// bucket if that emptied it.
+    /// Takes the entry in a slot out, as [`pop`](Self::pop) does: the last one of the bucket fills the gap.
+    /// Returns the bucket if that emptied it.
     pub(super) fn remove(
         &mut self,
         block: BlockNumber,
@@ -111,8 +111,8 @@ impl Buckets {
         if prev.is_none() && self.levels[bucket.level()].as_ref().is_none_or(|level| level.is_empty()) {
             self.occupied &= !(1 << bucket.level());
         }
-        // Two steps for each block freed keep pace: one segment goes for every half segment of blocks freed, and at
-        // most half of its blocks are in use.
+        // Two steps for each block freed keep pace: one segment goes for every half segment of blocks freed,
+        // and at most half of its blocks are in use.
         for _ in 0..2 {
             if self.blocks.is_wasteful() {
                 self.shrink_step(entries);

@@ -55,8 +55,8 @@ impl TimerQueue {
         Ok(())
     }
 
-    /// Files an entry again that was taken out to be moved: there is nobody to refuse. Without memory for a block it goes to
-    /// the heap, which takes any deadline; without memory for that, the process ends.
+    /// Files an entry again that was taken out to be moved: there is nobody to refuse. Without memory for a
+    /// block it goes to the heap, which takes any deadline; without memory for that, the process ends.
     #[inline]
     pub(crate) fn rearm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
         if self.file(entry, deadline, entries).is_err() {
@@ -83,11 +83,11 @@ impl TimerQueue {
         true
     }
 
-    /// Takes the next entry out for which [`Entries::due`] says `Now`. `None` if `budget` is used up or nothing is filed
-    /// that is due at `now`.
+    /// Takes the next entry out for which [`Entries::due`] says `Now`. `None` if `budget` is used up or nothing
+    /// is filed that is due at `now`.
     ///
-    /// Each entry looked at takes one of the budget; those that turn out to be due later are filed again and counted in
-    /// `rescheduled`. If `None` comes with budget left, [`next_due`](Self::next_due) is after `now`.
+    /// Each entry looked at takes one of the budget; those that turn out to be due later are filed again and
+    /// counted in `rescheduled`. If `None` comes with budget left, [`next_due`](Self::next_due) is after `now`.
     #[inline]
     pub(crate) fn pop_due(
         &mut self,
@@ -132,8 +132,8 @@ impl TimerQueue {
         self.wheel.memory() + self.heap.memory()
     }
 
-    /// Gives all memory back that is not needed: work in proportion to the entries filed. Removal does so by itself, step
-    /// by step, when more than half has become unused.
+    /// Gives all memory back that is not needed: work in proportion to the entries filed. Removal does so by
+    /// itself, step by step, when more than half has become unused.
     pub(crate) fn shrink(&mut self, entries: &mut impl Entries) {
         self.wheel.shrink(entries);
         self.heap.shrink();

@@ -43,8 +43,8 @@ impl fmt::Debug for Tick {
 
 /// A bucket of the wheel: a level and a digit, `level << 8 | digit`.
 ///
-/// Seen from a cursor it stands for the ticks with this digit at the level, and anything below, that come next: at most
-/// 255 steps of the level after the cursor's.
+/// Seen from a cursor it stands for the ticks with this digit at the level, and anything below, that come next:
+/// at most 255 steps of the level after the cursor's.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Bucket(u16);
 
@@ -61,8 +61,8 @@ impl Bucket {
         Self((level << Self::DIGIT_BITS | digit) as u16)
     }
 
-    /// Where `tick` belongs seen from `cursor`: on the lowest level that reaches so far. `None` if `tick` is not after
-    /// `cursor`.
+    /// Where `tick` belongs seen from `cursor`: on the lowest level that reaches so far. `None` if `tick` is
+    /// not after `cursor`.
     #[inline]
     pub(super) const fn of(tick: Tick, cursor: Tick) -> Option<Self> {
         if tick.0 <= cursor.0 {

@@ -16,11 +16,11 @@ use crate::memory::AllocError;
 ///                   +-- last block --> block --> first block     61 entries each
 /// ```
 ///
-/// **W1.** An occupied bucket stands for the ticks from `first_tick(cursor)` on: the cursor has not passed its end, and
-/// it begins at most 255 steps of its level after the cursor's.
+/// **W1.** An occupied bucket stands for the ticks from `first_tick(cursor)` on: the cursor has not passed its
+/// end, and it begins at most 255 steps of its level after the cursor's.
 ///
-/// **W2.** `first` is the bucket that begins earliest. The cursor is not beyond that, except that it stands within the
-/// bucket once it is *open*, that is, being emptied. Nothing is filed in an open bucket.
+/// **W2.** `first` is the bucket that begins earliest. The cursor is not beyond that, except that it stands
+/// within the bucket once it is *open*, that is, being emptied. Nothing is filed in an open bucket.
 ///
 /// **W3.** Entries that belong at or before the horizon are not the wheel's, but the heap's.
 pub(super) struct Wheel {
@@ -39,8 +39,9 @@ struct First {
     open: bool,
 }
 
-/// A bucket of level 1 in at most so many blocks goes to the heap as a whole: spread over buckets of level 0, each with a
-/// block of its own, it would cost more time and memory. Tests have too few entries for more than one.
+/// A bucket of level 1 in at most so many blocks goes to the heap as a whole: spread over buckets of level 0,
+/// each with a block of its own, it would cost more time and memory. Tests have too few entries for more than
+/// one.
 const SMALL: usize = if cfg!(test) { 1 } else { 8 };
 
 impl Wheel {
@@ -75,8 +76,8 @@ impl Wheel {
         Some(self.first?.begins)
     }
 
-    /// Takes an entry out whose bucket has begun by `tick`: perhaps due, perhaps to be filed anew. Its position is left as
-    /// it was: the caller sets it.
+    /// Takes an entry out whose bucket has begun by `tick`: perhaps due, perhaps to be filed anew. Its position
+    /// is left as it was: the caller sets it.
     #[inline]
     pub(super) fn take(&mut self, tick: Tick, entries: &mut impl Entries) -> Option<EntryIndex> {
         let Some(first) = self.first.filter(|first| first.begins <= tick) else {
@@ -126,8 +127,8 @@ impl Wheel {
         }
     }
 
-    /// Moves the cursor to `tick`, by which no bucket begins: either way, but back only if that leaves every entry where it
-    /// belongs.
+    /// Moves the cursor to `tick`, by which no bucket begins: either way, but back only if that leaves every
+    /// entry where it belongs.
     #[inline]
     fn move_to(&mut self, tick: Tick) {
         if self.cursor < tick {

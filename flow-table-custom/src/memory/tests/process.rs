@@ -1,5 +1,5 @@
-//! What the system tells of the process: each test runs in one of its own, as other tests would use memory, or give some
-//! back, meanwhile.
+//! What the system tells of the process: each test runs in one of its own, as other tests would use memory, or
+//! give some back, meanwhile.
 
 use std::fs;
 use std::process::Command;

@@ -228,8 +228,9 @@ fn a_young_burst_does_not_stand_for_an_old_one() {
     against_two(3, Table::let_go);
 }
 
-/// A burst on one thread, the flow's end on another, and a third party: a burst that closes, for which something else has waited, and
-/// that moves the epoch on to collect it. It may be held up in the middle of that.
+/// A burst on one thread, the flow's end on another, and a third party: a burst that closes, for which
+/// something else has waited, and that moves the epoch on to collect it. It may be held up in the middle of
+/// that.
 fn against_a_collector(switches: usize, collect: fn(&Table, usize)) {
     explore_within(switches, move || {
         let table = Table::settled(collect);

@@ -134,7 +134,8 @@ fn moving_the_version_after_the_end_is_refuted() {
     while_replaced(3, &[Announce, End, Bump]);
 }
 
-/// The new flow goes again at once, and its first deadline was zero. A look-up that was about to start it comes too late.
+/// The new flow goes again at once, and its first deadline was zero. A look-up that was about to start it comes
+/// too late.
 #[test]
 fn a_flow_starts_once_in_its_life() {
     let replace = |table: &Table, mut half: LockedHalf| {
@@ -149,8 +150,8 @@ fn a_flow_starts_once_in_its_life() {
     });
 }
 
-/// A third party ends the old flow by itself, as a look-up does that finds it due: until the new one starts there may be none, but
-/// both are never found, and the new flow stays.
+/// A third party ends the old flow by itself, as a look-up does that finds it due: until the new one starts
+/// there may be none, but both are never found, and the new flow stays.
 #[test]
 fn a_flow_that_ends_while_it_is_replaced_is_replaced() {
     let replace = |table: &Table, mut half: LockedHalf| {
@@ -180,7 +181,8 @@ struct Displacement {
     announce: bool,
     /// The version moves on before the old flow's slot is emptied, and after that.
     bumps: [bool; 2],
-    /// The old flow's slot is filled at once, so that it is not even met by outdated tags, as where it stands in another bucket.
+    /// The old flow's slot is filled at once, so that it is not even met by outdated tags, as where it stands
+    /// in another bucket.
     refill: bool,
 }
 
@@ -218,7 +220,8 @@ fn displace(table: &Table, mut half: LockedHalf, how: Displacement, end: fn(&Flo
     table.switch.end();
 }
 
-/// The old flow, then the new one, then none if that has ended for good: never the other way round, and the new one not too early.
+/// The old flow, then the new one, then none if that has ended for good: never the other way round, and the new
+/// one not too early.
 fn search_twice(table: &Table) {
     let age = |found| match found {
         Some(OLD) => 0,

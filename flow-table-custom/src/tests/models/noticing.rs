@@ -81,8 +81,8 @@ impl Shard {
     }
 }
 
-/// Flows of one page end on this thread and on two others, while a reap is going on: what it has not found is known of, and the next
-/// one finds it.
+/// Flows of one page end on this thread and on two others, while a reap is going on: what it has not found is
+/// known of, and the next one finds it.
 fn against(notify: fn(&Shard, u32), reap: fn(&Shard)) {
     explore_within(3, move || {
         let shard = Shard::settled();

@@ -54,7 +54,8 @@ fn a_page_that_is_named_has_its_address() {
     while_followed(|named| named.publish(Ordering::Release));
 }
 
-/// The chunk was added by one thread; a page of it is published by another, who knows of it by the pool's lock only.
+/// The chunk was added by one thread; a page of it is published by another, who knows of it by the pool's lock
+/// only.
 #[test]
 fn a_chunk_of_another_thread_has_its_address() {
     explore(|| {

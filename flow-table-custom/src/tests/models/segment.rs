@@ -97,7 +97,8 @@ impl Table {
         self.flow(slot.entry()).load().status == Status::Active
     }
 
-    /// As `Core::search` does, for the key in this direction, which these two flows have. Both are held when they have expired.
+    /// As `Core::search` does, for the key in this direction, which these two flows have. Both are held when
+    /// they have expired.
     pub(super) fn search(&self, wanted: Direction) -> Option<Slot> {
         loop {
             let (version, mut announced, mut kept) = (self.segment.version(), None, None);
