@@ -101,11 +101,17 @@ fn a_pair_is_replaced_as_a_whole() {
     while_replaced(3, &[Announce, Bump, End]);
 }
 
-/// Two look-ups at once: each may start the new flow, and neither misses.
+/// Two look-ups at once, of a flow with one key: each may start the new one, and neither misses.
 #[test]
-fn a_pair_is_replaced_for_all() {
+fn a_flow_is_replaced_for_all() {
     let replace = |table: &Table, mut half: LockedHalf| {
-        replace_pair(table, &mut half, &[Announce, Bump, End], FOREVER);
+        table.segment.insert(&mut half, HASH, NEW);
+        table.switch.begin(OLD.entry(), NEW.entry(), FOREVER);
+        table.segment.bump(&mut half);
+        table.flows[0].detach();
+        table.flows[1].start(FOREVER);
+        table.switch.end();
+        table.segment.remove(&mut half, HASH, OLD);
     };
     against_all(Some(2), replace, [search, search]);
 }
