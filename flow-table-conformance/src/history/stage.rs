@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flow_table_api::{Budget, Stats, Table, Timestamp};
 
@@ -10,8 +10,6 @@ use crate::model::{FlowId, Op, Spec};
 use crate::random::Draft;
 use crate::{Backend, TestRef, TestTable};
 
-type Handles<B> = Vec<TestRef<B>>;
-
 /// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody [`end`](Self::end).
 pub struct Stage<B: Backend> {
     seed: Seed,
@@ -19,8 +17,8 @@ pub struct Stage<B: Backend> {
     recorder: Recorder,
     /// What was done before the threads began, and what each of them did.
     lanes: Mutex<Vec<Lane<B>>>,
-    /// Handles to the flows that were there before. They are cloned under no lock, as another thread may get on meanwhile.
-    standing: Mutex<Arc<Handles<B>>>,
+    /// For each thread that has not begun, handles to the flows that were there before.
+    shares: Mutex<Vec<Vec<TestRef<B>>>>,
 }
 
 impl<B: Backend> Stage<B> {
@@ -31,7 +29,7 @@ impl<B: Backend> Stage<B> {
             ledger: Ledger::default(),
             recorder: Recorder::default(),
             lanes: Mutex::default(),
-            standing: Mutex::default(),
+            shares: Mutex::default(),
         }
     }
 
@@ -56,8 +54,9 @@ impl<B: Backend> Stage<B> {
             let (began, seen) = (self.recorder.tick(), actor.perform(op));
             events.push(Event { thread: profile.threads, op, seen, began, ended: self.recorder.tick() });
         }
-        *self.standing() = Arc::new(actor.handles);
-        self.lanes().push(Lane { events, handles: Handles::<B>::new() });
+        let shares = (0..profile.threads).map(|_| actor.handles.clone()).collect();
+        *self.shares() = shares;
+        self.lanes().push(Lane { events, handles: actor.handles });
     }
 
     fn shares(&self) -> MutexGuard<'_, Vec<Vec<TestRef<B>>>> {
@@ -68,15 +67,10 @@ impl<B: Backend> Stage<B> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn standing(&self) -> MutexGuard<'_, Arc<Handles<B>>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Goes through the script of one thread, on this thread.
     pub fn play(&self, table: &TestTable<B>, thread: usize) {
-        let standing = Arc::clone(&self.standing());
-        let handles = Handles::<B>::clone(&standing);
-        let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread), handles);
+        let standing = self.shares().pop().unwrap_or_default();
+        let lane = play(table, &self.ledger, &self.recorder, thread, &self.seed.script(thread), standing);
         self.lanes().push(lane);
     }
 
@@ -93,9 +87,6 @@ impl<B: Backend> Stage<B> {
             events.extend(lane.events);
             actor.handles.extend(lane.handles);
         }
-        let handles = std::mem::take(&mut *self.standing());
-        actor.handles.extend(Handles::<B>::clone(&handles));
-        drop(handles);
         let profile = self.seed.profile();
         let standing = self.seed.standing().into_iter().map(|draft| draft.key);
         let looks =
