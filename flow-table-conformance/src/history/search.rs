@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use flow_table_api::{Status, Timestamp};
+
 use super::crowd;
 use super::parts::Timed;
-use crate::model::{Model, Moment};
+use crate::model::{Fact, Model, Moment};
 
 /// More moments than a part of a history has.
 const MOST: usize = 512;
@@ -39,7 +41,8 @@ impl Done {
 /// With more than 512 moments.
 pub fn search(part: &[Timed], searches: &[crowd::Search]) -> Result<(), Stuck> {
     assert!(part.len() <= MOST, "{} moments: more than the set of those done has room for", part.len());
-    let mut search = Search { part, searches, dead: HashMap::new(), stuck: Stuck::default() };
+    let latest = searches.iter().map(|search| search.now).max();
+    let mut search = Search { part, searches, latest, dead: HashMap::new(), stuck: Stuck::default() };
     if search.from(0, 0, Done::NONE, Model::in_a_crowd()) { Ok(()) } else { Err(search.stuck) }
 }
 
@@ -56,6 +59,8 @@ struct Search<'h> {
     part: &'h [Timed],
     /// Insertions of the whole history that may have expired flows of this part.
     searches: &'h [crowd::Search],
+    /// The latest time of any.
+    latest: Option<Timestamp>,
     /// From where there is no way.
     dead: HashMap<Done, HashSet<Model>>,
     stuck: Stuck,
@@ -65,16 +70,26 @@ impl Search<'_> {
     /// Whether there is an order of the moments that are not done, `count` of which are. All before `first` are done.
     fn from(&mut self, mut first: usize, mut count: usize, mut done: Done, state: Model) -> bool {
         let part = self.part;
-        // What only looks, and can do so now, may as well. An insertion may make room before.
+        // What only looks, and can do so now, may as well: what began first at the front, as an insertion may make room in between.
         let mut stops = Vec::new();
         let next = loop {
             while first < part.len() && done.has(first) {
                 first += 1;
             }
             let next = self.next(first, done);
-            let looks = |&&index: &&usize| matches!(&part[index].moment, Moment::Fact(fact) if state.holds(fact));
+            // A flow that may expire for room is seen active before that, but what comes between is not known yet.
+            let is_late = |fact: &Fact| match *fact {
+                Fact::Status(flow, Status::Active) => {
+                    self.latest.is_some_and(|now| state.expired(flow, now).is_some())
+                }
+                _ => false,
+            };
+            let looks = |&&index: &&usize| match &part[index].moment {
+                Moment::Fact(fact) => state.holds(fact) && !is_late(fact),
+                _ => false,
+            };
             stops.push((first, count, done));
-            match next.iter().find(looks) {
+            match next.iter().filter(looks).min_by_key(|&&index| part[index].began) {
                 Some(&index) => (done, count) = (done.with(index), count + 1),
                 None => break next,
             }
@@ -118,16 +133,24 @@ impl Search<'_> {
         if self.searches.is_empty() {
             return Vec::new();
         }
-        let (mut earliest, mut latest) = (0, usize::MAX);
-        for (index, timed) in self.part.iter().enumerate() {
-            match done.has(index) {
-                true => earliest = earliest.max(timed.began),
-                false => latest = latest.min(timed.ended),
-            }
-        }
-        let now = self.searches.iter().filter(|search| search.began <= latest && earliest <= search.ended);
-        // Whatever one expires, a later one does as well.
-        now.map(|search| search.now).max().map_or(Vec::new(), |now| state.expired_at(now))
+        let moments = || self.part.iter().enumerate();
+        let latest = moments().filter(|(index, _)| !done.has(*index)).map(|(_, left)| left.ended).min();
+        let expired = |flow| {
+            // A look that came before its turn does not count, unless it saw the flow active.
+            let counts = |moment: &Moment| match moment {
+                Moment::Fact(fact) => matches!(fact, Fact::Status(other, Status::Active) if *other == flow),
+                _ => true,
+            };
+            let before = moments().filter(|(index, timed)| done.has(*index) && counts(&timed.moment));
+            let earliest = before.map(|(_, timed)| timed.began).max();
+            let is_open = |one: &&crowd::Search| {
+                Some(one.ended) >= earliest && latest.is_none_or(|latest| one.began <= latest)
+            };
+            // Whatever one expires, a later one does as well.
+            let now = self.searches.iter().filter(is_open).map(|search| search.now).max()?;
+            state.expired(flow, now)
+        };
+        state.active().filter_map(expired).collect()
     }
 
     /// The moments that may be next, the one whose interval ends first at the front: whatever begins after another one left has

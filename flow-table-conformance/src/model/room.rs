@@ -36,9 +36,14 @@ impl Model {
         (roomy, refused)
     }
 
-    /// The states after one of the flows that are due has expired.
-    pub fn expired_at(&self, now: Timestamp) -> Vec<Self> {
-        self.active_and_due(now).map(|flow| self.with(|world| world.expire_if_due(flow, now))).collect()
+    /// The active flows.
+    pub fn active(&self) -> impl Iterator<Item = FlowId> {
+        self.flows.iter().filter(|(_, entry)| entry.status == Status::Active).map(|(&flow, _)| flow)
+    }
+
+    /// The state after an active flow has expired, if it is due.
+    pub fn expired(&self, flow: FlowId, now: Timestamp) -> Option<Self> {
+        self.flows[&flow].is_due(now).then(|| self.with(|world| world.expire_if_due(flow, now)))
     }
 
     fn active_and_due(&self, now: Timestamp) -> impl Iterator<Item = FlowId> {

@@ -86,9 +86,11 @@ impl Model {
         }
         let (id, keys) = match *op {
             Op::Lookup { key, .. } | Op::BurstGet { key, .. } | Op::Remove { key } => (None, [Some(key), None]),
-            Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => {
+            Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } => {
                 (Some(flow.id), [Some(flow.key), flow.reply])
             }
+            // Of a hit, the one key that was looked up. A miss is an insertion of its own.
+            Op::GetOrInsertWith { flow, .. } => (None, [Some(flow.key), None]),
             Op::Reinsert { flow, .. } => (None, [Some(self.flows[&flow].key), self.flows[&flow].reply]),
             _ => return false,
         };
