@@ -1,5 +1,6 @@
-//! The architecture, as the sources show it: no file imports another that imports it, the layers of the custom backend import
-//! downward only, unsafe code stands where it is meant to, and each rule of its protocols is cited by the code that keeps it.
+//! The architecture, as the sources show it: no file imports another that imports it, the layers of the custom
+//! backend import downward only, unsafe code stands where it is meant to, and each rule of its protocols is cited
+//! by the code that keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,8 +22,8 @@ const CRATES: [&str; 8] = [
 
 const CUSTOM: &str = "flow-table-custom/src";
 
-/// The layers of the custom backend from the top down, by the first part of a module's path. Those on one line know nothing of each
-/// other. A layer may use those below it.
+/// The layers of the custom backend from the top down, by the first part of a module's path. Those on one line
+/// know nothing of each other. A layer may use those below it.
 const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["table"],

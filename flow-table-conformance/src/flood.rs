@@ -6,10 +6,10 @@ use flow_table_api::{Budget, NewFlow, Table};
 use crate::Backend;
 use crate::fixture::at;
 
-/// Twenty floods on top of long-lived flows, the first of a million: each flow is inserted once and never looked up. After
-/// each flood they are gone with one late reap, and the memory in use is back at what it was before the first, within a
-/// factor of two (contract C3, C4, R5): by the table's own account, and by that of `meter`, which gives bytes, or
-/// nothing where it cannot tell.
+/// Twenty floods on top of long-lived flows, the first of a million: each flow is inserted once and never looked
+/// up. After each flood they are gone with one late reap, and the memory in use is back at what it was before the
+/// first, within a factor of two (contract C3, C4, R5): by the table's own account, and by that of `meter`, which
+/// gives bytes, or nothing where it cannot tell.
 ///
 /// # Panics
 ///
@@ -59,8 +59,8 @@ pub fn resident() -> Option<usize> {
     Some(kibibytes * 1024)
 }
 
-/// Makes one test, of memory in floods of up to a million flows: see [`floods`](crate::floods()). It must be the only test
-/// of its file under `tests/`, as others would use memory as well.
+/// Makes one test, of memory in floods of up to a million flows: see [`floods`](crate::floods()). It must be the
+/// only test of its file under `tests/`, as others would use memory as well.
 ///
 /// The meter is the process's [resident size](resident), if none is given. A backend that takes each flow from the
 /// global allocator cannot promise what that does with memory given back (that of glibc keeps what lies below any

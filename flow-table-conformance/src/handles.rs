@@ -16,9 +16,9 @@ impl Drop for Counted {
     }
 }
 
-/// A million handles are held across the end of their table, and dropped after it by several threads: flows can be read
-/// to the last, each value is dropped exactly once, and by the account of `meter` the memory is free then (contract V5,
-/// V1, C3).
+/// A million handles are held across the end of their table, and dropped after it by several threads: flows can be
+/// read to the last, each value is dropped exactly once, and by the account of `meter` the memory is free then
+/// (contract V5, V1, C3).
 ///
 /// # Panics
 ///
@@ -59,8 +59,8 @@ pub fn a_million_handles_outlive_the_table<B: Backend>(meter: impl Fn() -> Optio
     }
 }
 
-/// Makes one test, of a million handles that outlive their table: see [`a_million_handles_outlive_the_table`]. It must be
-/// the only test of its file under `tests/`, and takes a meter as [`flood_test!`](crate::flood_test) does.
+/// Makes one test, of a million handles that outlive their table: see [`a_million_handles_outlive_the_table`]. It
+/// must be the only test of its file under `tests/`, and takes a meter as [`flood_test!`](crate::flood_test) does.
 #[macro_export]
 macro_rules! handles_test {
     ($($table:ident)::+) => {

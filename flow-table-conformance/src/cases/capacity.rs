@@ -42,7 +42,8 @@ pub fn a_full_table_still_replaces<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().refusals), (2, 0));
 }
 
-/// At capacity an insertion first takes the place of what has ended or is due, wherever it is; the next reap hands that over.
+/// At capacity an insertion first takes the place of what has ended or is due, wherever it is; the next reap hands
+/// that over.
 pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
     type Insertion<B> = fn(&Fixture<B>) -> TestRef<B>;
     let insertions: [Insertion<B>; 3] = [

@@ -113,7 +113,8 @@ pub fn the_table_goes_though_each_panics<B: Backend>(setup: Setup) {
     });
 }
 
-/// So do those that have made room, one by one, for new ones: with the reap that hands them over, and with the table.
+/// So do those that have made room, one by one, for new ones: with the reap that hands them over, and with the
+/// table.
 pub fn what_made_room_goes_though_each_panics<B: Backend>(setup: Setup) {
     for with_the_table in [false, true] {
         with_fragile::<B>(setup, |table, flows| {

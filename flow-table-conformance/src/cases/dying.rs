@@ -22,8 +22,8 @@ pub fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
     ]
 }
 
-/// A full table of `flows` flows under the keys from 0 on, each of which has made room at 60 s for one under a key from 10,000 on.
-/// Gives those that die.
+/// A full table of `flows` flows under the keys from 0 on, each of which has made room at 60 s for one under a key
+/// from 10,000 on. Gives those that die.
 fn all_die<B: Backend>(table: &Fixture<B>, flows: u64) -> Vec<TestRef<B>> {
     let dying: Vec<_> = (0..flows).map(|key| table.put_pair(key, 5_000 + key, at(0))).collect();
     for key in 0..flows {
@@ -42,7 +42,8 @@ fn reaped<B: Backend>(table: &Fixture<B>, now: Timestamp, budget: Budget) -> Vec
     serials
 }
 
-/// At most as many flows die at once as the table may hold; then an insertion is refused, whatever is due, until a reap has been.
+/// At most as many flows die at once as the table may hold; then an insertion is refused, whatever is due, until a
+/// reap has been.
 pub fn as_many_as_the_limit_may_die<B: Backend>(setup: Setup) {
     for capacity in [1, 2, 9] {
         let table = Fixture::<B>::exactly(setup, capacity as usize);
@@ -121,7 +122,8 @@ pub fn dying_flows_can_be_put_back<B: Backend>(setup: Setup) {
     assert_eq!(reaped(&table, at(60), Budget::UNLIMITED), [1]);
 }
 
-/// A flow that has ended, and whose place nobody needed, is put back in its place, also while as many others die as may.
+/// A flow that has ended, and whose place nobody needed, is put back in its place, also while as many others die
+/// as may.
 pub fn what_has_its_place_keeps_it<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 2);
     drop(all_die(&table, 2));
@@ -165,7 +167,8 @@ pub fn dying_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
     }
 }
 
-/// While a flow dies there is something to do for a reap, though the table may hold nothing; and the memory counts.
+/// While a flow dies there is something to do for a reap, though the table may hold nothing; and the memory
+/// counts.
 pub fn dying_flows_are_work_that_waits<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 50 } else { 2_000 };
     let table = Fixture::<B>::exactly(setup, FLOWS as usize);
@@ -195,7 +198,8 @@ pub fn the_table_drops_those_that_die<B: Backend>(setup: Setup) {
     }
 }
 
-/// After the limit was lowered, several flows must give up their places before one can be inserted; all are handed over.
+/// After the limit was lowered, several flows must give up their places before one can be inserted; all are handed
+/// over.
 pub fn a_lowered_limit_takes_several_places<B: Backend>(setup: Setup) {
     for (before, limit) in [(10, 8), (6, 3), (4, 2)] {
         let table = Fixture::<B>::exactly(setup, before as usize);
@@ -229,7 +233,8 @@ pub fn a_lowered_limit_takes_several_places<B: Backend>(setup: Setup) {
     }
 }
 
-/// When the callback of a reap panics, the dying flow that it was given is gone, and the others wait for the next reap.
+/// When the callback of a reap panics, the dying flow that it was given is gone, and the others wait for the next
+/// reap.
 pub fn a_reap_of_the_dying_survives_its_callback<B: Backend>(setup: Setup) {
     for budget in [Budget::UNLIMITED, Budget::flows(3)] {
         let table = Fixture::<B>::exactly(setup, 12);
@@ -255,8 +260,9 @@ pub fn a_reap_of_the_dying_survives_its_callback<B: Backend>(setup: Setup) {
     }
 }
 
-/// What was seen in the field: a table for 100 flows, 20 new ones a second that live for 3 s, a reap every 10 s, and code that takes
-/// the new flow from the result of an insertion and drops the rest. Of each flow there is a record, or it was refused.
+/// What was seen in the field: a table for 100 flows, 20 new ones a second that live for 3 s, a reap every 10 s,
+/// and code that takes the new flow from the result of an insertion and drops the rest. Of each flow there is a
+/// record, or it was refused.
 pub fn no_record_is_lost_by_who_ignores_results<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 1_000 } else { 20_000 };
     const NEW_EACH_SECOND: u64 = 20;
@@ -290,8 +296,8 @@ pub fn no_record_is_lost_by_who_ignores_results<B: Backend>(setup: Setup) {
     assert!(records.windows(2).all(|pair| pair[0] != pair[1]), "a flow has two records");
 }
 
-/// Threads insert into a full table in which all flows are due soon, put flows back, and reap: each end is handed over once, no more
-/// flows die than may, and no place is lost.
+/// Threads insert into a full table in which all flows are due soon, put flows back, and reap: each end is handed
+/// over once, no more flows die than may, and no place is lost.
 pub fn a_race_for_room_loses_nothing<B: Backend>(setup: Setup) {
     const CAPACITY: usize = 6;
     const THREADS: usize = 4;

@@ -22,8 +22,8 @@ pub fn compare_by_identity<B: Backend>(setup: Setup) {
     assert!(format!("{inserted:?}").len() > 1);
 }
 
-/// A weak reference leads to its own flow or to none, also once the memory of that is used for others: at once, between flows
-/// that stay, or after it had gone back.
+/// A weak reference leads to its own flow or to none, also once the memory of that is used for others: at once,
+/// between flows that stay, or after it had gone back.
 pub fn weak_ones_never_lead_to_another_flow<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 200 } else { 3_000 };
     const STAYS: u64 = 1_000_000;

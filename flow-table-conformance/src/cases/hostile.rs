@@ -11,8 +11,8 @@ use crate::{Backend, Setup, TestRef};
 
 const YEAR: u64 = 365 * 86_400;
 
-/// Time stands still, jumps by thirty years, to its end and back, and timeouts are of any length: what is due at a moment
-/// goes at it, and nothing else.
+/// Time stands still, jumps by thirty years, to its end and back, and timeouts are of any length: what is due at a
+/// moment goes at it, and nothing else.
 pub fn time_goes_anywhere<B: Backend>(setup: Setup) {
     let moments = [0, 0, 5, 65, 30 * YEAR, 30 * YEAR, 5, 0, 60, 30 * YEAR + 1, 3, 40 * YEAR].map(at);
     let moments = moments.into_iter().chain([Timestamp::MAX, at(7), Timestamp::MAX, Timestamp::ZERO, at(67)]);
@@ -43,8 +43,8 @@ pub fn time_goes_anywhere<B: Backend>(setup: Setup) {
     }
 }
 
-/// A flood of one-packet flows at capacity: each gets its refusal, and comes back in it; once something is due the flood
-/// is let in, and what made room is handed over by the next reap, once.
+/// A flood of one-packet flows at capacity: each gets its refusal, and comes back in it; once something is due the
+/// flood is let in, and what made room is handed over by the next reap, once.
 pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
     const CAPACITY: u64 = 50;
     let table = Fixture::<B>::exactly(setup, CAPACITY as usize);
@@ -114,8 +114,8 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     drop(table.put(9, at(120)));
 }
 
-/// The limit moves while threads insert and remove: it is never exceeded, also not by what was under way when it fell, and
-/// holds from the moment that it was set.
+/// The limit moves while threads insert and remove: it is never exceeded, also not by what was under way when it
+/// fell, and holds from the moment that it was set.
 pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
     const MOST: usize = 3;
     let table = Fixture::<B>::exactly(setup, MOST);
@@ -226,8 +226,8 @@ pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
     }
 }
 
-/// Callbacks call what calls back, the same operation included: every flow is handed over once, visited while it is
-/// there, and installed once.
+/// Callbacks call what calls back, the same operation included: every flow is handed over once, visited while it
+/// is there, and installed once.
 pub fn callbacks_may_nest<B: Backend>(setup: Setup) {
     fn reap<B: Backend>(table: &Fixture<B>, depth: usize, seen: &mut Vec<usize>) {
         table.reap_with(at(60), Budget::flows(40), |ended| {

@@ -70,7 +70,8 @@ pub fn replacing_an_ended_flow_loses_nothing<B: Backend>(setup: Setup) {
     }
 }
 
-/// Among many flows that came and went, each one that is live is found by the insertion that it stands in the way of.
+/// Among many flows that came and went, each one that is live is found by the insertion that it stands in the way
+/// of.
 pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 300 } else { 2_000 };
     let table = Fixture::<B>::exactly(setup, FLOWS as usize);
@@ -210,7 +211,8 @@ pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
     assert!(rejected.is_some());
 }
 
-/// What `get_or_insert_with` installs stands under the keys that were given, with all that was given besides, and the value made.
+/// What `get_or_insert_with` installs stands under the keys that were given, with all that was given besides, and
+/// the value made.
 pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let spec = table.spec(2).reply(3.into()).timeout(secs(7)).on_expiry(OnExpiry::Remove);
@@ -224,8 +226,8 @@ pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().inserts), (1, 1));
 }
 
-/// The hash of a key, as a miss or the table tells it, serves every way of inserting: the flow is found under its keys, and no other
-/// flow is.
+/// The hash of a key, as a miss or the table tells it, serves every way of inserting: the flow is found under its
+/// keys, and no other flow is.
 pub fn a_hash_is_carried_to_the_insertion<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 40);
     let keys: Vec<TestKey> = (0..40).map(TestKey::new).collect();

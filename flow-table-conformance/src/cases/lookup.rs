@@ -92,8 +92,8 @@ pub fn a_new_flow_hides_the_expired_one<B: Backend>(setup: Setup) {
     }
 }
 
-/// Flows that were found after their end go with their last handles: their slots are never met again, and none stays, though nobody
-/// looks and nobody reaps.
+/// Flows that were found after their end go with their last handles: their slots are never met again, and none
+/// stays, though nobody looks and nobody reaps.
 pub fn finds_no_dead_slot_and_none_stays<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 200 } else { 20_000 };
     /// What a table may keep at any size.

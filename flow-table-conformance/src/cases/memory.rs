@@ -80,8 +80,8 @@ pub fn one_packet_flows_leave_nothing<B: Backend>(setup: Setup) {
     assert!(table.memory() <= bound, "{empty} bytes when empty, {} after {FLOOD} flows", table.memory());
 }
 
-/// A table under a flood of one-packet flows stays within its limit, and within the memory of two full tables: what made room
-/// waits for a reap, at most as many flows as the table may hold.
+/// A table under a flood of one-packet flows stays within its limit, and within the memory of two full tables:
+/// what made room waits for a reap, at most as many flows as the table may hold.
 pub fn a_flood_stays_within_bounds<B: Backend>(setup: Setup) {
     const CAPACITY: u64 = 1_000;
     let table = PayloadTable::<B>::with_config(setup.exactly(CAPACITY as usize));

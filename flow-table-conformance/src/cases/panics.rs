@@ -4,8 +4,8 @@ use super::operations::{Act, check, every, key, prepare};
 use crate::fixture::{Call, Fixture, Ledger, TestValue, at, inject, observe, panic_at, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
-/// A panic in any single call of the user's code (`Hash`, `Eq`, `Drop`, `make`, a callback), in any operation, leaves the
-/// table consistent.
+/// A panic in any single call of the user's code (`Hash`, `Eq`, `Drop`, `make`, a callback), in any operation,
+/// leaves the table consistent.
 pub fn any_call_may_panic<B: Backend>(setup: Setup) {
     for (name, act) in every::<B>() {
         for call in 0.. {
@@ -95,8 +95,8 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
     }
 }
 
-/// An insertion that makes room, and is then interrupted by a panic in `Eq`, loses none of the flows that gave up their places for
-/// that, and none of the places.
+/// An insertion that makes room, and is then interrupted by a panic in `Eq`, loses none of the flows that gave up
+/// their places for that, and none of the places.
 pub fn an_interrupted_insertion_loses_no_ended_flow<B: Backend>(setup: Setup) {
     for call in 0.. {
         let table = Fixture::<B>::exactly(setup, 2);
@@ -198,8 +198,8 @@ impl Drop for OwnedKey {
 
 type OwnedKeys<B> = <B as Backend>::Table<OwnedKey, TestValue>;
 
-/// A panic in any single drop of a key, or of a copy that the backend made, leaves the table consistent and loses no
-/// value.
+/// A panic in any single drop of a key, or of a copy that the backend made, leaves the table consistent and loses
+/// no value.
 pub fn any_drop_of_a_key_may_panic<B: Backend>(setup: Setup) {
     type Act<B> = fn(&OwnedKeys<B>, &dyn Fn(u64) -> NewFlow<OwnedKey, TestValue>);
     let operations: [(&str, Act<B>); 9] = [

@@ -58,8 +58,8 @@ pub fn displaces_nothing_live<B: Backend>(setup: Setup) {
     assert!(table.reinsert(&flow, at(2)).is_ok(), "what is not live blocks nothing");
 }
 
-/// A flow that a reap has let go may be put back before it is handed over: by the callback for another one, which panics then. It
-/// is found by both keys from then on, whatever becomes of the rest of the reap.
+/// A flow that a reap has let go may be put back before it is handed over: by the callback for another one, which
+/// panics then. It is found by both keys from then on, whatever becomes of the rest of the reap.
 pub fn outlasts_the_reap_that_let_go<B: Backend>(setup: Setup) {
     for on_expiry in [OnExpiry::Remove, OnExpiry::KeepWhileReferenced] {
         let table = Fixture::<B>::new(setup, 2);

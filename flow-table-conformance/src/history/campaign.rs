@@ -14,8 +14,9 @@ const SHORT: usize = 100_000;
 /// Operations after which the long form tells how far it is.
 const MILLION: usize = 1_000_000;
 
-/// Records and explains histories of all kinds until there are 100,000 operations, or `FLOW_TABLE_OPERATIONS`, and tells how
-/// much that was. The histories are other ones each time, unless `FLOW_TABLE_HISTORY` names one: then that one is repeated.
+/// Records and explains histories of all kinds until there are 100,000 operations, or `FLOW_TABLE_OPERATIONS`, and
+/// tells how much that was. The histories are other ones each time, unless `FLOW_TABLE_HISTORY` names one: then
+/// that one is repeated.
 ///
 /// # Panics
 ///

@@ -20,9 +20,9 @@ impl fmt::Display for Unexplained {
 
 impl std::error::Error for Unexplained {}
 
-/// Searches for a sequential explanation of what threads did to a table that held nothing before and holds nothing now: for each
-/// group of keys an order of all moments that contradicts no event's interval, and along which the [model](crate::model) allows
-/// each; and for the whole table, that refusals and the limit may be as they are.
+/// Searches for a sequential explanation of what threads did to a table that held nothing before and holds nothing
+/// now: for each group of keys an order of all moments that contradicts no event's interval, and along which the
+/// [model](crate::model) allows each; and for the whole table, that refusals and the limit may be as they are.
 ///
 /// # Errors
 ///
@@ -79,7 +79,8 @@ fn adds_up(History { events, end, .. }: &History) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether `flow` is put back during `event`: what walks over the table may come upon it at its old place and at its new one.
+/// Whether `flow` is put back during `event`: what walks over the table may come upon it at its old place and at
+/// its new one.
 fn comes_back(flow: FlowId, events: &[Event], event: &Event) -> bool {
     let back = |other: &Event| matches!(other.op, Op::Reinsert { flow: back, .. } if back == flow);
     events.iter().any(|other| back(other) && other.overlaps(event))

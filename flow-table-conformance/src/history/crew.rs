@@ -7,7 +7,8 @@ use super::{History, Seed, Stage, Unexplained, explain};
 use crate::Backend;
 use crate::fixture::race;
 
-/// Goes through the histories of these seeds, all of one kind, one after the other on one table, and explains them.
+/// Goes through the histories of these seeds, all of one kind, one after the other on one table, and explains
+/// them.
 ///
 /// # Errors
 ///

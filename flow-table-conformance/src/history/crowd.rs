@@ -1,14 +1,15 @@
 //! The one thing that all keys share: places. What cannot be explained key by key is explained by intervals here.
 //!
-//! * **Refusals.** An insertion may be refused at a moment at which the table may have been full: of each flow it is known from
-//!   when on it may have had a place, and until when. Flows that were due, and that nobody else was at work on, could have given
-//!   up theirs. If so many flows may have been there that as many as the limit may have been dying, none of this counts.
-//! * **The limit.** At no moment more flows than the limit are known to be active: from the end of the insertion of a flow to
-//!   the beginning of the last operation that met it active.
+//! * **Refusals.** An insertion may be refused at a moment at which the table may have been full: of each flow it
+//!   is known from when on it may have had a place, and until when. Flows that were due, and that nobody else was
+//!   at work on, could have given up theirs. If so many flows may have been there that as many as the limit may
+//!   have been dying, none of this counts.
+//! * **The limit.** At no moment more flows than the limit are known to be active: from the end of the insertion
+//!   of a flow to the beginning of the last operation that met it active.
 //! * **Room.** An insertion that may have met a full table may have expired any flow that was due.
 //!
-//! An insertion under way may take a place for a moment, and give it back; a flow that is being put back may count among those
-//! that die besides.
+//! An insertion under way may take a place for a moment, and give it back; a flow that is being put back may count
+//! among those that die besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +19,8 @@ use flow_table_api::{Status, Timestamp};
 use super::{Event, History};
 use crate::model::{Admitted, FlowId, Op, Outcome, Refusal, Spec};
 
-/// When an insertion may have met a full table: between two readings. What was due at `now` then, it may have expired.
+/// When an insertion may have met a full table: between two readings. What was due at `now` then, it may have
+/// expired.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     pub now: Timestamp,
@@ -159,7 +161,8 @@ impl<'h> Crowd<'h> {
         self.most_places(event, stays) >= limit || self.most_places(event, |_| true) >= 2 * limit
     }
 
-    /// The most flows, of those that count, that may be in the table at a moment of `event`, with those that are on their way in.
+    /// The most flows, of those that count, that may be in the table at a moment of `event`, with those that are
+    /// on their way in.
     fn most_places(&self, event: &Event, counts: impl Fn(FlowId) -> bool) -> usize {
         let own = spec_of(&event.op).map(|spec| spec.id);
         let there = |at: usize| {

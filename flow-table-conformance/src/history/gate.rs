@@ -2,8 +2,8 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// Where threads meet, as at a [`Barrier`](std::sync::Barrier), but without going to sleep: they leave it within less time than
-/// an operation takes, so what they do next happens at once.
+/// Where threads meet, as at a [`Barrier`](std::sync::Barrier), but without going to sleep: they leave it within
+/// less time than an operation takes, so what they do next happens at once.
 pub struct Gate {
     threads: usize,
     arrived: AtomicUsize,
@@ -16,7 +16,8 @@ impl Gate {
         Self { threads, arrived: AtomicUsize::new(0), abandoned: AtomicBool::new(false) }
     }
 
-    /// Waits until all have come, for the `round`-th time, counted from one. Gives false if one of them never will.
+    /// Waits until all have come, for the `round`-th time, counted from one. Gives false if one of them never
+    /// will.
     pub fn pass(&self, round: usize) -> bool {
         // AcqRel: pairs with the others' and with the load below: who passes sees what all did before.
         self.arrived.fetch_add(1, Ordering::AcqRel);

@@ -23,8 +23,8 @@ pub struct Lane<B: Backend> {
 
 /// Goes through a script on a table that other threads use as well, with handles to flows that are there before.
 ///
-/// A handle that [`Step::Drop`] gives back is no event: it makes no difference to flows that look-ups no longer find once they
-/// have expired, and scripts drop no others.
+/// A handle that [`Step::Drop`] gives back is no event: it makes no difference to flows that look-ups no longer
+/// find once they have expired, and scripts drop no others.
 pub fn play<B: Backend>(
     table: &TestTable<B>,
     ledger: &Ledger,

@@ -1,4 +1,5 @@
-//! Histories are linearizable key by key (contract X1): flows that share no key, however indirectly, are explained apart.
+//! Histories are linearizable key by key (contract X1): flows that share no key, however indirectly, are explained
+//! apart.
 
 use std::collections::BTreeMap;
 
@@ -143,8 +144,8 @@ const fn is_hit(seen: &Outcome) -> bool {
     matches!(seen, Outcome::Inserted(Ok(Admitted::Existing { rejected: false, .. })))
 }
 
-/// Flows that were in the table before `event`, and that nobody moved meanwhile: what a walk over the table must come upon if
-/// they are there throughout.
+/// Flows that were in the table before `event`, and that nobody moved meanwhile: what a walk over the table must
+/// come upon if they are there throughout.
 fn settled<'h>(History { events, .. }: &'h History, event: &'h Event) -> impl Iterator<Item = FlowId> + 'h {
     let moves = |other: &Event, flow| match other.op {
         Op::SetDeadline { flow: moved, .. }
@@ -167,8 +168,8 @@ fn reinserted_until(History { events, .. }: &History, event: &Event, flow: FlowI
     at_once.fold(event.ended, usize::max)
 }
 
-/// Flows that a reap had no reason to let go, if it says that it left nothing. What another reap at the same time is about to find, or
-/// an insertion that makes room, it may overlook.
+/// Flows that a reap had no reason to let go, if it says that it left nothing. What another reap at the same time
+/// is about to find, or an insertion that makes room, it may overlook.
 fn left_alone(history: &History, searches: &[Search], event: &Event, ended: &[End]) -> Vec<FlowId> {
     let everything = match (event.op, &event.seen) {
         // Of a thread's own share it is not known what belongs to it.

@@ -51,8 +51,8 @@ const STANDING: u64 = 1 << 40;
 
 /// From one key that all want to so many that threads hardly meet.
 ///
-/// Flows that are found after their expiry have one key here: another one may take the keys of an expired pair one by one, which
-/// the model does not.
+/// Flows that are found after their expiry have one key here: another one may take the keys of an expired pair one
+/// by one, which the model does not.
 pub const PROFILES: [Profile; 13] = [
     profile(2, 12, 1, Keys::Single, OnExpiry::Remove),
     profile(3, 8, 1, Keys::Single, OnExpiry::Remove),
@@ -126,8 +126,8 @@ impl Seed {
         }
     }
 
-    /// The flows that stand in the table before its threads begin. These have handles to them; no script names their keys. Some
-    /// are due before long, some never are.
+    /// The flows that stand in the table before its threads begin. These have handles to them; no script names
+    /// their keys. Some are due before long, some never are.
     pub fn standing(self) -> Vec<Draft> {
         let flows = match self.fill() {
             Fill::Sparse => 0,

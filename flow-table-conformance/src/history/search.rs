@@ -28,13 +28,13 @@ impl Done {
     }
 }
 
-/// Searches for an order of the moments of `part`, one that contradicts no interval, in which a correct table could have gone
-/// through them.
+/// Searches for an order of the moments of `part`, one that contradicts no interval, in which a correct table
+/// could have gone through them.
 ///
 /// # Errors
 ///
-/// There is none: the most moments that could be put in order, and which of the others could have come next, had the table been
-/// in another state.
+/// There is none: the most moments that could be put in order, and which of the others could have come next, had
+/// the table been in another state.
 ///
 /// # Panics
 ///
@@ -67,7 +67,8 @@ struct Search<'h> {
 }
 
 impl Search<'_> {
-    /// Whether there is an order of the moments that are not done, `count` of which are. All before `first` are done.
+    /// Whether there is an order of the moments that are not done, `count` of which are. All before `first` are
+    /// done.
     fn from(&mut self, mut first: usize, mut count: usize, mut done: Done, state: Model) -> bool {
         let part = self.part;
         // What only looks, and can do so now, may as well: what began first at the front, as an insertion may make room in between.
@@ -153,8 +154,8 @@ impl Search<'_> {
         state.active().filter_map(expired).collect()
     }
 
-    /// The moments that may be next, the one whose interval ends first at the front: whatever begins after another one left has
-    /// ended must come after it.
+    /// The moments that may be next, the one whose interval ends first at the front: whatever begins after another
+    /// one left has ended must come after it.
     fn next(&self, first: usize, done: Done) -> Vec<usize> {
         let (mut next, mut first_end): (Vec<usize>, _) = (Vec::new(), usize::MAX);
         for (index, timed) in self.part.iter().enumerate().skip(first) {

@@ -10,7 +10,8 @@ use crate::model::{FlowId, Op, Spec};
 use crate::random::Draft;
 use crate::{Backend, TestRef, TestTable};
 
-/// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody [`end`](Self::end).
+/// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody
+/// [`end`](Self::end).
 pub struct Stage<B: Backend> {
     seed: Seed,
     ledger: Ledger,
@@ -41,7 +42,8 @@ impl<B: Backend> Stage<B> {
         table
     }
 
-    /// Begins the history in an empty table: sets the limit, and inserts the flows that are there before the threads come.
+    /// Begins the history in an empty table: sets the limit, and inserts the flows that are there before the
+    /// threads come.
     pub fn begin(&self, table: &TestTable<B>) {
         let (seed, mut actor) = (self.seed, Actor::<B>::new(table, self.ledger.clone()));
         let profile = seed.profile();
@@ -74,7 +76,8 @@ impl<B: Backend> Stage<B> {
         self.lanes().push(lane);
     }
 
-    /// Ends the history, while nobody else uses the table: looks at what is there, reaps it all, and lets all handles go.
+    /// Ends the history, while nobody else uses the table: looks at what is there, reaps it all, and lets all
+    /// handles go.
     ///
     /// `before` is what the table had counted when the history began.
     ///

@@ -1,7 +1,8 @@
 //! Operations under concurrency, and the moments at which they take effect.
 //!
-//! Among other threads, not every operation is of one moment: a batch is as many look-ups, a reap lets go of one flow after the
-//! other, and whoever reads the status of what a look-up found reads it later. Each of these is a moment of its own.
+//! Among other threads, not every operation is of one moment: a batch is as many look-ups, a reap lets go of one
+//! flow after the other, and whoever reads the status of what a look-up found reads it later. Each of these is a
+//! moment of its own.
 
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ pub enum Fact {
     Status(FlowId, Status),
     /// The flow was not active.
     Passive(FlowId),
-    /// A reap at this time would have had nothing to do about the flow: it had not been cancelled, nor was it active and due.
+    /// A reap at this time would have had nothing to do about the flow: it had not been cancelled, nor was it
+    /// active and due.
     NotDue(FlowId, Timestamp),
     /// The flow had this status, deadline and timeout.
     Shows(FlowId, Status, Timestamp, Duration),
@@ -122,7 +124,8 @@ impl Model {
         one(Outcome::Set(Ok(())), self.with(|world| world.entry(flow).deadline = deadline))
     }
 
-    /// Forgets how many: operations that make no other difference commute then. Of handles it matters whether there are any.
+    /// Forgets how many: operations that make no other difference commute then. Of handles it matters whether
+    /// there are any.
     fn forget_counts(&mut self) {
         self.flows.values_mut().for_each(|entry| entry.handles = entry.handles.min(1));
         self.inserts = 0;

@@ -1,4 +1,5 @@
-//! Room in a full table: flows that have ended or are due give up their places, and wait for the next reap (contract C2).
+//! Room in a full table: flows that have ended or are due give up their places, and wait for the next reap
+//! (contract C2).
 
 use flow_table_api::{Status, Timestamp};
 
@@ -51,7 +52,8 @@ impl Model {
         due.map(|(&flow, _)| flow)
     }
 
-    /// The states after so many flows that are due have given up their places. Of those that wait already it does not matter which.
+    /// The states after so many flows that are due have given up their places. Of those that wait already it does
+    /// not matter which.
     fn giving_up(&self, places: usize, now: Timestamp) -> Vec<Self> {
         let waiting = self.flows.values().filter(|entry| entry.waiting).count() - self.dying;
         let mut worlds = vec![(self.clone(), 0)];

@@ -6,8 +6,8 @@ use flow_table_api::{Direction, EndCounts, OnExpiry, Stats, Status, Timestamp};
 
 use super::op::{FlowId, Outcome};
 
-/// An insertion that has ended the flow that it replaces, and has not started its own yet. What both have a key in common for
-/// waits for it, so that this key has no gap.
+/// An insertion that has ended the flow that it replaces, and has not started its own yet. What both have a key in
+/// common for waits for it, so that this key has no gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Switch {
     pub(super) old: FlowId,

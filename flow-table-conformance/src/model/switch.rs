@@ -1,15 +1,17 @@
-//! Operations on their way: what others may see of one that is not done. To expire a flow is an operation of its own.
+//! Operations on their way: what others may see of one that is not done. To expire a flow is an operation of its
+//! own.
 //!
-//! Operations are linearizable key by key (contract X1). An insertion that replaces a flow with another key besides is of one
-//! moment for each key, but these need not be the same moment.
+//! Operations are linearizable key by key (contract X1). An insertion that replaces a flow with another key
+//! besides is of one moment for each key, but these need not be the same moment.
 
 use flow_table_api::{Status, Timestamp};
 
 use super::{FlowId, Model, Moment, Op, Spec, Switch, Worlds};
 
 impl Model {
-    /// The states in which an operation may be of which `moment` is to come: it may have expired flows under its keys, an
-    /// insertion may have taken the keys from flows that had ended, or have ended the flow that it replaces.
+    /// The states in which an operation may be of which `moment` is to come: it may have expired flows under its
+    /// keys, an insertion may have taken the keys from flows that had ended, or have ended the flow that it
+    /// replaces.
     pub fn underway(&self, moment: &Moment) -> Vec<Self> {
         match moment {
             Moment::Whole(op, _) => self.part_of(op),

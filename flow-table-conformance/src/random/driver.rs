@@ -20,7 +20,8 @@ type Checked = Result<(), Disagreement>;
 
 /// More bursts than this are not opened within each other.
 const DEPTH: usize = 3;
-/// A run ends early when the table may be in more states than this: each choice that cannot be seen doubles their number.
+/// A run ends early when the table may be in more states than this: each choice that cannot be seen doubles their
+/// number.
 const WORLDS: usize = 64;
 
 /// Runs steps on a table and on the model, and compares the two after each.
@@ -34,8 +35,8 @@ pub struct Driver<'t, B: Backend> {
 }
 
 impl<'t, B: Backend> Driver<'t, B> {
-    /// Runs `steps` on a new table. In the end either the handles are dropped first, and the table must come to rest, or the
-    /// table is, with the handles still held.
+    /// Runs `steps` on a new table. In the end either the handles are dropped first, and the table must come to
+    /// rest, or the table is, with the handles still held.
     ///
     /// # Errors
     ///

@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 /// One step of a random run: an operation without what only the run knows, such as the flows there are.
 ///
-/// Flows are picked from those to which there is a handle, keys are the numbers of [`TestKey`](crate::TestKey)s, times are
-/// relative.
+/// Flows are picked from those to which there is a handle, keys are the numbers of [`TestKey`](crate::TestKey)s,
+/// times are relative.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is the operation of that name")]
 pub enum Step {
