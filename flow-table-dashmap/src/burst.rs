@@ -7,14 +7,14 @@ use crate::flow::handle::FlowHandle;
 use crate::flow::strong::FlowRecord;
 use crate::ops::kept::Kept;
 
-/// An open burst: keeps one reference to each flow that it hands out until it closes.
+/// An open burst. It keeps one reference to each flow that it hands out, until it closes.
 ///
-/// So it holds back the flows that were looked up in it, and no others; those that end meanwhile stay with it too
-/// (contract U4).
+/// So it delays the end of flows that were looked up in it, and of no others. Flows that end in the meantime stay,
+/// too (contract U4).
 ///
-/// Contract U1 asks that nothing be counted; with weak references in the map this design cannot find a flow
-/// without. The counting is hidden, its cost is not: a look-up in a burst costs what any other does, and a small
-/// allocation for each flow that the burst has not found before.
+/// Contract U1 says that bursts count no references. The map of this design has weak references, so no flow can be
+/// found without counting. The counting is hidden, but its cost is not: a look-up in a burst costs as much as any
+/// other, and a small allocation for each flow that the burst has not found before.
 pub struct FlowBurst<'t, K, V> {
     core: &'t Core<K, V>,
     now: Timestamp,
@@ -44,7 +44,8 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
         KeyHash::new(self.core.hash(key))
     }
 
-    /// Never `None` with this backend: the burst holds what it handed out.
+    /// Never returns `None` with this backend, because the burst holds a reference to each flow that it handed
+    /// out.
     fn handle(&self, flow: Borrowed<'_, FlowRecord<K, V>>) -> Option<FlowHandle<K, V>> {
         Some(FlowHandle::new(flow.flow().0.clone(), flow.direction()))
     }

@@ -17,31 +17,31 @@ use crate::map::slots::Slots;
 use crate::map::stripes::Stripes;
 use crate::queue::queues::Queues;
 
-/// What a table consists of. The documentation of the crate says how the parts work together, and in which order
-/// locks are taken.
+/// The parts of a table. The documentation of the crate says how they work together, and in which order locks are
+/// taken.
 pub(crate) struct Core<K, V> {
     pub(crate) shared: Arc<Shared<K, Record<K, V>>>,
     pub(crate) stripes: Stripes,
     pub(crate) queues: Queues<K, V>,
-    /// The flows that have a place, and the limit to them (contract C1). A flow is counted before it goes in and
-    /// until it is let go or gives up its place.
+    /// The number of flows that have a place, and its limit (contract C1). A flow is counted before it is
+    /// inserted, and until the table lets it go or it gives up its place.
     pub(crate) held: CachePadded<Watermark>,
-    /// The flows that gave up their places and wait for a reap.
+    /// The number of flows that gave up their places and wait for a reap.
     pub(crate) dying: AtomicUsize,
     pub(crate) refusals: Count,
-    /// Flows that open bursts keep, those of many at least.
+    /// Flows that open bursts keep. Bursts with few flows do not count theirs.
     pub(crate) kept: CachePadded<AtomicUsize>,
-    /// Where the next reap begins.
+    /// The queue at which the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
     hasher: KeyHasher,
 }
 
 impl<K, V> Core<K, V> {
     pub(crate) fn new(config: &TableConfig) -> Self {
-        /// More would be locks that nobody contends for.
+        /// More shards would be locks without contention.
         const MOST_SHARDS: usize = 1 << 12;
         let wished = config.wished_shards().map_or_else(default_shards, usize::from);
-        // The map has no fewer than two.
+        // The map needs at least two.
         let shards = wished.clamp(2, MOST_SHARDS).next_power_of_two();
         Self {
             shared: Arc::new(Shared { slots: Slots::new(shards), nesting: Nesting::new() }),
@@ -56,7 +56,7 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// The hash of a key, as it can be carried. User code runs: under no lock.
+    /// The hash of a key, in the form that callers can keep. Runs user code, so call it under no lock.
     #[inline]
     pub(crate) fn hash(&self, key: &K) -> u64
     where
@@ -65,15 +65,15 @@ impl<K, V> Core<K, V> {
         KeyHash::new(self.hasher.hash_one(key)).get()
     }
 
-    /// The flow, if this table issued the handle (contract V5).
+    /// Returns the flow if this table issued the handle (contract V5).
     pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
         let record = flow.record();
         if Arc::ptr_eq(record.shared(), &self.shared) { Ok(record) } else { Err(ForeignFlow) }
     }
 
-    /// Files the flow earlier after its deadline has been (contract D4).
+    /// Files the flow earlier after its deadline has been brought forward (contract D4).
     ///
-    /// Its id is read after the change of the deadline: if it has been reinserted since, it is filed under the
+    /// The id is read after the deadline was changed. If the flow has been reinserted since, it is filed under the
     /// deadline that it has now, or nothing is found under the id.
     pub(crate) fn advance(&self, flow: &Record<K, V>) {
         if let Some(id) = flow.id() {
@@ -81,7 +81,7 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// What stands under a key. `Eq` of keys runs, and may panic, with nothing changed.
+    /// Returns the slot of a key and its flow. `Eq` of keys runs and may panic; nothing has been changed by then.
     #[inline]
     pub(crate) fn occupant(&self, hash: u64, key: &K) -> Option<Occupant<K, V>>
     where
@@ -92,16 +92,16 @@ impl<K, V> Core<K, V> {
     }
 }
 
-/// Four for each processor.
+/// Four shards for each processor.
 fn default_shards() -> usize {
     4 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What stands under a key.
+/// The slot of a key and its flow.
 pub(crate) struct Occupant<K, V> {
     /// The name of the slot.
     pub(crate) slot: SlotId,
-    /// The flow, unless it is gone: then whoever drops it is about to remove the slot.
+    /// The flow. `None` if it is gone; then the thread that drops it is about to remove the slot.
     pub(crate) flow: Option<Strong<K, V>>,
 }
 

@@ -36,7 +36,7 @@ use crate::ops::insert::Policy;
 ///
 /// # Panics
 ///
-/// Operations panic where user code does, and nowhere else.
+/// Operations panic only if user code panics.
 pub struct FlowTable<K, V> {
     pub(crate) core: Core<K, V>,
 }
@@ -125,7 +125,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.remove_flow(flow)
     }
 
-    /// Copies the handles of a part of a queue at a time under its lock, and visits them under none.
+    /// Copies the handles of one part of a queue at a time under its lock, and visits them under no lock.
     fn for_each(&self, visit: impl FnMut(&FlowHandle<K, V>)) {
         self.core.for_each(visit);
     }
@@ -177,7 +177,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
 }
 
 impl<K, V> Drop for FlowTable<K, V> {
-    /// Detaches what is active. Values go with the last handle, as ever.
+    /// Detaches active flows. Values are dropped with the last handle, as always.
     fn drop(&mut self) {
         let flows: Vec<_> = self.core.queues.iter().flat_map(|queue| queue.lock().drain()).collect();
         for (_, flow) in &flows {

@@ -1,6 +1,6 @@
-//! Keys and values whose drops panic, several in a row, or use the table: what is dropped by whom, and how deep.
+//! Keys and values whose drops panic, several in a row, or use the table.
 //!
-//! A second panic on the way of a first would end the process, and so would an endless nesting.
+//! A second panic while the first unwinds would end the process, and so would endless nesting.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -16,13 +16,13 @@ thread_local! {
     static ARMED: Cell<bool> = const { Cell::new(false) };
     /// Keys and values that have not been dropped.
     static LIVING: Cell<isize> = const { Cell::new(0) };
-    /// How many more calls of a key's `Hash`, `Eq` or `Clone` go well.
+    /// The number of calls of a key's `Hash`, `Eq` or `Clone` before one panics.
     static FUSE: Cell<Option<usize>> = const { Cell::new(None) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     static DEEPEST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A key or a value that is counted, and panics as it is dropped if that is armed.
+/// A key or a value that is counted, and panics in its drop if drops are armed.
 #[derive(Debug)]
 struct Bomb(u64);
 
@@ -42,7 +42,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Panics when it is time to.
+/// Panics if the fuse has burnt down.
 fn burn() {
     if FUSE.take().is_some_and(|left| left.checked_sub(1).inspect(|left| FUSE.set(Some(*left))).is_none()) {
         resume_unwind(Box::new("not shown: no panic hook runs"));
@@ -91,7 +91,7 @@ fn bombs() -> Bombs {
     table
 }
 
-/// Whether `action` panics, with everything armed that it drops.
+/// Returns `true` if `action` panics while all drops are armed.
 fn panics(action: impl FnOnce()) -> bool {
     ARMED.set(true);
     let panicked = catch_unwind(AssertUnwindSafe(action)).is_err();
@@ -143,7 +143,7 @@ fn all_values_may_panic_when_a_visit_has() {
     let table = bombs();
     let visit = |_: &_| {
         ARMED.set(false);
-        // From now on nobody else holds them.
+        // From now on there are no other holders.
         (0..4).for_each(|key| drop(table.remove(&Bomb::new(key))));
         ARMED.set(true);
         resume_unwind(Box::new("not shown: no panic hook runs"));
@@ -157,7 +157,7 @@ fn all_keys_and_values_may_panic_in_an_insertion() {
     let table = bombs();
     table.set_capacity(3);
     let (new, copies) = (bomb(10), LIVING.get());
-    // Two flows make room. They wait for a reap, and nothing of theirs is dropped.
+    // Two flows make room. They wait for a reap, and no part of them is dropped.
     assert!(!panics(|| drop(table.insert(new, at(1)))));
     assert_eq!((table.len(), table.stats().dying, LIVING.get() - copies), (3, 2, 2));
     let (replacing, copies) = (bomb(10), LIVING.get());
@@ -216,7 +216,7 @@ fn dying_flows_are_dropped_with_the_table() {
     assert_eq!(LIVING.get(), 0);
 }
 
-/// A value whose end lets others go, and sees how deep that is nested.
+/// A value whose drop drops others, and records how deeply this is nested.
 struct Chained(Box<dyn Fn() + Send + Sync>);
 
 impl Drop for Chained {
@@ -236,7 +236,7 @@ fn chained(key: u64, end: impl Fn() + Send + Sync + 'static) -> NewFlow<u64, Cha
     NewFlow::new(key, Chained(Box::new(end))).timeout(Duration::from_secs(1))
 }
 
-/// A table full of flows whose values call `end` with it as they are dropped.
+/// A table full of flows whose values call `end` with the table in their drops.
 fn chain(end: impl Fn(&Chain) + Clone + Send + Sync + 'static) -> Arc<Chain> {
     let table = Arc::new(Chain::new(5_000));
     for key in 0..5_000 {

@@ -39,8 +39,8 @@ fn dying(table: &Flows) -> usize {
     table.stats().dying
 }
 
-/// Inserts 20 flows a second, which live for three, and reaps every so many seconds. Returns how many were
-/// refused.
+/// Inserts 20 flows a second, which live for three seconds, and reaps at these intervals. Returns the number of
+/// flows that were refused.
 fn record_all(seconds_between_reaps: u64) -> u64 {
     const FLOWS: u64 = 20_000;
     const CAPACITY: usize = 100;
@@ -55,7 +55,7 @@ fn record_all(seconds_between_reaps: u64) -> u64 {
                 outcomes[*ended.flow.value() as usize] += 1;
             });
         }
-        // Nothing looks at what the insertion returns.
+        // Ignores what the insertion returns.
         if table.insert_if_absent(flow(key).timeout(Duration::from_secs(3)), now).is_err() {
             outcomes[key as usize] += 1;
             refused += 1;
@@ -88,7 +88,7 @@ fn at_most_capacity_flows_are_dying() {
     assert_eq!(reap(&table, 15, 1), [0]);
     drop(put(&table, 8, 20));
     assert!(is_full(&table, 9, 20));
-    // A lower limit is one for the dying too.
+    // A lower limit applies to dying flows, too.
     table.set_capacity(3);
     assert_eq!(reap(&table, 15, 1), [1]);
     assert!(is_full(&table, 9, 20));
@@ -153,7 +153,7 @@ fn a_dying_flow_that_comes_back_needs_a_place() {
     assert_eq!((table.len(), dying(&table)), (2, 0));
     table.set_capacity(1);
     assert_eq!(table.remove_flow(&first), Ok(true));
-    // It has no place now, and the second makes room.
+    // The flow has no place now, and the second one makes room.
     assert_eq!(table.reinsert(&first, at(20)), Ok(first.clone()));
     assert_eq!((table.len(), dying(&table), second.status()), (1, 1, Status::Expired));
     assert_eq!(reap(&table, 20, 9), [1], "the first one's earlier end is not handed over");

@@ -1,5 +1,5 @@
-//! A million flows and the memory they leave, measured at the allocator: what it gives back to the system is its
-//! own affair.
+//! A million flows and the memory that they leave, measured at the allocator. What the allocator returns to the
+//! system is not tested.
 
 use std::alloc::System;
 

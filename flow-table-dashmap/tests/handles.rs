@@ -1,4 +1,4 @@
-//! A million handles that outlive their table, and the memory they leave, measured at the allocator.
+//! A million handles that outlive their table, and the memory that they leave, measured at the allocator.
 
 use std::alloc::System;
 

@@ -1,5 +1,5 @@
-//! What the table takes from the allocator, and what it gives back. One test: the allocator counts for the whole
-//! process.
+//! What the table takes from the allocator and returns to it. There is one test, because the allocator counts for
+//! the whole process.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn fill(table: &Flows, keys: std::ops::Range<u64>, timeout: Duration) {
     }
 }
 
-/// `memory()` against the truth: what the table has taken from the allocator since `before` bytes were in use.
+/// Compares `memory()` with what the table has taken from the allocator since `before` bytes were in use.
 fn assert_honest(table: &Flows, before: usize) -> usize {
     let taken = ALLOCATOR.allocated() - before;
     let said = table.memory();
@@ -54,7 +54,7 @@ fn one_late_reap_gives_all_memory_back() {
     let after = assert_honest(&table, before);
     assert!(after <= empty + 64 * 1024, "{empty} bytes when empty, {full} when full, {after} after");
 
-    // Again and again on top of flows that stay.
+    // Repeatedly, on top of flows that stay.
     fill(&table, 0..LONG_LIVED, Duration::MAX);
     let long_lived = assert_honest(&table, before);
     for wave in 1..=2 {
@@ -66,7 +66,7 @@ fn one_late_reap_gives_all_memory_back() {
     }
     assert!((0..LONG_LIVED).all(|index| table.lookup(&key(index), LATE).is_some()));
 
-    // A handle that outlives the table keeps its flow, not the table.
+    // A handle that outlives the table keeps its flow and not the table.
     let last = table.lookup(&key(0), LATE);
     drop(table);
     let kept = ALLOCATOR.allocated() - before;

@@ -1,5 +1,5 @@
-//! Threads that meet on the same keys: what the design has to get right where slots, queues and statuses are
-//! changed one after the other. Bounded work, no clock.
+//! Threads that meet on the same keys, while slots, queues and statuses are changed one after the other. The work
+//! is bounded, and no clock is used.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ fn flow<V>(key: u64, value: V) -> NewFlow<u64, V> {
     NewFlow::new(key, value).timeout(Duration::from_secs(10))
 }
 
-/// Runs `body` on so many threads at once, and gives what they return.
+/// Runs `body` on this many threads at once, and returns their results.
 fn race<R: Send>(threads: usize, body: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let barrier = Barrier::new(threads);
     thread::scope(|scope| {
@@ -62,7 +62,7 @@ impl Random {
     }
 }
 
-/// What holds of every table at rest, however it got there.
+/// Asserts what must be true of every table at rest.
 fn assert_settled<V: Send + Sync + 'static>(table: &FlowTable<u64, V>, latest: Timestamp) {
     table.reap(latest, Budget::UNLIMITED);
     let (stats, active) = (table.stats(), table.snapshot());
@@ -135,7 +135,7 @@ fn one_of_many_installs() {
     for round in 0..2_000 {
         let keys = [2 * round, 2 * round + 1];
         let admissions = race(4, |thread| {
-            // Crossing pairs: each takes the keys in the other order.
+            // Crossing pairs: each thread takes the keys in the other order.
             let (key, reply) = if thread % 2 == 0 { (keys[0], keys[1]) } else { (keys[1], keys[0]) };
             let admission = table.insert_if_absent(flow(key, thread).reply(reply), at(0)).expect("room");
             (*admission.flow().value(), admission.is_inserted())
@@ -148,7 +148,7 @@ fn one_of_many_installs() {
     assert_settled(&table, at(0));
 }
 
-/// Waits for `condition`, without leaving the processor at once.
+/// Waits for `condition`. Spins before it yields the processor.
 fn spin_until(condition: impl Fn() -> bool) {
     while !(0..200).any(|_| condition()) {
         thread::yield_now();
@@ -172,7 +172,7 @@ fn a_pair_appears_and_goes_whole() {
                 everyone_has_seen(steps + 2);
                 continue;
             }
-            // One looks at the forward key first, the other at the reply key.
+            // One thread looks at the forward key first, the other at the reply key.
             let (one, other) = if thread == 0 { (forward, reply) } else { (reply, forward) };
             spin_until(|| table.lookup(&one, at(0)).is_some());
             torn.fetch_add(usize::from(table.lookup(&other, at(0)).is_none()), Ordering::Relaxed);
@@ -283,7 +283,7 @@ fn the_limit_holds_while_many_insert() {
     assert_settled(&table, at(1_000));
 }
 
-/// Every operation there is, on few keys, from all threads.
+/// Every operation, on few keys, from all threads.
 #[test]
 fn anything_at_once_leaves_a_consistent_table() {
     for shards in [1, 64] {
@@ -392,7 +392,7 @@ fn queues_of_ended_threads_are_reaped_and_used_again() {
     assert_eq!(table.reap_local(at(1_000), Budget::UNLIMITED).visited(), 0, "this thread has inserted nothing");
     assert_eq!(table.next_deadline(), Some(at(10)));
     assert_eq!(table.reap(at(109), Budget::UNLIMITED).expired, 100);
-    // A new thread goes on with what an ended one has left.
+    // A new thread continues with the queue that an ended one has left.
     let taken_over = race(1, |_| {
         drop(table.insert(flow(500, 0), at(500)));
         table.reap_local(at(1_000), Budget::UNLIMITED).expired

@@ -1,4 +1,5 @@
-//! Keys and values whose code panics, or calls the table: where this backend runs it, and what is left behind.
+//! Keys and values whose code panics or calls the table: where this backend runs that code, and what it leaves
+//! behind.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -11,7 +12,7 @@ use flow_table_dashmap::flow_table_api::{
 };
 use flow_table_dashmap::{FlowHandle, FlowTable};
 
-/// What a key does on the way to its own end.
+/// The calls of a key that can panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Hash,
@@ -20,7 +21,7 @@ enum Call {
 }
 
 thread_local! {
-    /// The call that panics, and after how many of its kind.
+    /// The call that panics, and the number of calls of its kind before.
     static FUSE: Cell<Option<(Call, usize)>> = const { Cell::new(None) };
 }
 
@@ -35,7 +36,7 @@ fn burn(call: Call) {
     });
 }
 
-/// Keys that all have the same hash, so that each is compared with all.
+/// Keys that all have the same hash, so that each is compared with all others.
 #[derive(Debug)]
 struct Fragile(u64);
 
@@ -82,7 +83,7 @@ fn prepared(value: &Arc<()>) -> (Flows, Vec<Handle>) {
     (table, held)
 }
 
-/// Panics in each call of each kind that `act` leads to, one after the other, and looks at what is left.
+/// Panics in each call of each kind that `act` makes, one after the other, and checks what is left.
 fn panic_everywhere(name: &str, act: impl Fn(&Flows, &[Handle])) {
     for call in [Call::Hash, Call::Eq, Call::Clone] {
         for nth in 0.. {
@@ -117,7 +118,7 @@ fn assert_consistent(stage: &str, table: &Flows, held: &[Handle], survived: bool
     let stats = table.stats();
     assert_eq!(stats.inserts - stats.ended.total(), active.len() as u64, "{stage}: {stats:?}");
     drop(active);
-    // It goes on as if nothing had been.
+    // The table continues as if nothing had happened.
     table.reap(at(11), Budget::UNLIMITED);
     let value = Arc::new(());
     let fresh = table.insert(flow(50, 51, &value), at(11)).unwrap_or_else(|error| panic!("{stage}: {error}"));
@@ -151,7 +152,7 @@ fn a_key_may_panic_at_any_other_call() {
     });
 }
 
-/// A value whose end uses the table that it was in, and leaves a successor behind.
+/// A value whose drop uses the table that it was in, and inserts a successor.
 struct Meddler {
     table: Weak<FlowTable<u64, Self>>,
     serial: u64,
@@ -273,7 +274,7 @@ fn a_value_may_panic_at_the_end_of_the_table() {
 }
 
 thread_local! {
-    /// How many more keys are dropped before one panics.
+    /// The number of keys that are dropped before one panics.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 

@@ -71,7 +71,8 @@ impl Search<'_> {
     /// done.
     fn from(&mut self, mut first: usize, mut count: usize, mut done: Done, state: Model) -> bool {
         let part = self.part;
-        // What only looks, and can do so now, may as well: what began first at the front, as an insertion may make room in between.
+        // What only looks, and can do so now, may as well: what began first at the front, as an insertion may make
+        // room in between.
         let mut stops = Vec::new();
         let next = loop {
             while first < part.len() && done.has(first) {

@@ -9,8 +9,8 @@
 
 use flow_table_api::Direction;
 
-/// One stay of a flow in a table: new with every insertion and reinsertion, never used again. Each queue gives its
-/// own.
+/// One stay of a flow in a table. Every insertion and reinsertion gets a new one, and none is used again. Each
+/// queue issues its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlowId(u64);
 
@@ -27,7 +27,7 @@ impl FlowId {
     /// The number of queues that ids can tell apart.
     pub(crate) const QUEUES: usize = 1 << QUEUE_BITS;
 
-    /// The `sequence`-th id of a queue. Sequence numbers start at one; 2⁵⁵ of them are there.
+    /// The `sequence`-th id of a queue. Sequence numbers start at one, and there are 2⁵⁵ of them.
     pub(crate) fn new(sequence: u64, queue: usize) -> Self {
         debug_assert!(sequence > 0 && sequence < 1 << (u64::BITS - SEQUENCE_SHIFT) && queue < Self::QUEUES);
         Self(sequence << SEQUENCE_SHIFT | (queue as u64) << QUEUE_SHIFT)
@@ -38,7 +38,7 @@ impl FlowId {
         self.0
     }
 
-    /// What [`to_bits`](Self::to_bits) gave; `None` for zero.
+    /// The id that [`to_bits`](Self::to_bits) returned, or `None` for zero.
     pub(crate) const fn from_bits(bits: u64) -> Option<Self> {
         if bits == 0 { None } else { Some(Self(bits)) }
     }

@@ -1,4 +1,4 @@
-//! What knows nothing of flows, keys or time: names, counts, locks, panics.
+//! Names, counts, locks and panics: code that does not know flows, keys or time.
 
 pub(crate) mod count;
 pub(crate) mod id;

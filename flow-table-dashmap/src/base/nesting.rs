@@ -1,9 +1,8 @@
-//! How deep the ends of flows may be nested.
+//! Limits how deeply the ends of flows are nested.
 //!
 //! The drop of a value may use the table, and so drop another flow: by a reap, or because it held the last handle.
-//! If values do that in a row, as those of a chain or of a table full of due flows do, the stack would grow with
-//! their number. So where many such ends are nested on a thread, the next one is put off, and left to the
-//! outermost.
+//! If many values do that, as in a chain or in a table full of due flows, the stack would grow with their number.
+//! So if many such ends are nested on a thread, the next one is deferred to the outermost.
 
 use std::cell::RefCell;
 
@@ -11,7 +10,7 @@ use crossbeam::queue::SegQueue;
 
 use crate::base::panics::Panics;
 
-/// So many ends of one table's flows may be nested on a thread.
+/// The number of ends of one table's flows that may be nested on a thread.
 const DEEPEST: usize = 32;
 
 thread_local! {
@@ -19,7 +18,7 @@ thread_local! {
     static ENDING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a table's threads have put off.
+/// The ends that a table's threads have deferred.
 pub(crate) struct Nesting<T>(SegQueue<T>);
 
 impl<T> Nesting<T> {
@@ -27,8 +26,8 @@ impl<T> Nesting<T> {
         Self(SegQueue::new())
     }
 
-    /// Calls `end` with `item`, or leaves that to an outer call on this thread. The first panic goes on when all
-    /// is done.
+    /// Calls `end` with `item`, or defers this to an outer call on this thread. The first panic continues when
+    /// everything is done.
     #[inline]
     pub(crate) fn end(&self, item: T, end: impl Fn(T, &mut Panics)) {
         let level = Level::enter(std::ptr::from_ref(self).addr());
@@ -48,7 +47,7 @@ impl<T> Nesting<T> {
     }
 }
 
-/// One end, within so many others of its table.
+/// One end, and how many others of its table it is nested in.
 struct Level {
     depth: usize,
 }

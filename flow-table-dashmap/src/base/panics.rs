@@ -4,25 +4,26 @@ use std::thread;
 
 /// The first of several panics.
 ///
-/// If values, or keys, are dropped in a row and two of them panic, the second would meet the first on its way and
-/// end the process. So each is dropped by itself here, and the first panic goes on when all is done (contract V4).
+/// If several values or keys are dropped and two of them panic, the second panic would come while the first
+/// unwinds, and end the process. So each is dropped separately here, and the first panic continues when everything
+/// is done (contract V4).
 #[derive(Default)]
 pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
 
 impl Panics {
     pub(crate) fn catch(&mut self, action: impl FnOnce()) {
-        // What a panic leaves behind is the value's own affair.
+        // The value is responsible for the state in which its panic leaves it.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(action)) {
             self.0.get_or_insert(panic);
         }
     }
 
-    /// Drops what `items` yields.
+    /// Drops everything that `items` yields.
     pub(crate) fn drop_each(&mut self, items: impl IntoIterator) {
         items.into_iter().for_each(|item| self.catch(|| drop(item)));
     }
 
-    /// Lets the first panic go on, unless another is on its way on this thread.
+    /// Continues the first panic, unless this thread is already unwinding.
     pub(crate) fn resume(self) {
         if let Some(panic) = self.0
             && !thread::panicking()
@@ -32,7 +33,7 @@ impl Panics {
     }
 }
 
-/// Drops what `items` yields, all of it, whatever panics.
+/// Drops everything that `items` yields, even if some drops panic.
 pub(crate) fn drop_each(items: impl IntoIterator) {
     let mut panics = Panics::default();
     panics.drop_each(items);

@@ -1,12 +1,11 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// A count of what something holds, with a limit, and the highest it was since memory was given back last.
+/// A count with a limit, and the highest value that it had since memory was last given back.
 ///
-/// Count and limit are the halves of one word: nothing is counted by a limit that has been lowered meanwhile, and
-/// there is no second word that could say another limit. More than 2³² - 1 is never counted, so a higher limit is
-/// taken for that.
+/// Count and limit are the halves of one word. So no increment uses a limit that has been lowered in the meantime,
+/// and no second word can hold another limit. The count never exceeds 2³² - 1, and a higher limit counts as that.
 ///
-/// `Relaxed` throughout: the count is changed in single atomic steps and no other memory is read by its strength.
+/// `Relaxed` throughout: the count changes in single atomic steps, and no access to other memory depends on it.
 #[derive(Debug)]
 pub(crate) struct Watermark {
     word: AtomicU64,
@@ -27,7 +26,7 @@ impl Default for Watermark {
 }
 
 impl Watermark {
-    /// Nothing, and `limit` at most.
+    /// A count of zero with this limit.
     pub(crate) fn limited(limit: usize) -> Self {
         Self { word: AtomicU64::new(limited(limit, 0)), peak: AtomicUsize::default() }
     }
@@ -53,7 +52,7 @@ impl Watermark {
         self.raise((before & COUNT_MASK) as usize + 1);
     }
 
-    /// Counts one more if there are less than the limit; whether there were.
+    /// Counts one more if the count is below the limit, and returns `true` if it was.
     pub(crate) fn add_below(&self) -> bool {
         let more = |word: u64| (word & COUNT_MASK < word >> COUNT_BITS).then(|| word + 1);
         let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -66,16 +65,16 @@ impl Watermark {
     }
 
     fn raise(&self, count: usize) {
-        // The load spares a full table the second locked instruction.
+        // The load saves a full table the second locked instruction.
         if count > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(count, Ordering::Relaxed);
         }
     }
 
-    /// Whether less than half is left of what there was when memory was given back last. Says so once, to the one
-    /// who is to give it back now: so what that costs is paid for by what has gone.
+    /// Returns `true` if less than half is left of the highest count since memory was last given back. Only one
+    /// caller gets `true`, and it should give memory back now. So the cost is in proportion to what has gone.
     pub(crate) fn has_fallen(&self) -> bool {
-        /// Less than this is not worth the trouble.
+        /// Giving back less than this is not worth the effort.
         const SMALL: usize = 64;
         let (count, peak) = (self.get(), self.peak.load(Ordering::Relaxed));
         peak >= SMALL

@@ -8,7 +8,7 @@ use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
 use crate::flow::record::Record;
 use crate::flow::strong::{FlowRecord, Strong};
 
-/// A handle: a counted strong reference to a flow, and the direction that it was found by.
+/// A handle: a counted strong reference to a flow, and the direction by which it was found.
 pub struct FlowHandle<K, V> {
     flow: FlowRecord<K, V>,
     direction: Direction,
@@ -38,7 +38,7 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for FlowHandle<K, V> {
         self.direction
     }
 
-    /// Waits for no queue: the end is noted in a lock-free list.
+    /// Does not wait for a queue. It writes a note to a lock-free list.
     fn cancel(&self) -> bool {
         let record = self.record();
         if record.state.cancel() {

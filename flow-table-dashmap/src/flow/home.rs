@@ -9,33 +9,35 @@ use crate::base::id::FlowId;
 use crate::base::nesting::Nesting;
 use crate::map::slots::Slots;
 
-/// The part of the table that a flow needs at its end, whether or not the table is there still. `R` is the flow.
+/// The part of the table that a flow needs at its end, even if the table has gone. `R` is the flow.
 ///
-/// It holds no counted reference to any flow, so flows may count references to it.
+/// It has no counted reference to any flow, so flows may have counted references to it.
 pub(crate) struct Shared<K, R> {
     pub(crate) slots: Slots<K, Weak<R>>,
-    /// Flows to be dropped by a thread that is dropping others.
+    /// Flows that a thread will drop that is dropping others.
     pub(crate) nesting: Nesting<R>,
 }
 
-/// What a flow knows of the queue that holds it while the table does: that of the thread which inserted it, for
-/// good.
+/// What a flow knows of its queue, which holds it as long as the table does. This is always the queue of the
+/// thread that first inserted it.
 pub(crate) struct Home<K, R> {
     pub(crate) shared: Arc<Shared<K, R>>,
     /// The queue's number.
     pub(crate) queue: usize,
     pub(crate) counts: Counts,
-    /// Notes: flows that ended without being due, or before a reap came, because they were cancelled or expired on
-    /// the spot. May name flows that are gone or have come back, but no more of those than flows are in the queue.
+    /// Notes name flows that ended before a reap found them due, because they were cancelled or a look-up expired
+    /// them. Notes may name flows that are gone or have come back, but no more of these than there are flows in
+    /// the queue.
     pub(crate) ended: SegQueue<FlowId>,
-    /// The time before which a visit to the queue finds nothing but notes, or `u64::MAX`: a hint that saves taking
-    /// the lock. `Relaxed`: it orders nothing, and who acts on it takes the lock. (Whoever takes a note lowers it
-    /// before; the list of notes, which is looked at first, shows both in this order.)
+    /// The time before which a visit to the queue finds nothing but notes, or `u64::MAX`. It is a hint that saves
+    /// taking the lock. `Relaxed`: it orders nothing, and a thread that acts on it takes the lock. (A thread that
+    /// takes a note lowers this time first. Readers look at the list of notes first, which shows both in this
+    /// order.)
     earliest: AtomicU64,
 }
 
 impl<K, R> Home<K, R> {
-    /// Bytes of a note, in a list of blocks.
+    /// The bytes of a note in a list of blocks.
     pub(crate) const NOTE_BYTES: usize = size_of::<(FlowId, usize)>() + 1;
 
     pub(crate) fn new(shared: &Arc<Shared<K, R>>, queue: usize) -> Self {
@@ -52,7 +54,7 @@ impl<K, R> Home<K, R> {
         self.earliest.store(earliest.map_or(u64::MAX, Timestamp::as_nanos), Ordering::Relaxed);
     }
 
-    /// The time before which a visit to the queue finds nothing; `None` if it is empty.
+    /// The time before which a visit to the queue finds nothing, or `None` if the queue is empty.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         if !self.ended.is_empty() {
             return Some(Timestamp::ZERO);

@@ -12,17 +12,17 @@ pub(crate) type Home<K, V> = home::Home<K, Record<K, V>>;
 
 /// The memory of a flow.
 ///
-/// Counted references are held by a queue (one, while the table holds the flow), by handles, and by bursts; the
-/// slots of the map hold weak ones.
+/// A queue has one counted reference as long as the table holds the flow. Handles and bursts have counted
+/// references, too. The slots of the map have weak ones.
 ///
-/// In the order of use: with the two reference counts before it, all that look-up and refresh touch but the key
-/// and the value lies in the first 32 bytes.
+/// The fields are in the order of use. Except for the key and the value, everything that a look-up and a refresh
+/// touch is in the first 32 bytes, which include the two reference counts before the record.
 #[repr(C)]
 pub(crate) struct Record<K, V> {
     pub(crate) state: FlowState,
     pub(crate) options: FlowOptions,
-    /// The bits of the latest [`FlowId`]; zero once its slots have been removed and the table has let go of it.
-    /// Only who holds the stripes of the flow's keys gives a new one.
+    /// The bits of the latest [`FlowId`], or zero once its slots have been removed and the table has let go of it.
+    /// Only a thread that holds the stripes of the flow's keys sets a new one.
     id: AtomicU64,
     pub(crate) hash: u64,
     reply_hash: u64,
@@ -33,8 +33,8 @@ pub(crate) struct Record<K, V> {
 }
 
 impl<K, V> Record<K, V> {
-    /// Own bit of the options: a queue holds the flow, filed or dying. Set and cleared under the lock of that
-    /// queue.
+    /// This backend's bit of the options: a queue holds the flow, filed or dying. Set and cleared under the lock
+    /// of that queue.
     pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
 
     pub(crate) fn new(flow: NewFlow<K, V>, hashes: (u64, Option<u64>), id: FlowId, home: Arc<Home<K, V>>) -> Self {
@@ -72,11 +72,11 @@ impl<K, V> Record<K, V> {
 
     /// Forgets `id` unless the flow has been reinserted since.
     pub(crate) fn clear_id(&self, id: FlowId) {
-        // Release: pairs with the Acquire of `id`. Failure means that another id stands there, which stays.
+        // Release: pairs with the Acquire of `id`. If this fails, the flow has another id, which stays.
         let _ = self.id.compare_exchange(id.to_bits(), 0, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Expires the flow if it is due, and counts that. The caller sees to it that the queue hears of it.
+    /// Expires the flow if it is due, and counts the end. The caller must tell the queue.
     pub(crate) fn expire(&self, now: Timestamp) -> Expiry {
         let expiry = self.state.expire(now);
         if expiry == Expiry::Expired {
@@ -85,7 +85,7 @@ impl<K, V> Record<K, V> {
         expiry
     }
 
-    /// Whether the flow is live at `now`. One that is due is expired on the spot and left for the next reap
+    /// Returns `true` if the flow is live at `now`. If it is due, it is expired at once and left for the next reap
     /// (contract L2).
     pub(crate) fn is_live_or_expires(&self, now: Timestamp) -> bool {
         match self.expire(now) {
@@ -98,7 +98,7 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// Why the flow has ended, if a reap is to hand it over.
+    /// The reason for the flow's end, if a reap must hand it over.
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
         match self.state.load().status {
             Status::Expired => Some(EndReason::Expired),
@@ -107,7 +107,8 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// Whether it was removed or replaced. Stays so while the stripe of one of its keys is held.
+    /// Returns `true` if the flow was removed or replaced. This does not change as long as the stripe of one of
+    /// its keys is held.
     pub(crate) fn is_detached(&self) -> bool {
         self.state.load().status == Status::Detached
     }
@@ -119,8 +120,8 @@ impl<K, V> Record<K, V> {
         }
     }
 
-    /// Removes the slots called `id`, if they are there, and returns the keys, to be dropped under no lock, each
-    /// by itself.
+    /// Removes the slots named `id`, if they are there, and returns their keys. The caller drops these separately,
+    /// under no lock.
     pub(crate) fn remove_slots(&self, id: FlowId) -> [Option<K>; 2] {
         let slots = &self.shared().slots;
         let forward = slots.remove(self.hash, id.slot(Direction::Forward));
@@ -128,21 +129,21 @@ impl<K, V> Record<K, V> {
         [forward, reply]
     }
 
-    /// Removes the slots called `id` of a flow that the table has let go of as `id`. Runs under no lock.
+    /// Removes the slots named `id` of a flow that the table has let go of as `id`. Runs under no lock.
     pub(crate) fn unlink(&self, id: FlowId) {
         let keys = self.remove_slots(id);
         self.clear_id(id);
         drop_each(keys);
     }
 
-    /// Drops the flow, or leaves that to an outer drop on this thread. Runs under no lock.
+    /// Drops the flow, or defers that to an outer drop on this thread. Runs under no lock.
     pub(crate) fn end(self) {
         let shared = Arc::clone(self.shared());
         shared.nesting.end(self, Self::drop_parts);
     }
 
-    /// The last holder removes the slots itself, so no dead one ever waits to be found. Before the value is
-    /// dropped: its `Drop` may call the table.
+    /// The last holder removes the slots itself, so no look-up ever finds a dead slot. This happens before the
+    /// value is dropped, because its `Drop` may call the table.
     #[inline]
     fn drop_parts(self, panics: &mut Panics) {
         if let Some(id) = self.id() {

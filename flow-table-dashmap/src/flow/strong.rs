@@ -7,15 +7,16 @@ use flow_table_api::state::StateView;
 
 use crate::flow::record::Record;
 
-/// A counted reference to a flow. Whoever drops the last one drops the flow, by [`Record::end`].
+/// A counted reference to a flow. The drop of the last one drops the flow, by [`Record::end`].
 ///
-/// **Ground rule**: no bare `Arc` of a record leaves this file; one that was the last would leave slots behind.
+/// **Ground rule**: no bare `Arc` of a record leaves this file. If it were the last one, it would leave slots
+/// behind.
 pub(crate) struct Strong<K, V>(
     /// `None` only in its own drop.
     Option<Arc<Record<K, V>>>,
 );
 
-/// A flow: what handles and bursts give access to, through [`flow_table_api::Flow`].
+/// A flow. Handles and bursts dereference to it; see [`flow_table_api::Flow`].
 pub struct FlowRecord<K, V>(pub(crate) Strong<K, V>);
 
 impl<K, V> Strong<K, V> {
@@ -32,12 +33,12 @@ impl<K, V> Strong<K, V> {
         Arc::downgrade(self.counted())
     }
 
-    /// How many there are.
+    /// The number of counted references.
     pub(crate) fn count(&self) -> usize {
         Arc::strong_count(self.counted())
     }
 
-    /// Where the flow is: its name while it is there.
+    /// The address of the flow, which identifies it as long as it exists.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(self.counted()).addr()
     }
@@ -104,7 +105,7 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
 }
 
 impl<K, V> fmt::Debug for FlowRecord<K, V> {
-    /// Asks nothing of keys and values.
+    /// Requires nothing of keys and values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowRecord").field("state", &self.0.state).field("options", &self.0.options).finish()
     }

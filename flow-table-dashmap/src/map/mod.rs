@@ -1,4 +1,4 @@
-//! The way from a key to what stands under it, and the locks of those who change that.
+//! The map from keys to flows, and the locks of threads that change it.
 
 pub(crate) mod slots;
 pub(crate) mod stripes;

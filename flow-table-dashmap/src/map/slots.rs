@@ -7,18 +7,18 @@ use dashmap::{DashMap, SharedValue};
 use crate::base::id::SlotId;
 use crate::base::watermark::Watermark;
 
-/// The map from keys to references `W` that keep nothing alive.
+/// The map from keys to weak references `W`.
 ///
-/// What `DashMap` takes for a key is the name of the slot, and the hash is handed to it: so the user's keys are
-/// hashed nowhere here and compared in [`get`](Self::get) alone. Everything that changes the map finds its slot by
-/// name and hash. It calls nothing of the user's, so it cannot panic half way; and it cannot hit the slot of
-/// another flow (contract L4, R3, V4). That is sound because whoever fills a slot holds the key's stripe and has
-/// just looked.
+/// For `DashMap`, the key is the name of the slot, and the caller passes the hash. So user keys are not hashed
+/// here, and only [`get`](Self::get) compares them. Every change of the map finds its slot by name and hash. It
+/// runs no user code, so it cannot panic half way, and it cannot hit the slot of another flow (contract L4, R3,
+/// V4). This is correct because a thread that fills a slot holds the key's stripe and has just looked the key up.
 ///
-/// **Ground rule**: no guard of the map leaves this file, and nothing that may run user code is dropped under one.
+/// **Ground rule**: no guard of the map leaves this file, and nothing is dropped under a guard that may run user
+/// code.
 pub(crate) struct Slots<K, W> {
     map: DashMap<SlotId, Slot<K, W>, RandomState>,
-    /// The map's own `len` would take every shard's lock.
+    /// The map's own `len` would lock every shard.
     count: CachePadded<Watermark>,
 }
 
@@ -28,10 +28,10 @@ struct Slot<K, W> {
     flow: W,
 }
 
-/// What the tables inside the map hold.
+/// The entries of the hash tables in the map.
 type Entry<K, W> = (SlotId, SharedValue<Slot<K, W>>);
 
-/// The hash of an entry, when a shard grows or shrinks.
+/// The hash of an entry, for a shard that grows or shrinks.
 fn stored_hash<K, W>(entry: &Entry<K, W>) -> u64 {
     entry.1.get().hash
 }
@@ -61,8 +61,8 @@ impl<K, W> Slots<K, W> {
         self.map.determine_shard(hash as usize)
     }
 
-    /// The slot under `key`, and what `read` makes of its reference. `Eq` of keys runs, and may panic, with
-    /// nothing changed; `read` must not run user code.
+    /// Returns the slot of `key`, and the result of `read` for its reference. `Eq` of keys runs and may panic;
+    /// nothing has been changed by then. `read` must not run user code.
     #[inline]
     pub(crate) fn get<R>(&self, hash: u64, key: &K, read: impl FnOnce(&W) -> R) -> Option<(SlotId, R)>
     where
@@ -74,10 +74,10 @@ impl<K, W> Slots<K, W> {
         Some((*id, read(&slot.get().flow)))
     }
 
-    /// Makes the slot of `key` lead to `flow` under the name `id`: the slot called `over` if it is still there,
-    /// else a new one, which takes `key`.
+    /// Makes the slot of `key` lead to `flow` under the name `id`. This is the slot named `over` if it still
+    /// exists, or else a new one, which takes `key`.
     ///
-    /// The caller holds the key's stripe and knows that no other slot has this key. Dropping a `W` runs no user
+    /// The caller holds the key's stripe and knows that no other slot has this key. The drop of a `W` runs no user
     /// code.
     pub(crate) fn fill(&self, (hash, key): (u64, &mut Option<K>), id: SlotId, over: Option<SlotId>, flow: W) {
         let mut shard = self.map.shards()[self.shard(hash)].write();
@@ -90,7 +90,7 @@ impl<K, W> Slots<K, W> {
         }
     }
 
-    /// Removes the slot called `id`, if it is there. The caller drops the key under no lock.
+    /// Removes the slot named `id`, if it exists. The caller drops the key under no lock.
     pub(crate) fn remove(&self, hash: u64, id: SlotId) -> Option<K> {
         let removed = self.map.shards()[self.shard(hash)].write().remove_entry(hash, |(other, _)| *other == id)?;
         self.count.sub(1);
@@ -102,7 +102,7 @@ impl<K, W> Slots<K, W> {
         self.map.shards().iter().for_each(|shard| shard.write().shrink_to(0, stored_hash));
     }
 
-    /// Bytes that the slots occupy, free ones included.
+    /// The bytes that the slots occupy, also the free ones.
     pub(crate) fn memory(&self) -> usize {
         let shards = self.map.shards().iter();
         let slots: usize = shards.map(|shard| shard.read().buckets()).filter(|&buckets| buckets > 1).sum();

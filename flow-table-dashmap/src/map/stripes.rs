@@ -7,34 +7,35 @@ use crate::base::sync;
 
 /// Locks that serialize writers per key.
 ///
-/// An insertion has to look at two keys, decide, and change two slots of the map, which may share a shard or not;
-/// no guard of the map may be kept meanwhile. So insertion, reinsertion and removal hold the stripes of all keys
-/// concerned, in ascending order, for as long as they take: writers of one key come one after the other, crossing
-/// pairs cannot deadlock, and what a writer has read of its keys stays true but for flows that end.
+/// An insertion must look at two keys, decide, and change two slots of the map, which may or may not share a
+/// shard. It cannot keep a guard of the map in the meantime. So insertion, reinsertion and removal hold the
+/// stripes of all keys concerned for as long as they run, taken in ascending order. Writers of one key run one
+/// after the other. Crossing pairs cannot deadlock. What a writer has read of its keys stays true, except that
+/// flows may end.
 ///
-/// Look-ups use the map alone. Only one that comes upon a flow which is not live, and may be half way in or out,
-/// looks again until no writer of the stripe has been at work meanwhile (contract X1). It may wait for writers,
-/// then, and nobody waits for it (contract L6). One that finds a flow due is a writer itself for the moment in
-/// which it expires it: the end of the flow, and what the look-up says of it, are one.
+/// Look-ups use only the map. If a look-up finds a flow that is not live, and so may be half way in or out, it
+/// looks again until no writer of the stripe was at work in the meantime (contract X1). So it may wait for
+/// writers, but nothing waits for it (contract L6). A look-up that finds a flow due expires it as a writer, so
+/// that the end of the flow and the result of the look-up are one step.
 ///
-/// **Ground rule**: of the user's code only `Eq` of keys runs under a stripe. Whatever else may be dropped or
-/// cloned is kept in variables that outlive the guard, or dealt with before it.
+/// **Ground rule**: the only user code that runs under a stripe is `Eq` of keys. Other values that may be dropped
+/// or cloned are in variables that outlive the guard, or are handled before it.
 pub(crate) struct Stripes(Box<[CachePadded<Stripe>]>);
 
 #[derive(Default)]
 struct Stripe {
     writer: Mutex<()>,
-    /// How often a writer has come or gone: odd while one is at work.
+    /// The number of times that a writer has come or gone. It is odd while a writer is at work.
     turns: AtomicU64,
 }
 
-/// The hold of one key or two.
+/// Holds the stripes of one key or two.
 pub(crate) struct Held<'s> {
     _first: Turn<'s>,
     _second: Option<Turn<'s>>,
 }
 
-/// The hold of a stripe.
+/// Holds one stripe.
 struct Turn<'s> {
     turns: &'s AtomicU64,
     _writer: MutexGuard<'s, ()>,
@@ -44,7 +45,8 @@ impl Stripe {
     fn hold(&self) -> Turn<'_> {
         let writer = sync::lock(&self.writer);
         self.turns.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the fence in `settled`: who sees anything that this writer changes sees that it has come.
+        // Pairs with the fence in `settled`: a thread that sees anything that this writer changes sees that it has
+        // come.
         fence(Ordering::Release);
         Turn { turns: &self.turns, _writer: writer }
     }
@@ -58,12 +60,12 @@ impl Drop for Turn<'_> {
 }
 
 impl Stripes {
-    /// At least `wished` stripes.
+    /// Makes at least `wished` stripes.
     pub(crate) fn new(wished: usize) -> Self {
         Self((0..wished.next_power_of_two()).map(|_| CachePadded::default()).collect())
     }
 
-    /// Bytes that the stripes occupy.
+    /// The bytes that the stripes occupy.
     pub(crate) fn memory(&self) -> usize {
         size_of_val(&*self.0)
     }
@@ -73,8 +75,8 @@ impl Stripes {
         (hash >> 16) as usize & (self.0.len() - 1)
     }
 
-    /// What `look` sees of the key with this hash while no writer is at work at it. May call it more than once,
-    /// under no lock.
+    /// Returns what `look` returns for the key with this hash while no writer of the key is at work. May call
+    /// `look` more than once, under no lock.
     pub(crate) fn settled<R>(&self, hash: u64, mut look: impl FnMut() -> R) -> R {
         let turns = &self.0[self.index(hash)].turns;
         let backoff = Backoff::new();
@@ -93,7 +95,7 @@ impl Stripes {
         }
     }
 
-    /// Holds the keys with these hashes.
+    /// Holds the stripes of the keys with these hashes.
     pub(crate) fn hold(&self, hash: u64, other: Option<u64>) -> Held<'_> {
         let one = self.index(hash);
         let two = other.map_or(one, |hash| self.index(hash));
@@ -161,7 +163,7 @@ mod tests {
             drop(held);
         });
         assert_eq!(looked.into_inner(), 1);
-        // A look keeps no other out.
+        // A look does not keep others out.
         stripes.settled(0, || stripes.settled(0, || ()));
     }
 }

@@ -2,10 +2,10 @@ use flow_table_api::NewFlow;
 
 use crate::base::panics::Panics;
 
-/// A flow that somebody wants to insert, until it is installed or given back.
+/// A flow to be inserted, until it is installed or returned to the caller.
 ///
-/// If a key panics meanwhile the flow is dropped on the way: part by part, as a second panic would end the
-/// process.
+/// If a key panics in the meantime, the flow is dropped during the unwinding. It is dropped part by part, because
+/// a second panic would end the process.
 pub(crate) struct Incoming<K, V>(Option<NewFlow<K, V>>);
 
 impl<K, V> Incoming<K, V> {
@@ -17,7 +17,7 @@ impl<K, V> Incoming<K, V> {
         self.0.as_ref().expect("not taken yet")
     }
 
-    /// The flow: once.
+    /// Takes the flow. Call it once.
     pub(crate) fn take(&mut self) -> NewFlow<K, V> {
         self.0.take().expect("not taken yet")
     }

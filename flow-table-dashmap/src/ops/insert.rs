@@ -9,12 +9,12 @@ use crate::flow::strong::Strong;
 use crate::ops::incoming::Incoming;
 use crate::ops::keys::Keys;
 
-/// What an insertion does about a live flow under its forward key.
+/// What an insertion does if there is a live flow under its forward key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// It gives way.
+    /// The live flow is replaced.
     Replace,
-    /// The insertion does.
+    /// The new flow is refused.
     Keep,
 }
 
@@ -22,18 +22,19 @@ pub(crate) enum Policy {
 enum Refusal<K, V> {
     /// A live flow has a key.
     Held { holder: FlowHandle<K, V>, key: Direction },
-    /// There is no room.
+    /// The table has no room.
     Full { capacity: usize },
 }
 
 type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
 
-// Insertion has two halves, both under the stripes of the keys. The first looks at what stands under the keys: it
-// may panic in `Eq` and may refuse, and changes nothing but what time has ended anyway. The second fills the slots
-// and makes the flow active, which is the moment of the insertion: it calls nothing of the user's and cannot fail.
-// Until then a look-up that comes upon the flow waits for the stripe, so it sees what was before or what is after.
+// An insertion has two halves, both under the stripes of the keys. The first half looks at the flows under the
+// keys. It may panic in `Eq` and may refuse, and it changes nothing except that it ends flows that are due. The
+// second half fills the slots and makes the flow active, which is the moment of the insertion. It runs no user
+// code and cannot fail. Until then a look-up that finds the flow waits for the stripe, so it sees the state before
+// or after.
 //
-// What may run user code when it is dropped is declared before the stripes are locked, or moved out.
+// Variables whose drop may run user code are declared before the stripes are locked, or moved out.
 impl<K: Key + Clone, V: Value> Core<K, V> {
     /// Inserts the flow. A live flow that keeps a key is reported as a conflict, whatever the policy.
     pub(crate) fn insert(&self, flow: NewFlow<K, V>, now: Timestamp, policy: Policy) -> Insertion<K, V> {
@@ -44,7 +45,8 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         }
         let mut keys = Keys::new(self, key, flow.get().hash(), reply);
         let result = self.insert_under(&mut keys, &mut flow, now, policy);
-        // Not left to the end of the scope: what is being returned by then leaks if a key panics in its drop.
+        // Dropped here and not at the end of the scope: by then, the result would leak if the drop of a key
+        // panics.
         drop(keys);
         result.map_err(|refusal| match refusal {
             Refusal::Held { holder, key } => InsertError::Conflict { flow: flow.take(), holder, key },
@@ -72,8 +74,8 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         Ok(inserted)
     }
 
-    /// Looks whether the keys are free or may be taken, and counts the new flow: in the place of the one that it
-    /// replaces, or in another. Returns the one that it replaces.
+    /// Checks that the keys are free or may be taken, and counts the new flow, in the place of the flow that it
+    /// replaces or in another. Returns the flow that it replaces.
     fn clear_the_way(
         &self,
         flow: &NewFlow<K, V>,
@@ -92,8 +94,7 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         if old.as_ref().is_some_and(|old| self.replace(old.record(), now)) {
             return Ok(old);
         }
-        // If the old one has ended otherwise this moment, it is not replaced, but its place may be wanted all the
-        // same.
+        // If the old flow has just ended in another way, it is not replaced, but its place may still be needed.
         if self.take_place(now, old.as_ref().map(FlowHandle::record)) {
             return Ok(None);
         }

@@ -7,15 +7,15 @@ use crate::flow::handle::FlowHandle;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// Calls `visit` for the active flows, under no lock. Each one that is in the table throughout is visited
+    /// Calls `visit` for the active flows, under no lock. Each flow that is in the table all the time is visited
     /// exactly once (contract E3).
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
         self.queues.iter().for_each(|queue| for_each_in(queue, &mut visit));
     }
 }
 
-/// Copies a part of the queue at a time under its lock. A flow may change its position between two parts, so the
-/// names of those that were visited are remembered.
+/// Copies one part of the queue at a time under its lock. A flow may change its position between two parts, so the
+/// ids of visited flows are remembered.
 fn for_each_in<K, V>(queue: &Queue<K, V>, visit: &mut impl FnMut(&FlowHandle<K, V>)) {
     let mut visited = HashSet::with_hasher(KeyHasher::random());
     let mut end = usize::MAX;
@@ -44,7 +44,7 @@ mod tests {
         let put = |table: &FlowTable<u64, ()>, key| {
             drop(table.insert(NewFlow::new(key, ()), Timestamp::ZERO).expect("there is room"));
         };
-        // Those that are divisible by `step` are removed meanwhile, at a stride that meets all parts in turn.
+        // Keys divisible by `step` are removed during the iteration, with a stride that visits all parts in turn.
         for step in [2, 3, 7] {
             let table = FlowTable::new(1_000_000);
             (0..FLOWS).for_each(|key| put(&table, key));

@@ -3,14 +3,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::flow::strong::{FlowRecord, Strong};
 
-/// The flows that a burst has borrowed: each once, however often it was looked up, and in place until all go.
+/// The flows that a burst has borrowed: each once, however often it was looked up. They stay in place until all
+/// are dropped.
 ///
-/// A tree of flows by their scrambled addresses, two bits of them for each step, which only grows: so what it
-/// contains can be borrowed from it while more is added.
+/// A tree of flows by their scrambled addresses, with two bits for each step. It only grows, so its contents can
+/// stay borrowed while more is added.
 pub(crate) struct Kept<'t, K, V> {
     root: Place<K, V>,
     len: Cell<usize>,
-    /// Flows kept by all bursts, in whole [`STEP`]s of each.
+    /// The flows that all bursts keep, counted in whole [`STEP`]s of each burst.
     total: &'t AtomicUsize,
 }
 
@@ -21,14 +22,15 @@ struct Node<K, V> {
     next: [Place<K, V>; 4],
 }
 
-/// A burst counts what it keeps in such steps, and nothing below one: most never touch the common count.
+/// A burst counts what it keeps in whole steps. Most bursts keep less than one step and never touch the common
+/// count.
 const STEP: usize = 64;
 
 impl<'t, K, V> Kept<'t, K, V> {
-    /// Bytes of memory for each flow that is kept.
+    /// The bytes for each flow that is kept.
     pub(crate) const NODE_BYTES: usize = size_of::<Node<K, V>>();
 
-    /// None yet, to be counted in `total`.
+    /// Keeps no flow yet. Counts in `total`.
     pub(crate) const fn new(total: &'t AtomicUsize) -> Self {
         Self { root: OnceCell::new(), len: Cell::new(0), total }
     }
@@ -37,9 +39,9 @@ impl<'t, K, V> Kept<'t, K, V> {
         self.len.get()
     }
 
-    /// Keeps `flow`, if it is not kept yet.
+    /// Keeps `flow`, unless it is kept already.
     pub(crate) fn keep(&self, flow: Strong<K, V>) -> &FlowRecord<K, V> {
-        /// An odd number: no two addresses take the same path.
+        /// The number is odd, so no two addresses take the same path.
         const SCRAMBLE: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut path = (flow.address() as u64).wrapping_mul(SCRAMBLE);
         let mut place = &self.root;
@@ -57,7 +59,7 @@ impl<'t, K, V> Kept<'t, K, V> {
     fn count(&self) {
         self.len.set(self.len.get() + 1);
         if self.len.get().is_multiple_of(STEP) {
-            // Relaxed, here and below: an account, which orders nothing.
+            // Relaxed, here and below: a statistic, which orders nothing.
             self.total.fetch_add(STEP, Ordering::Relaxed);
         }
     }

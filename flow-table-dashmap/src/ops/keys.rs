@@ -7,8 +7,8 @@ use crate::flow::handle::FlowHandle;
 use crate::flow::strong::Strong;
 use crate::map::stripes::Held;
 
-/// The keys of a flow that goes in. Made before the stripes are locked and dropped after: copying and dropping
-/// keys and occupants may run user code.
+/// The keys of a flow that is being inserted. It is made before the stripes are locked and dropped afterwards,
+/// because copying and dropping keys and occupants may run user code.
 pub(crate) struct Keys<K, V> {
     forward: Place<K, V>,
     reply: Option<Place<K, V>>,
@@ -16,7 +16,7 @@ pub(crate) struct Keys<K, V> {
     removed: Vec<K>,
 }
 
-/// One key: its hash, a copy for the map if it needs one, and what stands under it.
+/// One key: its hash, a copy for the map if the map needs one, and the occupant of the key.
 struct Place<K, V> {
     hash: u64,
     spare: Option<K>,
@@ -24,7 +24,7 @@ struct Place<K, V> {
 }
 
 impl<K: Key + Clone, V: Value> Keys<K, V> {
-    /// Hashes and copies the keys. The hash of the first one may be known.
+    /// Hashes and copies the keys. The hash of the first key may be known.
     pub(crate) fn new(core: &Core<K, V>, key: &K, hash: Option<KeyHash>, reply: Option<&K>) -> Self {
         let place = |key: &K, hash: Option<KeyHash>| {
             let hash = hash.map_or_else(|| core.hash(key), KeyHash::get);
@@ -40,17 +40,17 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         (self.forward.hash, self.reply.as_ref().map(|place| place.hash))
     }
 
-    /// Locks the stripes of the keys. From then on nobody else fills their slots.
+    /// Locks the stripes of the keys. From then on no other thread fills their slots.
     pub(crate) fn hold<'s>(&self, core: &'s Core<K, V>) -> Held<'s> {
         let (forward, reply) = self.hashes();
         core.stripes.hold(forward, reply)
     }
 
-    /// A handle to the live flow under the key for `direction`, which is `key`; one that is due is expired on the
-    /// spot.
+    /// Returns a handle to the live flow under the key for `direction`, which is `key`. A flow that is due is
+    /// expired at once.
     ///
-    /// Runs `Eq` of keys, which may panic. The answer holds until the stripes are unlocked, but for the end of the
-    /// flow.
+    /// Runs `Eq` of keys, which may panic. The answer is valid until the stripes are unlocked, except that the
+    /// flow may end.
     pub(crate) fn look(
         &mut self,
         direction: Direction,
@@ -68,12 +68,12 @@ impl<K: Key + Clone, V: Value> Keys<K, V> {
         Some(FlowHandle::new(flow.clone(), occupant.slot.direction()))
     }
 
-    /// Makes the slots lead to `flow` as `id`, and takes what other slots the occupants have, all of them ended,
-    /// from them: a flow that has lost one key is not found by the other. Those of a detached one are left to
-    /// whoever detached it: of a flow that is just being replaced under its other key, a look-up of that key must
-    /// find the slot. It was this insertion for the flow that it `replaced`.
+    /// Makes the slots lead to `flow` as `id`, and removes the other slots of the occupants, which have all ended:
+    /// a flow that has lost one key is not found by the other. Slots of a detached occupant are left to the thread
+    /// that detached it. If that thread is replacing the occupant under its other key, a look-up of that key must
+    /// still find the slot. The flow that this insertion `replaced` was detached by this thread.
     ///
-    /// Calls nothing of the user's. First all slots are filled: a key that changes hands is never without one.
+    /// Runs no user code. All slots are filled first, so a key that changes hands is never without a slot.
     pub(crate) fn fill(
         &mut self,
         id: FlowId,

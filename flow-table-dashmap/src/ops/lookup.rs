@@ -7,20 +7,20 @@ use crate::flow::strong::Strong;
 /// A flow that a look-up found, and the direction of the key that matched.
 pub(crate) type Found<K, V> = (Strong<K, V>, Direction);
 
-/// What a look-up makes of the flow under its key.
+/// What a look-up decides about the flow under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sight {
     /// It finds the flow.
     Found,
     /// It does not.
     Lost,
-    /// It has to expire the flow first.
+    /// It must expire the flow first.
     Due,
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Look-up: one hash, one probe, one reference counted. A flow that is live when its status is read was found
-    /// then.
+    /// A look-up: one hash, one probe, and one reference counted. If a flow is live when its status is read, it
+    /// was found at that moment.
     #[inline]
     pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let hash = self.hash(key);
@@ -33,8 +33,9 @@ impl<K: Key, V: Value> Core<K, V> {
         self.find_settled(hash, key, now)
     }
 
-    /// The second look at a key whose flow is not live, with no writer of the key at work: the flow may have been
-    /// on its way in, or may have made way for one that was. May be made again and again, so it changes nothing.
+    /// The second look at a key whose flow is not live, while no writer of the key is at work. At the first look,
+    /// the flow may have been on its way in, or may have been giving way to another. This look may be repeated, so
+    /// it changes nothing.
     #[cold]
     fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
         let (flow, direction, sight) = self.stripes.settled(hash, || {
@@ -53,10 +54,10 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// The third look, at a key whose flow is due. Expires it as a writer of the key, so that nobody puts another
-    /// in its place, which this look-up would find too.
+    /// The third look, at a key whose flow is due. It expires the flow as a writer of the key, so that no other
+    /// thread puts another flow in its place that this look-up would have to find, too.
     fn find_due(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
-        // Both outlive the stripe: dropping what was looked at may run user code.
+        // Both outlive the stripe, because dropping them may run user code.
         let occupant;
         let found;
         {
@@ -71,7 +72,7 @@ impl<K: Key, V: Value> Core<K, V> {
 }
 
 impl<K, V> Strong<K, V> {
-    /// What a look-up of the key under which the flow stands makes of it (contract L1–L3).
+    /// What a look-up of one of its keys decides about the flow (contract L1–L3).
     fn sight(&self, now: Timestamp) -> Sight {
         let state = self.state.load();
         let kept = || self.options.on_expiry() == OnExpiry::KeepWhileReferenced && self.is_shared();
@@ -83,11 +84,13 @@ impl<K, V> Strong<K, V> {
         }
     }
 
-    /// Whether anyone but the caller and the table holds the flow. A call in progress on another thread counts.
+    /// Returns `true` if anyone but the caller and the table holds the flow. A call in progress on another thread
+    /// counts, too.
     fn is_shared(&self) -> bool {
         let queued = || self.options.own(Record::<K, V>::QUEUED);
         let (before, holders) = (queued(), self.count());
-        // If the table let go while they were counted, its reference was a reap callback's for a moment.
+        // If the table released the flow while references were counted, its reference belonged to the callback of
+        // a reap for a moment.
         holders > 1 + usize::from(before && queued())
     }
 }

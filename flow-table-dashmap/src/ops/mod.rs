@@ -1,4 +1,4 @@
-//! The table's operations, one to a file, on its [`Core`](crate::core::Core).
+//! The table's operations on its [`Core`](crate::core::Core), one in each file.
 
 pub(crate) mod incoming;
 pub(crate) mod insert;

@@ -8,8 +8,8 @@ use crate::queue::filed::Visit;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// All queues if there is anything to do at `now`. Begins with another one each time, so that a small budget
-    /// starves none.
+    /// All queues, if there is anything to do at `now`. Begins with another queue each time, so that a small
+    /// budget starves none.
     pub(crate) fn queues_in_turn(&self, now: Timestamp) -> impl Iterator<Item = &Queue<K, V>> {
         let is_due = self.queues.iter().any(|queue| queue.has_due(now));
         let queues = if is_due { self.queues.iter().count() } else { 0 };
@@ -36,9 +36,9 @@ impl<K, V> Core<K, V> {
         report
     }
 
-    /// Hands over one flow after the other, so that a callback which panics has got the only one that is not in
-    /// the table. The slots of a flow stay until its last holder goes: look-ups see that it has ended. So nothing
-    /// of the user's is dropped here, which could panic and lose the record.
+    /// Hands over one flow after the other. So if a callback panics, it has received the only flow that is not in
+    /// the table. The slots of a flow stay until its last holder drops it, and look-ups see that it has ended. So
+    /// no user data is dropped here, which could panic and lose the record.
     fn reap_queue(
         &self,
         queue: &Queue<K, V>,
@@ -66,9 +66,9 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock: whoever looks for
-    /// room finds the flow or its place. And looks under the lock why it has ended: it may be reinserted from then
-    /// on.
+    /// Takes a dying flow, or else one that has ended or is due. Counts it out under the lock, so that a thread
+    /// that looks for room finds either the flow or its place. Also reads the reason of the end under the lock,
+    /// because the flow may be reinserted afterwards.
     fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<Ended<FlowHandle<K, V>>> {
         let mut locked = queue.lock();
         let mut flow = locked.next_dying();

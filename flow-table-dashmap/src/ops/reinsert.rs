@@ -6,13 +6,13 @@ use crate::ops::keys::Keys;
 
 type Reinsertion<K, V> = Result<FlowHandle<K, V>, ReinsertError<FlowHandle<K, V>>>;
 
-// As an insertion, in two halves.
+// This has two halves, like an insertion.
 impl<K: Key + Clone, V: Value> Core<K, V> {
     pub(crate) fn reinsert(&self, flow: &FlowHandle<K, V>, now: Timestamp) -> Reinsertion<K, V> {
         let record = self.own(flow)?;
         let mut keys = Keys::new(self, &record.key, None, record.reply.as_ref());
         let result = self.reinsert_under(&mut keys, flow, now);
-        // Not left to the end of the scope, as in `insert`.
+        // Dropped here and not at the end of the scope, as in `insert`.
         drop(keys);
         result
     }
@@ -33,7 +33,7 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         }
         let queue = self.queues.of(record);
         let before = record.id();
-        // While it waits for a reap it has its place, unless it is dying.
+        // A flow that waits for a reap has its place, unless it is dying.
         let has_place = before.is_some_and(|id| queue.lock().take(id).is_some());
         if !has_place && !self.take_place(now, None) {
             self.refusals.add();

@@ -9,11 +9,12 @@ use crate::flow::handle::FlowHandle;
 use crate::flow::record::Record;
 
 impl<K, V> Core<K, V> {
-    /// `Active` → `Detached` by `end`, and out of its queue; the id that it had if this call did it. `count`
-    /// counts the end, under the queue's lock: who finds the flow detached and wants to reinsert it finds it
-    /// counted too.
+    /// Moves the flow from `Active` to `Detached` by `end`, and takes it out of its queue. Returns the id that it
+    /// had if this call did it. `count` counts the end, under the queue's lock, so that a thread that finds the
+    /// flow detached and reinserts it finds it counted, too.
     ///
-    /// The caller holds the stripe of one of the flow's keys, so that nobody reinserts it meanwhile.
+    /// The caller holds the stripe of one of the flow's keys, so that no other thread reinserts it in the
+    /// meantime.
     fn detach(
         &self,
         flow: &Record<K, V>,
@@ -29,10 +30,10 @@ impl<K, V> Core<K, V> {
         detached.then_some(id)
     }
 
-    /// Ends the flow because a new one takes its key, and its place in the table's count; whether this call did
-    /// it, as it does of a live one. The caller holds the key's stripe, and removes the slots.
+    /// Ends the flow because a new one takes its key and its place in the table's count. Returns `true` if this
+    /// call ended it, which it does if the flow is live. The caller holds the key's stripe and removes the slots.
     pub(crate) fn replace(&self, flow: &Record<K, V>, now: Timestamp) -> bool {
-        // Not twice, unless its deadline is moved meanwhile.
+        // This loops only if the deadline is moved in the meantime.
         while flow.is_live_or_expires(now) {
             if let Some(id) = self.detach(flow, |state| state.detach_live(now), |counts| counts.replaced.add()) {
                 flow.clear_id(id);
@@ -42,8 +43,8 @@ impl<K, V> Core<K, V> {
         false
     }
 
-    /// Ends the flow because somebody wants it out; its id if this call did it. The caller holds the stripe of one
-    /// of its keys.
+    /// Ends the flow because it is removed. Returns its id if this call ended it. The caller holds the stripe of
+    /// one of its keys.
     fn detach_and_count_out(&self, flow: &Record<K, V>) -> Option<FlowId> {
         self.detach(flow, FlowState::detach, |counts| {
             counts.removed.add();
@@ -55,7 +56,7 @@ impl<K, V> Core<K, V> {
 impl<K: Key, V: Value> Core<K, V> {
     pub(crate) fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
         let hash = self.hash(key);
-        // Outlives the stripe: dropping what is found may run user code.
+        // Outlives the stripe, because dropping it may run user code.
         let occupant;
         let removed;
         {
@@ -68,8 +69,9 @@ impl<K: Key, V: Value> Core<K, V> {
             flow.unlink(id);
             return Some(FlowHandle::new(flow, occupant.slot.direction()));
         }
-        // It had ended: not found any more, and handed over by a reap if the table still holds it. Whoever has
-        // detached it removes the slots: one may be about to lead to the flow that replaces it.
+        // The flow had ended. It is not found any more, and a reap hands it over if the table still holds it. If
+        // it is detached, the thread that detached it removes the slots. One of them may be about to lead to the
+        // flow that replaces it.
         if !flow.is_detached() {
             drop_each(flow.remove_slots(occupant.slot.flow()));
         }

@@ -10,14 +10,13 @@ use crate::queue::filed::Visit;
 const SEARCH: usize = 64;
 
 impl<K, V> Core<K, V> {
-    /// Counts one flow more, in a place that is free or that an ended flow gives up: first of all `old`, whose key
-    /// the new flow takes. Returns whether there is one. The caller holds the stripe of `old`'s key.
+    /// Counts one more flow, in a free place or in the place of an ended flow. The first candidate is `old`, whose
+    /// key the new flow takes. Returns `true` if there is a place. The caller holds the stripe of `old`'s key.
     pub(crate) fn take_place(&self, now: Timestamp, old: Option<&Strong<K, V>>) -> bool {
         self.held.add_below() || old.is_some_and(|old| self.take_place_of(old)) || self.make_room(now)
     }
 
-    /// Gives the place of a flow that has ended to a new one, however many are dying: so replacing is never
-    /// refused.
+    /// Gives the place of an ended flow to a new one, however many flows are dying. So replacing is never refused.
     #[cold]
     fn take_place_of(&self, old: &Strong<K, V>) -> bool {
         let mut queue = self.queues.of(old).lock();
@@ -28,7 +27,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Lets flows die that have ended or are due at `now`, until there is a place or a bounded search finds none
-    /// (contract C2). More than one is needed if the limit was lowered, or if others take the place.
+    /// (contract C2). More than one flow must die if the limit was lowered, or if other threads take the place.
     #[cold]
     fn make_room(&self, now: Timestamp) -> bool {
         let mut visits = SEARCH;
@@ -37,7 +36,7 @@ impl<K, V> Core<K, V> {
                 return true;
             }
         }
-        // A reap may have taken what was due this moment: then its place is free.
+        // A reap may have just taken the flow that was due. Then its place is free.
         self.held.add_below()
     }
 
@@ -68,18 +67,18 @@ impl<K, V> Core<K, V> {
         false
     }
 
-    /// How many are dying.
+    /// The number of dying flows.
     pub(crate) fn dying(&self) -> usize {
         self.dying.load(Ordering::Relaxed)
     }
 
-    /// Counts one more dying flow, unless there are as many as the table may hold flows.
+    /// Counts one more dying flow, unless as many are dying as the table may hold flows.
     fn count_in_dying(&self) -> bool {
         let more = |dying: usize| (dying < self.held.limit()).then_some(dying + 1);
         self.dying.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Counts one that is not dying any more.
+    /// Counts a flow that is not dying any more.
     pub(crate) fn count_out_dying(&self) {
         self.dying.fetch_sub(1, Ordering::Relaxed);
     }
@@ -96,7 +95,7 @@ mod tests {
 
     const DUE: Timestamp = Timestamp::from_secs(1);
 
-    /// Ten flows, four of them due, in a table for ten.
+    /// A table for ten flows with ten flows, of which four are due.
     fn full() -> FlowTable<u64, ()> {
         let table = FlowTable::new(10);
         for key in 0..10 {
@@ -181,7 +180,7 @@ mod tests {
         assert_eq!(table.reap(Timestamp::ZERO, Budget::UNLIMITED).cancelled, 1);
     }
 
-    /// It has ended the moment before, and the search does not find it.
+    /// The flow has just ended, and the search does not find it.
     #[test]
     fn the_place_of_a_flow_that_was_to_be_replaced_passes_on_however_many_are_dying() {
         let table = full();

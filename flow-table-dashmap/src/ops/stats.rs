@@ -25,11 +25,11 @@ impl<K, V> Core<K, V> {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        /// Of a counted allocation: strong and weak count.
+        /// The strong and the weak count of a counted allocation.
         const COUNTS: usize = 2 * size_of::<usize>();
         let flows = self.held.get() + self.dying();
         let flows = flows * (size_of::<Record<K, V>>() + COUNTS);
-        // Relaxed: an account, which orders nothing.
+        // Relaxed: a statistic, which orders nothing.
         let kept = self.kept.load(Ordering::Relaxed) * Kept::<K, V>::NODE_BYTES;
         size_of::<Self>()
             + self.stripes.memory()
@@ -53,7 +53,7 @@ mod tests {
     use crate::map::slots::Slots;
     use crate::queue::filed::Filed;
 
-    /// What the cost sheet of `FlowTable` says.
+    /// The numbers in the cost table of `FlowTable`.
     #[test]
     fn a_flow_costs_what_is_documented() {
         type Value = [u64; 8];

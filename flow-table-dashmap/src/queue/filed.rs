@@ -12,27 +12,27 @@ use crate::base::id::FlowId;
 use crate::flow::record::{Home, Record};
 use crate::flow::strong::Strong;
 
-/// The flows of one queue, as its lock guards them.
+/// The flows of one queue, guarded by its lock.
 pub(crate) struct Filed<K, V> {
     home: Arc<Home<K, V>>,
-    /// The flows that have a place in the table, by the time that they are filed under, the earliest first.
+    /// The flows that have a place in the table, by the time under which they are filed, the earliest first.
     heap: PriorityQueue<Entry<K, V>, Reverse<Timestamp>, KeyHasher>,
-    /// Flows that have ended and given up their places, for the next reap to hand over. The oldest go first: as
-    /// ids only grow, none waits for ever.
+    /// Flows that have ended and given up their places, for the next reap to hand over. The oldest go first. Ids
+    /// only grow, so no flow waits for ever.
     dying: BTreeMap<FlowId, Strong<K, V>>,
 }
 
-/// A flow in the heap. Equal by id: the key plays no part.
+/// A flow in the heap. Equality is by id, and ignores the key.
 struct Entry<K, V> {
     id: FlowId,
     flow: Strong<K, V>,
 }
 
-/// What a visit to a queue came to.
+/// The result of a visit to a queue.
 pub(crate) enum Visit<T> {
     /// A flow that has ended.
     Ended(T),
-    /// A flow that a refresh had moved was filed again, or a note was about one that is not there any more.
+    /// A flow that was refreshed has been filed again, or a note named a flow that is not there any more.
     Rescheduled,
     /// Nothing is due.
     Nothing,
@@ -59,26 +59,27 @@ impl<K, V> Borrow<FlowId> for Entry<K, V> {
 }
 
 impl<K, V> Filed<K, V> {
-    /// Bytes of an entry: item, time and hash; its place in the hash table, at most seven of eight being used; its
-    /// positions in the heap and back.
+    /// The bytes of an entry: item, time and hash; its place in the hash table, of which at most seven of eight
+    /// are used; its positions in the heap and back.
     pub(crate) const ENTRY_BYTES: usize =
         size_of::<(Entry<K, V>, Timestamp, u64)>() + 11 + size_of::<[usize; 2]>();
 
-    /// Bytes of a dying flow's entry: of eleven in a node, six or more are used.
+    /// The bytes of a dying flow's entry. At least six of the eleven entries in a node are used.
     const DYING_BYTES: usize = 2 * size_of::<(FlowId, Strong<K, V>)>();
 
     pub(crate) fn new(home: Arc<Home<K, V>>) -> Self {
         Self { home, heap: PriorityQueue::with_hasher(KeyHasher::random()), dying: BTreeMap::new() }
     }
 
-    /// Writes down when the first flow is to be visited. The last step of whoever holds the lock.
+    /// Stores the time at which the first flow must be visited. This is the last step before a thread releases the
+    /// lock.
     pub(crate) fn hint(&self) {
         let first = || self.heap.peek().map(|(_, &Reverse(filed))| filed);
         self.home.set_earliest(if self.dying.is_empty() { first() } else { Some(Timestamp::ZERO) });
     }
 
-    /// Takes a note. Until the lock is given back the queue looks due, as it did while the note was there: a reap
-    /// that comes meanwhile waits, and does not take the flow for one that has not ended.
+    /// Takes a note. The queue looks due until the lock is released, as it did while the note was there. So a
+    /// concurrent reap waits, and does not assume that the flow has not ended.
     fn next_note(&self) -> Option<FlowId> {
         if self.home.ended.is_empty() {
             return None;
@@ -87,12 +88,12 @@ impl<K, V> Filed<K, V> {
         self.home.ended.pop()
     }
 
-    /// Files the flow under `deadline` and makes it active. A flow comes back or goes in only under the stripes of
-    /// its keys, and neither an active nor a cancelled one gets here, so nobody can come between.
+    /// Files the flow under `deadline` and makes it active. A flow is inserted or reinserted only under the
+    /// stripes of its keys, and never if it is active or cancelled, so no other thread can interfere.
     ///
     /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and
-    /// a flow that comes back is filed where it was, so a table that reinserts and never reaps keeps no more notes
-    /// than flows.
+    /// a flow that comes back is filed in the same queue. So a table that reinserts and never reaps keeps no more
+    /// notes than flows.
     pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
         for _ in 0..2 {
             let Some(ended) = self.next_note() else { break };
@@ -105,7 +106,7 @@ impl<K, V> Filed<K, V> {
         debug_assert_eq!(activated, Ok(()), "only the holder of the stripes activates");
     }
 
-    /// Ends an active flow by `end` and takes it; whether this call did.
+    /// Ends an active flow by `end` and takes it. Returns `true` if this call did so.
     pub(crate) fn detach(
         &mut self,
         id: FlowId,
@@ -116,12 +117,12 @@ impl<K, V> Filed<K, V> {
         end(&flow.state) && self.take(id).is_some()
     }
 
-    /// Takes a flow that has a place and is not active, out of the table.
+    /// Takes a flow out of the table that has a place and is not active.
     pub(crate) fn take(&mut self, id: FlowId) -> Option<Strong<K, V>> {
         self.heap.remove(&id).map(|(entry, _)| entry.flow).inspect(Self::let_go)
     }
 
-    /// Files the flow under its own deadline if it stands behind that.
+    /// Files the flow under its own deadline if it is filed later than that.
     pub(crate) fn advance(&mut self, id: FlowId) {
         if let Some((entry, &Reverse(filed))) = self.heap.get(&id) {
             let deadline = entry.flow.state.load().deadline;
@@ -131,16 +132,16 @@ impl<K, V> Filed<K, V> {
         }
     }
 
-    /// Makes an ended flow that has a place the first to be visited. Does nothing for others.
+    /// Makes an ended flow that has a place the first to be visited. Does nothing for other flows.
     pub(crate) fn advance_ended(&mut self, id: FlowId) {
         if self.has_ended(id) {
             self.heap.change_priority(&id, Reverse(Timestamp::ZERO));
         }
     }
 
-    /// Looks at one flow that has a place, and may have ended or may be due at `now`. If the visit finds that, the
-    /// caller takes it, lets it die, or [moves it to the front](Self::advance_ended): the note about it is gone.
-    /// Bounded work.
+    /// Looks at one flow that has a place and may have ended or be due at `now`. If it has ended, the caller takes
+    /// it, lets it die, or [moves it to the front](Self::advance_ended), because its note is gone. The work is
+    /// bounded.
     pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<FlowId> {
         if let Some(id) = self.next_note() {
             return if self.has_ended(id) { Visit::Ended(id) } else { Visit::Rescheduled };
@@ -157,23 +158,23 @@ impl<K, V> Filed<K, V> {
         Visit::Ended(id)
     }
 
-    /// Whether the flow has ended and has a place.
+    /// Returns `true` if the flow has ended and has a place.
     fn has_ended(&self, id: FlowId) -> bool {
         self.heap.get(&id).is_some_and(|(entry, _)| entry.flow.end_reason().is_some())
     }
 
-    /// Moves an ended flow that has a place to the dying list, because another one takes the place. Returns
+    /// Moves an ended flow that has a place to the dying list, because another flow takes the place. Returns
     /// `false` if there is no such flow.
     pub(crate) fn let_die(&mut self, id: FlowId) -> bool {
         self.heap.remove(&id).map(|(entry, _)| self.dying.insert(id, entry.flow)).is_some()
     }
 
-    /// Takes a flow off the dying list, if it is there.
+    /// Removes a flow from the dying list, if it is there.
     pub(crate) fn take_dying(&mut self, id: FlowId) -> Option<Strong<K, V>> {
         self.dying.remove(&id).inspect(Self::let_go)
     }
 
-    /// Takes the flow off the dying list that is to be handed over next.
+    /// Removes the flow from the dying list that is handed over next.
     #[inline]
     pub(crate) fn next_dying(&mut self) -> Option<Strong<K, V>> {
         self.dying.pop_first().map(|(_, flow)| flow).inspect(Self::let_go)
@@ -183,13 +184,14 @@ impl<K, V> Filed<K, V> {
         flow.options.clear_own(Record::<K, V>::QUEUED);
     }
 
-    /// The active flows among some of the heap: those just before position `end`, which becomes the first of them.
+    /// Returns the active flows of one part of the heap: the part just before position `end`. Sets `end` to the
+    /// beginning of the part.
     ///
-    /// A flow stays in its position until it is taken, or until one before it is and it is the last: then it moves
-    /// there. So who asks for all parts of a heap from the end to the beginning meets each flow that stays, though
-    /// some more than once.
+    /// A flow stays in its position until it is taken, or until a flow before it is taken and it is the last one:
+    /// then it moves there. So a caller that asks for all parts of a heap from the end to the beginning gets each
+    /// flow that stays, some of them more than once.
     pub(crate) fn active_before(&self, end: &mut usize) -> Vec<(FlowId, Strong<K, V>)> {
-        /// So many flows are looked at. Those before them are skipped, which is arithmetic and reads no memory.
+        /// The number of flows in a part. Skipping those before it is arithmetic and reads no memory.
         const PART: usize = 1_024;
         let last = (*end).min(self.heap.len());
         *end = last.saturating_sub(PART);
@@ -204,7 +206,7 @@ impl<K, V> Filed<K, V> {
         filed.chain(std::mem::take(&mut self.dying)).collect()
     }
 
-    /// Bytes that the entries occupy, free ones included.
+    /// The bytes that the entries occupy, also the free ones.
     pub(crate) fn memory(&self) -> usize {
         self.heap.capacity() * Self::ENTRY_BYTES + self.dying.len() * Self::DYING_BYTES
     }

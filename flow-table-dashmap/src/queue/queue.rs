@@ -10,15 +10,15 @@ use crate::flow::home::Shared;
 use crate::flow::record::{Home, Record};
 use crate::queue::filed::Filed;
 
-/// The flows that one thread inserted, whoever reinserts them.
+/// The flows that one thread inserted, even if another thread reinserts them.
 ///
 /// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline.
-/// Filing and activation are one step under the lock, detaching and taking likewise. Other ended flows keep their
-/// entry until somebody takes it, who owes the table one flow of its count, or until it is moved to the dying list
-/// and its place in the count goes to another flow.
+/// Filing and activation are one step under the lock, and so are detaching and taking. Other ended flows keep
+/// their entry until a thread takes it, which then lowers the table's count by one, or until the entry is moved to
+/// the dying list and its place in the count goes to another flow.
 pub(crate) struct Queue<K, V> {
     pub(crate) home: Arc<Home<K, V>>,
-    /// Whether a living thread files here.
+    /// Whether a living thread uses this queue.
     pub(crate) taken: Arc<AtomicBool>,
     filed: Mutex<Filed<K, V>>,
     sequence: AtomicU64,
@@ -37,7 +37,7 @@ impl<K, V> Queue<K, V> {
 
     /// A new id that names this queue.
     pub(crate) fn next_id(&self) -> FlowId {
-        // Relaxed: ids are unique, and that is all.
+        // Relaxed: ids must only be unique.
         FlowId::new(self.sequence.fetch_add(1, Ordering::Relaxed), self.home.queue)
     }
 
@@ -45,13 +45,13 @@ impl<K, V> Queue<K, V> {
         LockedQueue(sync::lock(&self.filed))
     }
 
-    /// Whether a visit at `now` would find something.
+    /// Returns `true` if a visit at `now` would find something.
     #[inline]
     pub(crate) fn has_due(&self, now: Timestamp) -> bool {
         self.home.next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Bytes that the queue has allocated, free entries included.
+    /// The bytes that the queue has allocated, also for free entries.
     pub(crate) fn memory(&self) -> usize {
         self.lock().memory() + size_of::<Home<K, V>>() + self.home.ended.len() * Home::<K, V>::NOTE_BYTES
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn notes_that_are_no_longer_true_take_of_the_budget() {
         let (table, flows) = expired(99);
-        // Each absorbs two notes, of the oldest flows.
+        // Each insertion absorbs two notes, of the oldest flows.
         for flow in flows.iter().rev().take(33) {
             drop(table.reinsert(flow, Timestamp::from_secs(1)).expect("it has expired"));
         }
@@ -171,7 +171,7 @@ mod tests {
         drop(table.lookup(&5, Timestamp::from_secs(5)));
         drop(table.lookup(&6, Timestamp::from_secs(6)));
         assert!(table.insert(NewFlow::new(10, ()), Timestamp::ZERO).is_ok(), "one of them makes room");
-        // Filing the new flow has absorbed the other note, and not lost it.
+        // The filing of the new flow has absorbed the other note and not lost it.
         let mut reaped = Vec::new();
         table.reap_with(Timestamp::ZERO, Budget::UNLIMITED, |ended| reaped.push(ended.flow.record().key));
         assert_eq!(reaped.first(), Some(&5), "the dying come first");

@@ -9,16 +9,16 @@ use crate::flow::record::Record;
 use crate::queue::queue::Queue;
 use crate::queue::seats::Seat;
 
-/// The queues of a table. It owns them. Threads only remember which one is theirs, so the flows of a thread that
-/// has ended are still found, and the next new thread goes on with its queue.
+/// The queues of a table. It owns them. A thread only remembers which queue it uses. So the flows of a thread that
+/// has ended are still found, and the next new thread continues with its queue.
 pub(crate) struct Queues<K, V> {
-    /// The number of the table, like no other's.
+    /// The number of the table, which is unique.
     table: u64,
-    /// The queues stay where they are, and are found without a lock. Those that are there come first.
+    /// The queues never move, and threads find them without a lock. Those that exist come first.
     list: Box<[Place<K, V>]>,
 }
 
-/// For a queue, which is on cache lines of its own: each is written to by another thread.
+/// The place of a queue. A queue has its own cache lines, because each is written by another thread.
 type Place<K, V> = OnceLock<Box<CachePadded<Queue<K, V>>>>;
 
 impl<K, V> Queues<K, V> {
@@ -38,7 +38,7 @@ impl<K, V> Queues<K, V> {
         self.list[number].get().map(|queue| &***queue)
     }
 
-    /// The queue that holds the flow while the table does.
+    /// The queue that holds the flow as long as the table does.
     pub(crate) fn of(&self, flow: &Record<K, V>) -> &Queue<K, V> {
         self.get(flow.home.queue).expect("queues stay")
     }
@@ -49,7 +49,7 @@ impl<K, V> Queues<K, V> {
         self.get(Seat::find(self.table)?)
     }
 
-    /// The calling thread's queue: the one it has, or one that a thread has left, or a new one.
+    /// The calling thread's queue: the one that it has, or one that another thread has left, or a new one.
     #[inline]
     pub(crate) fn mine_or_claim(&self, shared: &Arc<Shared<K, Record<K, V>>>) -> &Queue<K, V> {
         self.mine().unwrap_or_else(|| self.claim(shared))
@@ -65,11 +65,11 @@ impl<K, V> Queues<K, V> {
                 return queue;
             }
         }
-        // More threads at once than ids can tell apart: they share the first queue.
+        // There are more threads than ids can distinguish. They share the first queue.
         self.get(0).expect("all are there")
     }
 
-    /// Bytes that the queues occupy, free entries included.
+    /// The bytes that the queues occupy, also their free entries.
     pub(crate) fn memory(&self) -> usize {
         let queue = |queue: &Queue<K, V>| size_of::<CachePadded<Queue<K, V>>>() + queue.memory();
         size_of_val(&*self.list) + self.iter().map(queue).sum::<usize>()
@@ -110,7 +110,8 @@ mod tests {
                     }
                 };
                 let threads: Vec<_> = (0..3).map(|thread| scope.spawn(run(thread))).collect();
-                // Joined, so that their locals are gone too; the end of the scope alone does not tell.
+                // The threads are joined, so that their locals are dropped, too. The end of the scope does not
+                // guarantee that.
                 threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
             });
         }
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn more_threads_than_ids_can_tell_apart_share_a_queue() {
         let table = FlowTable::<u64, ()>::new(1);
-        // Each time as a thread that has none yet.
+        // Each time, the thread has no queue yet.
         let claim = || table.core.queues.claim(&table.core.shared).home.queue;
         assert!((0..FlowId::QUEUES).all(|index| claim() == index));
         assert_eq!((claim(), table.core.queues.iter().count()), (0, FlowId::QUEUES));
@@ -156,7 +157,7 @@ mod tests {
         for _ in 0..3 {
             let last = Last(Arc::clone(&table));
             let own = Arc::clone(&table);
-            // What is used first is dropped last: after the seats.
+            // Thread locals that are used first are dropped last, so this is dropped after the seats.
             let run = move || {
                 LAST.set(Some(last));
                 put(&own, 1);

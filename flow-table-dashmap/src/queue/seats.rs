@@ -22,7 +22,7 @@ impl Drop for Seat {
 }
 
 impl Seat {
-    /// The queue that this thread has in `table`. None also while the thread's last locals are dropped.
+    /// The queue that this thread has in `table`. Also `None` while the thread's last locals are dropped.
     pub(crate) fn find(table: u64) -> Option<usize> {
         let find = |seats: &RefCell<Vec<Self>>| {
             seats.borrow().iter().find(|seat| seat.table == table).map(|seat| seat.queue)
@@ -37,12 +37,11 @@ impl Seat {
             seats.retain(|seat| Arc::strong_count(&seat.taken) > 1);
             seats.push(self);
         };
-        // While the thread's last locals are dropped the seat is given up at once, and the queue used all the
-        // same.
+        // While the thread's last locals are dropped, the seat is given up at once, but the queue is still used.
         let _ = SEATS.try_with(remember);
     }
 
-    /// How many this thread has.
+    /// The number of seats that this thread has.
     #[cfg(test)]
     pub(crate) fn count() -> usize {
         SEATS.with_borrow(Vec::len)
