@@ -1,5 +1,5 @@
-//! A flow exporter: one record for each flow that ended, whichever way the table let go of it, so that no packet
-//! is lost and none is counted twice.
+//! A flow exporter. It writes one record for each flow that ended, in whatever way it ended, so that no packet is
+//! lost and none is counted twice.
 //!
 //! `cargo run --release --example exporter`
 
@@ -16,7 +16,7 @@ struct Totals {
     last: Timestamp,
 }
 
-// The value's interior mutability is the user's choice; a lock will do here.
+// You choose the interior mutability of the value. A lock is enough here.
 type Flows = FlowTable<FlowKey, Mutex<Totals>>;
 type Handle = <Flows as Table<FlowKey, Mutex<Totals>>>::Ref;
 
@@ -107,15 +107,15 @@ fn main() {
     assert_eq!(exporter.unrecorded, 1);
     assert!(flows.stats().dying >= 1, "a flow that was due has made room, and waits for the reap");
 
-    // What has expired or was cancelled: a real exporter does this between bursts, or gives the same closure to a
-    // `Reaper`.
+    // Records flows that have expired or were cancelled. A real exporter does this between bursts, or passes the
+    // same closure to a `Reaper`.
     let now = Timestamp::from_secs(14);
     let report = flows.reap_with(now, Budget::UNLIMITED, |ended| exporter.export(&ended));
     assert_eq!(report.expired, 2, "DNS and NTP, one of which has made room");
     assert_eq!(report.cancelled, 1, "SSH was reset");
     assert_eq!(flows.len(), 1, "WEB is live");
 
-    // The end of the program: end what is live, so that it is handed over too.
+    // At the end of the program, end the live flows, so that they are handed over, too.
     flows.for_each(|flow| {
         flow.cancel();
     });

@@ -1,4 +1,4 @@
-//! Time under control: the table never reads a clock, so a test or a replay decides what time it is and never
+//! Time under control. The table never reads a clock, so a test or a replay decides what time it is, and never
 //! sleeps.
 //!
 //! `cargo run --release --example manual_clock`
@@ -24,11 +24,11 @@ fn main() {
     }
     assert_eq!(flow.deadline(), Timestamp::from_secs(59));
 
-    // Another thread read its clock earlier: an older time neither revives nor expires anything.
+    // Another thread read its clock earlier. An older time neither revives nor expires anything.
     assert!(flow.refresh(Timestamp::from_secs(3)));
     assert_eq!(flow.deadline(), Timestamp::from_secs(59));
 
-    // The deadline passes. Nobody has reaped, and still no look-up takes the flow for live, nor does a refresh.
+    // The deadline passes. Nobody has reaped, but no look-up reports the flow as live, and no refresh is granted.
     clock.set(Timestamp::from_secs(59));
     assert!(!flow.refresh(clock.now()));
     assert!(table.lookup(&"flow", clock.now()).is_none());
@@ -37,8 +37,7 @@ fn main() {
     assert_eq!(table.reap(clock.now(), Budget::UNLIMITED).expired, 1);
     assert!(table.is_empty());
 
-    // An ended flow that is still wanted goes back, with a fresh deadline; a closing connection gets a shorter
-    // one.
+    // An ended flow that is still needed is put back with a new deadline. A closing connection gets a shorter one.
     table.reinsert(&flow, clock.now()).expect("nobody took the key");
     assert_eq!(flow.deadline(), Timestamp::from_secs(89));
     table.set_timeout(&flow, seconds(2), clock.now()).expect("live");

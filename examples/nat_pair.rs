@@ -1,5 +1,5 @@
-//! Source NAT: a flow is found by the packet that goes out and by the translated packet that comes back, two keys
-//! that have nothing to do with each other.
+//! Source NAT. A flow is found by the packet that goes out and by the translated packet that comes back. The two
+//! keys are unrelated.
 //!
 //! `cargo run --release --example nat_pair`
 
@@ -14,7 +14,7 @@ const TCP: u8 = 6;
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const PORTS: std::ops::Range<u16> = 61_000..61_003;
 
-/// What a packet's addresses are rewritten to.
+/// The addresses that a packet gets.
 struct Translation {
     inside: SocketAddrV4,
     outside: SocketAddrV4,
@@ -23,8 +23,8 @@ struct Translation {
 type Nat = FlowTable<FlowKey, Translation>;
 type Handle = <Nat as Table<FlowKey, Translation>>::Ref;
 
-/// The flow of a packet that goes out; the first packet takes a public port. `None` if none is free for that
-/// server.
+/// Returns the flow of a packet that goes out. The first packet takes a public port. `None` if no port is free for
+/// that server.
 fn outbound(nat: &Nat, client: SocketAddrV4, server: SocketAddrV4, now: Timestamp) -> Option<Handle> {
     let key = FlowKey::v4(client, server, TCP);
     if let Some(flow) = nat.lookup(&key, now).filter(|flow| flow.refresh(now)) {
@@ -36,9 +36,9 @@ fn outbound(nat: &Nat, client: SocketAddrV4, server: SocketAddrV4, now: Timestam
             .timeout(Duration::from_secs(120));
         match nat.insert_if_absent(flow, now).ok()? {
             Admission::Inserted(flow) => Some(flow),
-            // Another worker was faster with the same first packet: its flow serves this one too.
+            // Another worker was faster with the same first packet. Its flow serves this packet, too.
             Admission::Existing { holder, key: Direction::Forward, .. } => Some(holder),
-            // The port is taken towards this server. Neither key was installed: try the next port.
+            // The port is in use towards this server. Neither key was installed, so try the next port.
             Admission::Existing { key: Direction::Reply, .. } => None,
         }
     })
@@ -50,7 +50,7 @@ fn main() {
     let (alice, bob) = (address("10.0.0.2:40000"), address("10.0.0.3:40000"));
     let (web, mail) = (address("192.0.2.80:443"), address("192.0.2.25:993"));
 
-    // Towards one server every client needs a port of its own; towards another the first port is free again.
+    // Towards one server every client needs its own port. Towards another server the first port is free again.
     let ports = |client, server| outbound(&nat, client, server, now).map(|flow| flow.value().outside.port());
     assert_eq!(ports(alice, web), Some(61_000));
     assert_eq!(ports(bob, web), Some(61_001));
@@ -58,7 +58,7 @@ fn main() {
     assert_eq!(ports(alice, web), Some(61_000), "the second packet finds the flow of the first");
     assert_eq!(nat.len(), 3, "a flow counts once, whatever its number of keys");
 
-    // A packet comes back to the public address: the handle tells that the reply key matched.
+    // A packet comes back to the public address. The handle's direction says that the reply key matched.
     let reply = FlowKey::v4(web, SocketAddrV4::new(PUBLIC, 61_001), TCP);
     let flow = nat.lookup(&reply, now).expect("bob's flow");
     assert_eq!(flow.direction(), Direction::Reply);

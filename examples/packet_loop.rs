@@ -1,5 +1,5 @@
-//! A packet loop: each worker takes packets in bursts, looks all keys of a burst up at once, refreshes the flows
-//! it finds, makes those it does not find, and reaps its own share between bursts.
+//! A packet loop. Each worker takes packets in bursts, looks up all keys of a burst at once, refreshes the flows
+//! that it finds, inserts those that it does not find, and reaps its own share between bursts.
 //!
 //! `cargo run --release --example packet_loop`
 
@@ -16,7 +16,7 @@ const BURSTS: u32 = 4_000;
 const BURST: usize = 32;
 const BURST_INTERVAL: Duration = Duration::from_millis(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Conversations under way at once, on each worker.
+/// Conversations at one time, on each worker.
 const WINDOW: u32 = 16;
 /// Bursts after which one conversation ends and the next begins.
 const TURNOVER: u32 = 4;
@@ -60,7 +60,7 @@ impl Report {
 
 fn main() {
     let flows = Flows::new(10_000);
-    // Stands for the clock that workers share: without it, one could be seconds of packet time ahead of another.
+    // Stands for the clock that workers share. Without it, one could be seconds of packet time ahead of another.
     let tick = Barrier::new(usize::from(WORKERS));
     let mut total = Report::default();
     thread::scope(|scope| {
@@ -81,13 +81,13 @@ fn main() {
     });
     println!("{} packets made {} flows; {} are left in the table", total.packets, total.flows, flows.len());
 
-    // The workers reaped as they went, so the table never held more than what was under way or idle for a short
-    // time.
+    // The workers reaped all the time, so the table never held more than the flows that were active or idle for a
+    // short time.
     assert_eq!(total.packets, u64::from(WORKERS) * u64::from(BURSTS) * BURST as u64);
     assert_eq!(total.flows, u64::from(WORKERS) * u64::from(BURSTS / TURNOVER + WINDOW - 1));
     assert!(flows.len() < total.flows as usize / 10);
 
-    // Their threads have ended, but whoever reaps later gets the flows they left behind.
+    // Their threads have ended, but a later reap gets the flows that they left behind.
     let late = Timestamp::from_secs(3_600);
     let report = flows.reap_with(late, Budget::UNLIMITED, |ended| total.record(&ended));
     println!("a late reap collected {} more", report.expired);
@@ -109,7 +109,7 @@ fn worker(flows: &Flows, tick: &Barrier, id: u8) -> Report {
 
         forward(flows, &packets, &keys, now, &mut report);
 
-        // Between bursts, and in small portions: expiry never delays a packet for long.
+        // Reaps between bursts, in small portions, so that expiry never delays a packet for long.
         flows.reap_local_with(now, Budget::flows(64), |ended| report.record(&ended));
     }
     report
@@ -122,14 +122,14 @@ fn forward(flows: &Flows, packets: &[Packet], keys: &[FlowKey], now: Timestamp, 
     for (packet, flow) in packets.iter().zip(&found) {
         report.packets += 1;
         match flow {
-            // A granted refresh says that the flow is live; no reference was counted to get here.
+            // The refresh was granted, so the flow is live. No reference was counted to get here.
             Some(flow) if flow.refresh(now) => flow.value().count(packet),
             _ => first_packet(flows, packet, now, report),
         }
     }
 }
 
-/// The miss path. A flow may exist by now: two first packets of one conversation can be in the same burst.
+/// The miss path. A flow may exist by now, because two first packets of one conversation can be in the same burst.
 fn first_packet(flows: &Flows, packet: &Packet, now: Timestamp, report: &mut Report) {
     let spec = FlowSpec::new(packet.key).reply(packet.key.reversed()).timeout(IDLE_TIMEOUT);
     let admission = flows.get_or_insert_with(spec, now, Counters::default).expect("the table has room");
@@ -137,7 +137,7 @@ fn first_packet(flows: &Flows, packet: &Packet, now: Timestamp, report: &mut Rep
     admission.flow().value().count(packet);
 }
 
-/// Fills `packets` with what a network card would bring: packets of a few conversations, in both directions.
+/// Fills `packets` as a network card would, with packets of a few conversations in both directions.
 fn receive(worker: u8, burst: u32, packets: &mut Vec<Packet>) {
     packets.clear();
     packets.extend((0..BURST as u32).map(|i| {

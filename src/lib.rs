@@ -18,7 +18,7 @@ use flow_table_dashmap as selected;
 
 /// The table of the selected backend: `custom` if that feature is on, else `dashmap`.
 ///
-/// Features add up over a program's dependencies, so the alias may mean either. Code that needs a certain backend
-/// names it: `flow_table::dashmap::FlowTable` or `flow_table::custom::FlowTable`.
+/// Cargo adds up the features that a program's dependencies ask for, so the alias may mean either. Code that needs
+/// a certain backend should name it: `flow_table::dashmap::FlowTable` or `flow_table::custom::FlowTable`.
 #[cfg(any(feature = "dashmap", feature = "custom"))]
 pub type FlowTable<K, V> = selected::FlowTable<K, V>;

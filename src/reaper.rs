@@ -8,7 +8,7 @@ use std::{fmt, io};
 
 use flow_table_api::{Budget, Clock, Ended, Key, ReapReport, Table, Value};
 
-/// How a [`Reaper`] works.
+/// The settings of a [`Reaper`].
 ///
 /// ```
 /// # use flow_table::{Budget, ReaperConfig};
@@ -27,15 +27,15 @@ impl ReaperConfig {
         Self { interval: Duration::from_millis(100), budget: Budget::flows(1024) }
     }
 
-    /// How long the thread sleeps once nothing is due: how late, at most, a flow's end is noticed without traffic.
-    /// 100 ms by default.
+    /// Sets how long the thread sleeps when nothing is due. This limits how late the end of a flow is noticed
+    /// without traffic. The default is 100 ms.
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// How many flows one call of [`Table::reap_with`] may visit; while more is due, the next call follows at
-    /// once. Stopping waits for at most one call. 1,024 flows by default; zero is taken as one.
+    /// Sets how many flows one call of [`Table::reap_with`] may visit. While more is due, the next call follows at
+    /// once. Stopping waits for at most one call. The default is 1,024 flows. Zero counts as one.
     pub const fn budget(mut self, budget: Budget) -> Self {
         self.budget = if budget.get() == 0 { Budget::flows(1) } else { budget };
         self
@@ -50,9 +50,9 @@ impl Default for ReaperConfig {
 
 /// A background thread that reaps a table, for programs that do not reap between bursts (contract R5).
 ///
-/// It holds the table weakly. When the table is gone, the thread ends at its next interval; when the `Reaper` is
-/// dropped, it ends at once, and the drop waits for it. A table whose last other owner lets go during a call is
-/// dropped by the thread.
+/// It holds the table weakly. After the table has been dropped, the thread ends at its next interval. When the
+/// `Reaper` is dropped, the thread ends at once, and the drop waits for it. If the last other owner of the table
+/// drops it during a call, the thread drops the table.
 ///
 /// ```
 /// use flow_table::{FlowTable, MonotonicClock, Reaper, ReaperConfig, Table};
@@ -67,17 +67,17 @@ impl Default for ReaperConfig {
 /// ```
 #[must_use = "dropping it stops the thread"]
 pub struct Reaper {
-    // Nothing is ever sent: dropping the sender is the request to stop.
+    // Nothing is ever sent. The drop of the sender is the request to stop.
     stop: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reaper {
-    /// Starts to reap `table` at the times that `clock` shows, and drops what ends.
+    /// Starts to reap `table` at the times that `clock` returns, and drops the flows that have ended.
     ///
     /// # Errors
     ///
-    /// If the system starts no thread.
+    /// Returns an error if the system cannot start a thread.
     pub fn spawn<K, V, T, C>(table: &Arc<T>, clock: C, config: ReaperConfig) -> io::Result<Self>
     where
         K: Key,
@@ -88,16 +88,17 @@ impl Reaper {
         Self::spawn_with(table, clock, config, drop)
     }
 
-    /// [`spawn`](Self::spawn) that hands each ended flow to `ended`, still readable, as
-    /// [`Table::reap_with`] does (contract R4).
+    /// Works like [`spawn`](Self::spawn), and hands each ended flow to `ended`, like [`Table::reap_with`]
+    /// (contract R4).
     ///
     /// `ended` runs on the thread, under no lock, and may use the table. If it panics, the flow given to it is
-    /// gone and the thread goes on with the next (contract V4); the panic is reported by the panic hook alone. So
-    /// is one of a key or a value that the table drops during a call: what is left follows in the next call.
+    /// gone, and the thread continues with the next one (contract V4). Only the panic hook reports the panic. The
+    /// same is true if a key or a value panics that the table drops during a call. The flows that are left follow
+    /// in the next call.
     ///
     /// # Errors
     ///
-    /// If the system starts no thread.
+    /// Returns an error if the system cannot start a thread.
     pub fn spawn_with<K, V, T, C>(
         table: &Arc<T>,
         clock: C,
@@ -114,7 +115,8 @@ impl Reaper {
         let table = Arc::downgrade(table);
         let thread = thread::Builder::new().name("flow-table-reaper".to_owned()).spawn(move || {
             run(&table, &clock, config, &stopped, |flow| {
-                // A callback that lets state of its own break by panicking meets it broken: `spawn_with` says so.
+                // If a callback's panic leaves its own state broken, the next call finds it broken. `spawn_with`
+                // documents that.
                 let _ = catch_unwind(AssertUnwindSafe(|| ended(flow)));
             });
         })?;
@@ -145,10 +147,10 @@ fn run<K: Key, V: Value, T: Table<K, V>>(
     }
 }
 
-/// One call of `reap`, whatever panics in it; whether the next is to follow at once.
+/// Makes one call of `reap`, and catches panics. Returns `true` if the next call should follow at once.
 ///
-/// After a panic it is if this one handed something over: a call that panics again and again, and comes to
-/// nothing, must not keep the thread from sleeping.
+/// After a panic this is so only if the call handed something over. A call that panics again and again and hands
+/// over nothing must not keep the thread from sleeping.
 fn slice<R>(reap: impl FnOnce(&mut dyn FnMut(Ended<R>)) -> ReapReport, mut ended: impl FnMut(Ended<R>)) -> bool {
     let mut came = false;
     let mut hand_over = |flow| {
@@ -163,10 +165,10 @@ impl Drop for Reaper {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // The thread itself drops its `Reaper` when a callback or a flow's value owned it: it ends on its own
-            // then.
+            // The thread itself drops its `Reaper` if a callback or a flow's value owned it. Then it ends by
+            // itself.
             if thread.thread().id() != thread::current().id() {
-                // An error is a panic of the clock, or of a value dropped with the table: reported already.
+                // An error is a panic of the clock, or of a value dropped with the table. It has been reported.
                 let _ = thread.join();
             }
         }
@@ -186,7 +188,7 @@ mod tests {
     use super::*;
     use crate::EndReason;
 
-    /// What follows a reap that hands over `flows` flows and then panics, or says `more`.
+    /// Returns what [`slice`] returns for a reap that hands over `flows` flows and then panics, or reports `more`.
     fn follows(flows: usize, panics: bool, more: bool) -> bool {
         let mut handed_over = 0;
         let reap = |ended: &mut dyn FnMut(_)| {

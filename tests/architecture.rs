@@ -1,6 +1,6 @@
-//! The architecture, as the sources show it: no file imports another that imports it, the layers of the custom
-//! backend import downward only, unsafe code stands where it is meant to, and each rule of its protocols is cited
-//! by the code that keeps it.
+//! Checks the architecture in the sources. No files import each other in a circle. The layers of the custom
+//! backend import only downward. Its unsafe code is only in the layers meant for it. The code cites each rule of
+//! its protocols.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,8 +22,8 @@ const CRATES: [&str; 8] = [
 
 const CUSTOM: &str = "flow-table-custom/src";
 
-/// The layers of the custom backend from the top down, by the first part of a module's path. Those on one line
-/// know nothing of each other. A layer may use those below it.
+/// The layers of the custom backend from the top down, by the first part of a module's path. Layers on one line do
+/// not know each other. A layer may use those below it.
 const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["table"],
@@ -40,7 +40,7 @@ const LAYERS: &[&[&str]] = &[
     &["sync"],
 ];
 
-/// Where unsafe code may be in the custom backend.
+/// The layers of the custom backend that may have unsafe code.
 const UNSAFE: [&str; 5] = ["flows", "index", "handle", "memory", "prefetch"];
 
 /// A module's path within its crate, without `crate`.
@@ -57,7 +57,7 @@ fn root() -> PathBuf {
 }
 
 impl Sources {
-    /// From this folder.
+    /// Reads the sources in this folder.
     fn of(src: &str) -> Self {
         let (mut files, mut texts) = (BTreeMap::new(), BTreeMap::new());
         let src = root().join(src);
@@ -83,11 +83,11 @@ impl Sources {
         Self { files, texts }
     }
 
-    /// The files that each file imports from, tests left out.
+    /// The files that each file imports from. Tests are left out.
     fn imports(&self) -> BTreeMap<&Module, BTreeSet<&Module>> {
         let exports = self.files.iter().map(|(module, file)| (module, reexports(module, file))).collect();
         let edges = self.files.iter().filter(|(module, _)| !is_test(module)).map(|(module, file)| {
-            // A file that only declares and passes on imports nothing.
+            // A file that only declares and re-exports imports nothing.
             let is_facade = file.items.iter().all(|item| matches!(item, Item::Mod(_) | Item::Use(_)));
             let mut found = Paths { module, paths: Vec::new(), is_facade };
             found.visit_file(file);
@@ -97,7 +97,7 @@ impl Sources {
         edges.collect()
     }
 
-    /// The file that has what a path names.
+    /// The file that defines what a path names.
     fn resolve<'s>(
         &'s self,
         path: &[String],
@@ -135,7 +135,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// What a module says of others' items with `use`: the names, and the paths that they stand for.
+/// The names that a module imports with `use`, and their paths.
 fn reexports(module: &Module, file: &syn::File) -> BTreeMap<String, Module> {
     let mut names = BTreeMap::new();
     for item in &file.items {
@@ -152,7 +152,7 @@ fn reexports(module: &Module, file: &syn::File) -> BTreeMap<String, Module> {
     names
 }
 
-/// `use arrays::Arrays` of a module that has `arrays` below it.
+/// The path of `use arrays::Arrays` in a module that has `arrays` below it.
 fn child(module: &Module, path: &[String]) -> Option<Module> {
     Some([module.as_slice(), path].concat())
 }
@@ -177,7 +177,7 @@ fn flatten(tree: &UseTree, prefix: &mut Vec<String>, paths: &mut Vec<(Vec<String
 
 /// The path within the crate, if it begins with `crate`, `self` or `super`.
 fn absolute(module: &Module, path: &[String]) -> Option<Module> {
-    // `crate` alone says who may see an item.
+    // `crate` alone is a visibility.
     let mut base = match path.first().filter(|_| path.len() > 1)?.as_str() {
         "crate" => Module::new(),
         "self" => module.clone(),
@@ -193,7 +193,7 @@ fn absolute(module: &Module, path: &[String]) -> Option<Module> {
     Some(base)
 }
 
-/// Finds the paths into the crate that a file uses, but for tests.
+/// Finds the paths into the crate that a file uses. Leaves out tests.
 struct Paths<'m> {
     module: &'m Module,
     paths: Vec<Module>,
@@ -302,7 +302,7 @@ fn unsafe_code_stands_in_the_layers_for_it() {
     }
 }
 
-/// `P1`, `P2` … in a text.
+/// The rules `P1`, `P2` … that a text names.
 fn rules(text: &str) -> BTreeSet<u32> {
     let words = text.split(|character: char| !character.is_ascii_alphanumeric());
     words.filter_map(|word| word.strip_prefix('P')?.parse().ok()).collect()

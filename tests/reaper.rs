@@ -1,4 +1,4 @@
-//! The background thread. Times are manual; what the tests wait for is the thread itself.
+//! Tests the background thread. Times are manual. The tests wait only for the thread itself.
 
 #![cfg(any(feature = "dashmap", feature = "custom"))]
 
@@ -14,7 +14,7 @@ use flow_table::{
 
 type Flows = FlowTable<u32, ()>;
 
-/// Only bounds how long a failing test takes.
+/// Only limits how long a failing test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// One round at the start, and no other.
 const ONE_ROUND: ReaperConfig = ReaperConfig::new().interval(Duration::MAX);

@@ -1,5 +1,5 @@
-//! Whoever depends on the facade, or takes a backend from it, needs no other crate: the whole API is re-exported,
-//! and every name means the same thing everywhere.
+//! A program that depends on the facade, or takes a backend from it, needs no other crate. The whole API is
+//! re-exported, and every name means the same thing everywhere.
 
 use std::any::TypeId;
 
@@ -14,7 +14,8 @@ macro_rules! same_types {
     )+};
 }
 
-/// The traits at `at` are those of the API crate: what implements these implements those. Checked by compiling.
+/// The traits at `at` are those of the API crate: types that implement these implement those. The compiler checks
+/// this.
 macro_rules! same_traits {
     ($($name:ident $(<$($arg:tt),+>)?)+) => {$({
         fn _given<T: flow_table_api::$name $(<$($arg),+>)?>() {

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::export;
 use crate::idle::IdleTimeout;
 use crate::protocols::Protocols;
 
-/// Flow tables at work.
+/// Replays captures through a flow table.
 #[derive(Debug, Parser)]
 #[command(name = "flow-table", version)]
 pub struct Cli {
@@ -22,11 +22,11 @@ pub struct Cli {
 /// What the program does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Replay captures through a flow table, in packet time, and tell what flows they hold.
+    /// Replay captures through a flow table, in packet time, and print what flows they contain.
     ///
-    /// Each file goes through a table of its own. The exit status is 1 if a file could not be read to its end,
-    /// except for a capture that was cut off within its last packet; what comes before is counted and exported in
-    /// any case.
+    /// Each file goes through its own table. The exit status is 1 if a file could not be read to its end, except
+    /// for a capture that was cut off within its last packet. In any case, the packets before are counted and
+    /// exported.
     Replay(ReplayArgs),
 }
 
@@ -36,16 +36,16 @@ pub struct ReplayArgs {
     /// The table's implementation.
     #[arg(long, value_enum, default_value_t)]
     pub backend: Backend,
-    /// End flows that saw no packet for so long; 0 for never.
+    /// End flows that got no packet for this long; 0 means never.
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub idle_timeout: IdleTimeout,
     /// Whether the two directions of a conversation are one flow.
     #[arg(long, value_enum, default_value_t)]
     pub direction: FlowDirection,
-    /// Which packets are flows' packets.
+    /// Which packets belong to flows.
     #[arg(long, value_enum, default_value_t)]
     pub protocols: Protocols,
-    /// The most flows in the table; packets that would start another one are refused, and counted.
+    /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
     #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
     pub capacity: usize,
     /// Write the flows of all files to this file, as they end.

@@ -13,7 +13,7 @@ use crate::summary::Summary;
 #[cfg(not(any(feature = "dashmap", feature = "custom")))]
 compile_error!("enable at least one backend: feature `dashmap` or `custom`");
 
-/// The implementations of the table that were built in. The default is the one that `flow_table::FlowTable` is.
+/// The implementations of the table that were built in. The default is that of `flow_table::FlowTable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {

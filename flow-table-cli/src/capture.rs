@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::replay::{BURST, Replay, Sink};
 use crate::summary::{Flows, Summary};
 
-/// What makes packets flows.
+/// How packets become flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// When flows expire.
@@ -27,16 +27,16 @@ pub struct Options {
     pub capacity: usize,
 }
 
-/// Told the number of bytes read, every so often.
+/// Called from time to time with the number of bytes read.
 pub type Progress<'p> = dyn FnMut(u64) + 'p;
 
-/// Replays the capture `input` through a table of type `T`. Every flow goes to `sink` when it ends, the last ones
-/// at the end of the capture. If the capture cannot be read to its end, what was read before counts, and the
-/// summary says why.
+/// Replays the capture `input` through a table of type `T`. Every flow goes to `sink` when it ends, and the last
+/// ones at the end of the capture. If the capture cannot be read to its end, the packets before count, and the
+/// summary states the reason.
 ///
 /// # Errors
 ///
-/// The error of `sink`, or that of a table that gets no memory.
+/// Returns the error of `sink`, or that of a table that gets no memory.
 pub fn replay<T: Table<FlowKey, Record>>(
     input: impl Read,
     options: &Options,
@@ -86,7 +86,7 @@ pub fn replay<T: Table<FlowKey, Record>>(
     Ok(summary)
 }
 
-/// The packet with the key of its flow; `None` if its protocol is not selected.
+/// Returns the packet with the key of its flow, or `None` if its protocol is not selected.
 fn keyed(packet: &Packet<'_>, options: &Options) -> Result<Option<KeyedPacket>, Skip> {
     let IpPacket { key, class, ip_bytes } = IpPacket::parse(packet.link, packet.data, packet.wire_len)?;
     if options.protocols == Protocols::L4 && !class.is_l4() {

@@ -4,9 +4,9 @@ use flow_table::Timestamp;
 
 /// Turns the times of packets into the time given to the table.
 ///
-/// Zero is the first packet's time, and the clock never steps back, so captures of any epoch fit. It stands still
-/// just before [`Timestamp::MAX`], 146 years later: flows without timeout have that deadline, and must not reach
-/// it.
+/// Zero is the time of the first packet, and the clock never steps back, so captures of any epoch fit. The clock
+/// stops just before [`Timestamp::MAX`], 146 years later, because flows without timeout have that deadline and
+/// must not reach it.
 #[derive(Debug, Default)]
 pub(crate) struct PacketClock {
     first: Option<i128>,
@@ -23,7 +23,7 @@ impl PacketClock {
         self.now
     }
 
-    /// The time of the packet handled last.
+    /// The time of the last packet that was handled.
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
     }

@@ -1,4 +1,4 @@
-//! Flow records to a file.
+//! Writes flow records to a file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -53,11 +53,11 @@ const CSV_HEADER: [&str; 11] =
     ["src", "dst", "proto", "sport", "dport", "first_ns", "last_ns", "packets", "ip_bytes", "wire_bytes", "end"];
 
 impl Exporter<File> {
-    /// Creates the file, or empties it.
+    /// Creates the file, or truncates it.
     ///
     /// # Errors
     ///
-    /// Those of the system, with the file's name.
+    /// Returns the errors of the system, with the file's name.
     pub fn create(path: &Path, format: Format) -> Result<Self> {
         let name = || path.display().to_string();
         Self::new(File::create(path).with_context(name)?, format).with_context(name)
@@ -69,7 +69,7 @@ impl<W: Write> Exporter<W> {
     ///
     /// # Errors
     ///
-    /// Those of `output`.
+    /// Returns the errors of `output`.
     pub fn new(output: W, format: Format) -> Result<Self> {
         let delimited = |delimiter| {
             let mut builder = csv::WriterBuilder::new();
@@ -92,7 +92,7 @@ impl<W: Write> Exporter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the output.
+    /// Returns the errors of the output.
     pub fn write(&mut self, flow: &FlowRecord) -> Result<()> {
         let row = Row {
             src: flow.key.source().ip(),
@@ -121,7 +121,7 @@ impl<W: Write> Exporter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the output.
+    /// Returns the errors of the output.
     pub fn finish(self) -> Result<()> {
         match self.rows {
             Rows::Delimited(mut rows) => rows.flush()?,

@@ -9,13 +9,13 @@ use flow_table::Timeout;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdleTimeout(Timeout);
 
-/// Why a text is no idle timeout.
+/// Why a text is not an idle timeout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration such as 60s, 1.5m, 1h30m or 250ms, or 0 for none")]
 pub struct IdleTimeoutError;
 
 impl IdleTimeout {
-    /// As the table has it; [`Timeout::NEVER`] for none.
+    /// The timeout for the table, or [`Timeout::NEVER`] if there is none.
     pub const fn timeout(self) -> Timeout {
         self.0
     }
@@ -28,7 +28,7 @@ impl FromStr for IdleTimeout {
         let nanos = nanos(text.trim()).ok_or(IdleTimeoutError)?;
         Ok(Self(match nanos {
             0 => Timeout::NEVER,
-            // Beyond 64 bits it is longer than any timeout that can be kept.
+            // A value beyond 64 bits is longer than any timeout that can be stored.
             nanos => u64::try_from(nanos).map_or(Timeout::NEVER, |nanos| Duration::from_nanos(nanos).into()),
         }))
     }
@@ -63,7 +63,8 @@ fn unit_nanos(unit: &str) -> Option<u128> {
     })
 }
 
-/// A decimal number of units in nanoseconds; fractions of a nanosecond are an error, unless they are zero.
+/// Converts a decimal number of units to nanoseconds. Fractions of a nanosecond are an error, unless they are
+/// zero.
 fn scaled(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {

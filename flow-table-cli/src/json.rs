@@ -57,12 +57,12 @@ struct Largest {
     ip_bytes: u64,
 }
 
-/// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` are those of the packets given
-/// to the table, `frame_bytes` is of all.
+/// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` count the packets given to the
+/// table, and `frame_bytes` counts all frames.
 ///
 /// # Errors
 ///
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
     let (selected, totals, flows) = (&summary.selected, &summary.totals, &summary.flows);
     let object = Object {

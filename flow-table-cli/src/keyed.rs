@@ -9,7 +9,7 @@ pub struct KeyedPacket {
     pub key: FlowKey,
     /// Its time in nanoseconds, on any clock.
     pub timestamp: i128,
-    /// Its length by its IP header.
+    /// Its length, from its IP header.
     pub ip_bytes: u64,
     /// Its length on the wire.
     pub wire_bytes: u64,

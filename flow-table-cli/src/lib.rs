@@ -1,12 +1,12 @@
-//! What the program `flow-table` is made of, for its tests and fuzzers: it replays captures through a flow table.
+//! The parts of the program `flow-table`, for its tests and fuzzers. It replays captures through a flow table.
 //!
 //! * [`read`]: captures as streams of frames.
 //! * [`packet`]: from a frame to its flow key.
 //! * [`replay`]: keyed packets through a table, in bursts and exactly in packet time, generic over the backend.
-//! * [`capture`]: the three together; [`summary`] holds what comes out, [`export`] writes the flows.
+//! * [`capture`]: the three together. [`summary`] has the results, and [`export`] writes the flows.
 //! * [`run`]: the command, with its [`args`].
 //!
-//! What packets, keys, flows and bytes are is documented at [`packet`] and [`replay`].
+//! [`packet`] and [`replay`] define what packets, keys, flows and bytes are.
 
 #![forbid(unsafe_code)]
 

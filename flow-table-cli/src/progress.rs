@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How much of a file has been read, on a terminal only.
+/// Shows how much of a file has been read, only on a terminal.
 pub(crate) struct FileProgress(Option<ProgressBar>);
 
 impl FileProgress {
-    /// For a file of `bytes` bytes; its length is not known if that is zero, as of a pipe.
+    /// Starts for a file of `bytes` bytes. Zero means that the length is unknown, as for a pipe.
     pub(crate) fn new(file: &str, bytes: u64) -> Self {
         if !stderr().is_terminal() {
             return Self(None);

@@ -1,4 +1,4 @@
-//! What is recorded of flows.
+//! What is recorded about flows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use flow_table::FlowKey;
 
 use crate::keyed::KeyedPacket;
 
-/// The value of a flow: what its packets add up to.
+/// The value of a flow: the sums over its packets.
 #[derive(Debug)]
 pub struct Record(Mutex<Tally>);
 
@@ -19,9 +19,9 @@ pub struct Tally {
     pub last_ns: i128,
     /// Packets.
     pub packets: u64,
-    /// Their lengths by their IP headers.
+    /// The sum of their lengths, from their IP headers.
     pub ip_bytes: u64,
-    /// Their lengths on the wire.
+    /// The sum of their lengths on the wire.
     pub wire_bytes: u64,
 }
 

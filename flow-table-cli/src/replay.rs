@@ -11,10 +11,10 @@ use crate::clock::PacketClock;
 use crate::keyed::KeyedPacket;
 use crate::record::{End, FlowRecord, Record};
 
-/// What takes the flows that ended.
+/// Receives the flows that have ended.
 pub type Sink<'s> = dyn FnMut(FlowRecord) -> Result<()> + 's;
 
-/// What a replay adds up to.
+/// The totals of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Flows that began.
@@ -25,22 +25,22 @@ pub struct Totals {
     pub live_at_end: usize,
     /// Packets that would have started a flow but found the table full.
     pub refused: u64,
-    /// Time spent on the table's work, export excluded.
+    /// The time spent on the table's work, without the export.
     pub table_time: Duration,
     /// The table's memory at the end, in bytes.
     pub table_bytes: usize,
 }
 
-/// The packets of a burst.
+/// The number of packets in a burst.
 pub const BURST: usize = 32;
 
-/// A table and the packets that wait to go through it.
+/// A table, and the packets that wait to go through it.
 ///
-/// The packets of a burst have times of their own, and the burst is opened at the first one's: what it finds, it
-/// finds early. The refresh makes it exact, as it is granted only to a flow that is live at the *packet's* time. A
-/// packet that found nothing, or whose flow expired within the burst, is looked up again at its own time, after a
-/// reap at that time. Since only such packets add flows, the table's length after each of them is the number of
-/// live flows, and the largest of these is the true peak.
+/// Each packet of a burst has its own time, and the burst is opened at the time of the first one, so its look-ups
+/// may be early. The refresh makes the result exact, because it is granted only to a flow that is live at the
+/// *packet's* time. A packet that found nothing, or whose flow expired within the burst, is looked up again at its
+/// own time, after a reap at that time. Only such packets add flows. So the table's length after each of them is
+/// the number of live flows, and the largest of these numbers is the true peak.
 pub struct Replay<T: Table<FlowKey, Record>> {
     table: T,
     clock: PacketClock,
@@ -50,7 +50,7 @@ pub struct Replay<T: Table<FlowKey, Record>> {
 }
 
 impl<T: Table<FlowKey, Record>> Replay<T> {
-    /// An empty table for at most `capacity` flows that expire after `timeout`.
+    /// Makes an empty table for at most `capacity` flows that expire after `timeout`.
     pub fn new(capacity: usize, timeout: Timeout) -> Self {
         Self {
             table: T::new(capacity),
@@ -61,23 +61,22 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
         }
     }
 
-    /// Takes the next packet. When a burst is complete it goes through the table, and flows that ended go to
-    /// `sink`.
+    /// Takes the next packet. When a burst is complete, it goes through the table, and ended flows go to `sink`.
     ///
     /// # Errors
     ///
-    /// The error of `sink`, or that of the table if it gets no memory. That the table is full is no error.
+    /// Returns the error of `sink`, or that of the table if it gets no memory. A full table is not an error.
     pub fn packet(&mut self, packet: KeyedPacket, sink: &mut Sink<'_>) -> Result<()> {
         self.keys.push(packet.key);
         self.packets.push((self.clock.advance(packet.timestamp), packet));
         if self.packets.len() < BURST { Ok(()) } else { self.flush(sink) }
     }
 
-    /// Handles the packets that wait, then gives the flows that are still live to `sink`.
+    /// Handles the packets that wait, and then passes the flows that are still live to `sink`.
     ///
     /// # Errors
     ///
-    /// As [`packet`](Self::packet).
+    /// The same as for [`packet`](Self::packet).
     pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<Totals> {
         self.flush(sink)?;
         self.ledger.reap(&self.table, self.clock.now());
@@ -119,7 +118,7 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
     }
 }
 
-/// What comes out of the table.
+/// The results of the table.
 struct Ledger<T: Table<FlowKey, Record>> {
     timeout: Timeout,
     ended: Vec<Ended<T::Ref>>,

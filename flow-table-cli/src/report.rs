@@ -14,7 +14,7 @@ use crate::summary::{Summary, protocol_name};
 ///
 /// # Errors
 ///
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
     let Some(format) = &summary.format else {
         let error = summary.error.as_ref().map(ToString::to_string).unwrap_or_default();

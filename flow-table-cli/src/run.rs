@@ -13,11 +13,13 @@ use crate::progress::FileProgress;
 use crate::summary::Summary;
 use crate::{json, report};
 
-/// Replays all files. Summaries go to `out`, and problems go to `complaints`. Returns whether all could be read.
+/// Replays all files. Writes summaries to `out` and problems to `complaints`. Returns `true` if all files could be
+/// read.
 ///
 /// # Errors
 ///
-/// If flows cannot be exported, or `out` or `complaints` not be written to, or the table gets no memory.
+/// Returns an error if flows cannot be exported, `out` or `complaints` cannot be written to, or the table gets no
+/// memory.
 pub fn replay(args: &ReplayArgs, out: &mut impl Write, complaints: &mut impl Write) -> Result<bool> {
     let mut exporter = match &args.export {
         Some(path) => {

@@ -1,4 +1,4 @@
-//! What a replay of one capture adds up to.
+//! The summary of the replay of one capture.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,11 +14,11 @@ use crate::replay::Totals;
 /// The results of the replay of one capture.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// The capture's format in words, if it is a capture.
+    /// The capture's format in words, if the file is a capture.
     pub format: Option<String>,
     /// All frames.
     pub frames: Frames,
-    /// Frames that are no IP packets, by reason.
+    /// Frames that are not IP packets, by reason.
     pub skipped: BTreeMap<Skip, u64>,
     /// IP packets of protocols that were not selected.
     pub unselected: u64,
@@ -38,13 +38,13 @@ pub enum FileError {
     /// The file cannot be opened.
     #[error("cannot open: {0}")]
     Open(#[source] io::Error),
-    /// The capture cannot be read on.
+    /// The capture cannot be read any further.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
 
 impl FileError {
-    /// Whether the capture just ends within its last packet.
+    /// Returns `true` if the only problem is that the capture ends within its last packet.
     pub const fn is_cut_off(&self) -> bool {
         matches!(self, Self::Read(error) if error.is_cut_off())
     }
@@ -55,7 +55,7 @@ impl FileError {
 pub struct Frames {
     /// Frames.
     pub packets: u64,
-    /// Their lengths on the wire.
+    /// The sum of their lengths on the wire.
     pub bytes: u64,
     /// The smallest and the largest of their times, in nanoseconds.
     pub span: Option<(i128, i128)>,
@@ -75,9 +75,9 @@ impl Frames {
 pub struct Selected {
     /// Packets.
     pub packets: u64,
-    /// Their lengths by their IP headers.
+    /// The sum of their lengths, from their IP headers.
     pub ip_bytes: u64,
-    /// Their lengths on the wire.
+    /// The sum of their lengths on the wire.
     pub wire_bytes: u64,
 }
 
@@ -112,7 +112,7 @@ impl Flows {
             End::IdleTimeout => self.idle += 1,
             End::EndOfCapture => self.at_end += 1,
         }
-        // Equal ones in the order of key and time, so that the choice does not hang on the order of ends.
+        // Equal flows are in the order of key and time, so that the choice does not depend on the order of ends.
         let rank = |flow: &FlowRecord| (u64::MAX - flow.tally.ip_bytes, flow.key, flow.tally.first_ns);
         let place = self.largest.partition_point(|larger| rank(larger) <= rank(flow));
         if place < LARGEST {
@@ -128,7 +128,7 @@ impl Flows {
 }
 
 impl Summary {
-    /// A file that could not be opened.
+    /// The summary of a file that could not be opened.
     pub fn unopened(error: io::Error) -> Self {
         Self { error: Some(FileError::Open(error)), ..Self::default() }
     }
@@ -138,19 +138,19 @@ impl Summary {
         self.selected.packets + self.unselected
     }
 
-    /// Whether everything that the file holds was read, or all but a last packet that it does not hold whole.
+    /// Returns `true` if everything in the file was read, except perhaps for a last packet that is cut off.
     pub fn is_complete(&self) -> bool {
         self.error.as_ref().is_none_or(FileError::is_cut_off)
     }
 
-    /// Packets per second through the table; `None` if that was too short to tell.
+    /// Packets per second through the table, or `None` if the time was too short to measure.
     pub fn packets_per_second(&self) -> Option<f64> {
         let seconds = self.totals.table_time.as_secs_f64();
         (seconds > 0.0 && self.selected.packets > 0).then(|| self.selected.packets as f64 / seconds)
     }
 }
 
-/// The name of an IP protocol, as flow keys and the registry of protocol numbers have it.
+/// The name of an IP protocol in flow keys and in the registry of protocol numbers.
 pub(crate) fn protocol_name(number: u8) -> String {
     match (IpNumber(number), IpNumber(number).keyword_str()) {
         (IpNumber::IPV6_ICMP, _) => "icmpv6".to_owned(),

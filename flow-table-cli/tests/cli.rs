@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it.
+//! Tests the program as people and scripts use it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn loopback() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/loopback.pcap")
 }
 
-/// A file of this test's own.
+/// A file that only this test uses.
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
@@ -32,7 +32,7 @@ fn lines(path: &Path) -> usize {
     fs::read_to_string(path).expect("an exported file").lines().count()
 }
 
-/// A copy of the capture with something behind it, or a part of it.
+/// A changed copy of the capture.
 fn variant(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
     let mut bytes = fs::read(loopback()).expect("the capture");
     change(&mut bytes);

@@ -5,10 +5,10 @@
 //! with this design. This crate implements it completely, in safe code, as a baseline for others, and is written
 //! for clarity first.
 //!
-//! * [`FlowTable`] is the table; its documentation lists the costs. It needs keys that are `Clone`, because the map
-//!   keeps a copy of each.
-//! * [`FlowHandle`], [`WeakFlowHandle`], [`FlowRecord`] and [`FlowBurst`] are handles, flows and bursts. The traits
-//!   of [`flow_table_api`], which is re-exported, say what they can do.
+//! * [`FlowTable`] is the table; its documentation lists the costs. It needs keys that are `Clone`, because the
+//!   map keeps a copy of each.
+//! * [`FlowHandle`], [`WeakFlowHandle`], [`FlowRecord`] and [`FlowBurst`] are handles, flows and bursts. The
+//!   traits of [`flow_table_api`], which is re-exported, say what they can do.
 //!
 //! # Example: packets
 //!
@@ -49,9 +49,9 @@
 //!
 //! # How it works
 //!
-//! **The problem.** Every packet looks up its flow and refreshes it, but few packets begin a flow. A flow ends when
-//! no packet has come for a while. Packets in flight may still hold it then. So a look-up must not touch the queue
-//! that expires flows, and the end of a flow must not free its memory while somebody holds it.
+//! **The problem.** Every packet looks up its flow and refreshes it, but few packets begin a flow. A flow ends
+//! when no packet has come for a while. Packets in flight may still hold it then. So a look-up must not touch the
+//! queue that expires flows, and the end of a flow must not free its memory while somebody holds it.
 //!
 //! **The structures.**
 //!
@@ -67,17 +67,17 @@
 //! ```
 //!
 //! * A *record* is one allocation. Its status and its deadline are in one atomic word, which changes only by
-//!   compare-and-swap.
-//! * A *slot* is an entry of the map. A flow has one for each of its keys. It contains a copy of the key and a weak
-//!   reference.
+//! compare-and-swap.
+//! * A *slot* is an entry of the map. A flow has one for each of its keys. It contains a copy of the key and a
+//!   weak reference.
 //! * A *queue* belongs to the table. A thread that inserts for the first time takes one. When the thread ends, the
-//!   next new thread takes the queue over. If more than 256 threads insert at once, the others share the first one.
+//! next new thread takes the queue over. If more than 256 threads insert at once, the others share the first one.
 //! * A flow's *id* is new with every insertion and reinsertion. Slots and queue entries are found by id and never
-//!   by key, so a late removal cannot hit a flow that has taken another's place.
-//! * A flow is in a heap as long as it has a *place*, which `len()` counts. A flow that has ended and gave its place
-//!   to another is *dying*. It is in the dying list of its queue until the next reap.
+//! by key, so a late removal cannot hit a flow that has taken another's place.
+//! * A flow is in a heap as long as it has a *place*, which `len()` counts. A flow that has ended and gave its
+//!   place to another is *dying*. It is in the dying list of its queue until the next reap.
 //! * *Notes* name flows that were cancelled, or that a look-up expired, before a reap came. Such an end takes no
-//!   lock and leaves a note.
+//! lock and leaves a note.
 //! * *Stripes* are locks by the hash of a key. They serialize the writers of the key.
 //!
 //! The table owns the queues. Queues and handles have counted references to flows, and flows to `shared`, which
@@ -89,47 +89,49 @@
 //! runs before anything is changed.
 //!
 //! **A look-up** hashes the key, reads the slot under the shared lock of the shard, and counts a reference. If the
-//! flow is live, it is found. If not, the flow may be on its way in, or another one may be about to take its place.
-//! Then the look-up reads again until no writer of the stripe was at work in the meantime. A flow that is due is
-//! expired by the look-up as a writer, under the stripe, with a note.
+//! flow is live, it is found. If not, the flow may be on its way in, or another one may be about to take its
+//! place. Then the look-up reads again until no writer of the stripe was at work in the meantime. A flow that is
+//! due is expired by the look-up as a writer, under the stripe, with a note.
 //!
 //! **A refresh** moves the deadline in the flow's word. The queue does not learn of it. The flow comes up there
 //! under its earlier deadline, and is filed again. If a deadline is brought forward, the flow is filed again at
 //! once.
 //!
-//! **An insertion** copies and hashes the keys, and takes their stripes. It looks at the flows under the keys, which
-//! may refuse it. Then it counts the new flow, in the place of the flow that it replaces or in a free place. If
-//! there is no free place, up to 64 visits to the queues look for a flow that has ended or is due. That flow moves
-//! to the dying list, unless as many are dying as the table may hold flows. Then the insertion fills the slots, and
-//! removes the other slots of the flows that it found there. At last it files the flow and makes it active, under
-//! the lock of the queue. At this moment it takes effect.
+//! **An insertion** copies and hashes the keys, and takes their stripes. It looks at the flows under the keys,
+//! which may refuse it. Then it counts the new flow, in the place of the flow that it replaces or in a free place.
+//! If there is no free place, up to 64 visits to the queues look for a flow that has ended or is due. That flow
+//! moves to the dying list, unless as many are dying as the table may hold flows. Then the insertion fills the
+//! slots, and removes the other slots of the flows that it found there. At last it files the flow and makes it
+//! active, under the lock of the queue. At this moment it takes effect.
 //!
 //! **A reap** visits one queue after the other: first its dying flows, then its notes, then the heap as far as it
 //! is due. It takes one flow under the lock, hands it over under no lock, and takes the next. So if a callback
 //! panics, it has received the only flow that is not in the table. If much less is left than there was, the reap
 //! shrinks the queues and the map.
 //!
-//! **The end of a flow** is one compare-and-swap, and its winner counts the end. A flow that was removed or replaced
-//! leaves its queue and loses its slots at once. Other flows keep both until a reap hands them over. The record
-//! lives until the last reference is dropped. That drop removes the slots that are left, and drops keys and value
-//! one by one, so that each may panic; the first panic continues at the end. The drop of a value may use the table,
-//! and so drop other flows. If 32 such drops are nested on a thread, the next one is deferred to the outermost.
+//! **The end of a flow** is one compare-and-swap, and its winner counts the end. A flow that was removed or
+//! replaced leaves its queue and loses its slots at once. Other flows keep both until a reap hands them over. The
+//! record lives until the last reference is dropped. That drop removes the slots that are left, and drops keys and
+//! value one by one, so that each may panic; the first panic continues at the end. The drop of a value may use the
+//! table, and so drop other flows. If 32 such drops are nested on a thread, the next one is deferred to the
+//! outermost.
 //!
 //! **Alternatives that were rejected.**
 //!
-//! * *Strong references in the map.* A flow that has timed out must then be found in the map and removed before its
-//!   memory is free, and a reap takes the locks of look-ups for each flow.
+//! * *Strong references in the map.* A flow that has timed out must then be found in the map and removed before
+//!   its memory is free, and a reap takes the locks of look-ups for each flow.
 //! * *One queue for all threads.* Every insertion waits for its lock.
 //! * *Moving the flow in the queue with each refresh.* Each packet costs a lock and O(log n).
 //! * *Guards of the map kept during an insertion, instead of stripes.* Two keys may share a shard or not, in any
-//!   order, so two insertions can wait for each other for ever.
+//! order, so two insertions can wait for each other for ever.
 //! * *Insertions that return the flows that make room for them.* Callers that ignore results lose records.
 //!
 //! # Consistency
 //!
 //! Insertions, reinsertions and removals of a key run one after the other, and take effect when the status of the
-//! flow changes. A look-up never sees a key between two owners. It does not wait for other look-ups, except for one
-//! that is expiring a flow. It may wait for a writer that waits for a look-up on another thread to leave the shard.
+//! flow changes. A look-up never sees a key between two owners. It does not wait for other look-ups, except for
+//! one that is expiring a flow. It may wait for a writer that waits for a look-up on another thread to leave the
+//! shard.
 //!
 //! With [`OnExpiry::KeepWhileReferenced`](flow_table_api::OnExpiry), a flow counts as held if an open burst has
 //! borrowed it, or if a look-up on another thread looks at it at that moment. A note about a flow that has been

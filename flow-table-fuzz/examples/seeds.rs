@@ -1,5 +1,5 @@
-//! Writes inputs made from captures: `seeds CAPTURES CORPUS` reads each file in the folder `CAPTURES`, and writes
-//! into the folders of the targets in `CORPUS`.
+//! Makes inputs from captures. `seeds CAPTURES CORPUS` reads each file in the folder `CAPTURES`, and writes to the
+//! folders of the targets in `CORPUS`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;

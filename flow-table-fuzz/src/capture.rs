@@ -7,7 +7,7 @@ use flow_table_cli::read::{CAPTURED_LIMIT, Capture, Problem, ReadError};
 
 use crate::packet;
 
-/// What was read of a capture.
+/// What was read from a capture.
 #[derive(Debug)]
 struct Reading {
     packets: Vec<(LinkType, i128, Vec<u8>, u32)>,
@@ -15,7 +15,7 @@ struct Reading {
     end: u64,
 }
 
-/// Reads a capture, also as it trickles in, and cut.
+/// Reads a capture: at once, in small pieces, and cut off.
 pub fn check(bytes: &[u8]) {
     let whole = read(bytes);
     for (link, _, frame, wire_len) in &whole.packets {
@@ -81,7 +81,7 @@ impl Bounded for &[u8] {
     }
 }
 
-/// Gives few bytes at a time, and an interruption before each time.
+/// Returns a few bytes at a time, with an interruption before each time.
 struct Trickle<'b> {
     rest: &'b [u8],
     interrupted: bool,

@@ -1,14 +1,14 @@
-//! What the fuzz targets do with bytes: each takes any and panics when something is wrong.
+//! What the fuzz targets do with their bytes. Each target accepts any bytes, and panics if something is wrong.
 //!
 //! | target | bytes | what must hold |
 //! |---|---|---|
 //! | [`operations_custom`, `operations_dashmap`](operations) | a configuration and steps | what the model allows |
 //! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
-//! | [`packet`] | a link type and a frame | a packet is found where it stands, also if its end is cut off |
-//! | [`replay`] | options and a capture | both backends give the same flows, which add up to the packets |
+//! | [`packet`] | a link type and a frame | a packet is found where it is, also if its end is cut off |
+//! | [`replay`] | options and a capture | both backends return the same flows, which add up to the packets |
 //! | [`text`] | a text | keys and timeouts survive being written and parsed |
 //!
-//! The programs for `cargo fuzz` are in `fuzz/`, with the corpus; the tests of this crate run the targets over the
+//! The programs for `cargo fuzz` are in `fuzz/`, with the corpus. The tests of this crate run the targets over the
 //! corpus on any toolchain.
 
 #![forbid(unsafe_code)]

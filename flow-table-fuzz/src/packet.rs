@@ -5,13 +5,13 @@ use flow_table_cli::packet::{Class, IpPacket, LinkType, Skip};
 
 use crate::text;
 
-/// The link type with this index: one of the known ones, or one that is unknown.
+/// The link type with this index: a known one, or an unknown one.
 fn link(index: u8) -> LinkType {
     let known = LinkType::KNOWN;
     known.get(usize::from(index) % (known.len() + 1)).copied().unwrap_or(LinkType::new(147))
 }
 
-/// What [`check`] takes for this frame.
+/// The bytes from which [`check`] gets this frame.
 pub fn encode(link: LinkType, wire_len: u32, frame: &[u8]) -> Vec<u8> {
     let index = LinkType::KNOWN.iter().position(|known| *known == link).unwrap_or(LinkType::KNOWN.len());
     let index = u8::try_from(index).expect("there are few link types");
@@ -50,7 +50,7 @@ pub(crate) fn check_frame(link: LinkType, frame: &[u8], wire_len: u32) {
 
 fn check_packet(packet: &IpPacket, wire_len: u32) {
     let IpPacket { key, class, ip_bytes } = *packet;
-    // The longest packet that a header can tell of, or that the frame can hold.
+    // The longest packet that a header can state, or that the frame can hold.
     assert!((20..=65_575.max(wire_len.into())).contains(&ip_bytes), "{packet:?}");
     let ports = (key.source().port(), key.destination().port());
     let right = match (class, key.protocol()) {
@@ -65,7 +65,7 @@ fn check_packet(packet: &IpPacket, wire_len: u32) {
     text::check_key(key);
 }
 
-/// Whether the headers at `at` are those of this packet, by the format's own offsets.
+/// Returns `true` if the headers at `at` are those of this packet, by the offsets of the format.
 fn stands_at(packet: &IpPacket, frame: &[u8], at: usize, wire_len: u32) -> bool {
     let header = &frame[at..];
     let (link, version, source) =
@@ -77,7 +77,7 @@ fn stands_at(packet: &IpPacket, frame: &[u8], at: usize, wire_len: u32) -> bool 
         && IpPacket::parse(link, header, wire_len.saturating_sub(at as u32)).as_ref() == Ok(packet)
 }
 
-/// Those of the source address.
+/// The octets of the source address.
 fn octets(key: &FlowKey) -> Box<[u8]> {
     match key.source().ip() {
         std::net::IpAddr::V4(address) => address.octets().into(),

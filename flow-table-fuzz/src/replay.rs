@@ -1,4 +1,4 @@
-//! A capture through the tables of both backends.
+//! Replays a capture through the tables of both backends.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
     (summary.expect("neither sink nor table fail"), flows)
 }
 
-/// All but what is measured.
+/// The summary without the parts that are measured.
 fn comparable(summary: &Summary) -> String {
     let Summary { format, frames, skipped, unselected, selected, flows, totals, error } = summary;
     let totals = Totals { table_time: Duration::ZERO, table_bytes: 0, ..*totals };

@@ -1,4 +1,4 @@
-//! Inputs made from captures.
+//! Makes inputs from captures.
 
 use flow_table_cli::read::Capture;
 
@@ -8,10 +8,10 @@ use crate::packet;
 const CAPTURE: u64 = 1_500;
 /// Frames are cut to this many bytes.
 const FRAME: usize = 160;
-/// Frames taken of a capture.
+/// The number of frames taken from a capture.
 const FRAMES: usize = 64;
 
-/// Inputs for the targets that are about captures, each with the target's name.
+/// The inputs for the targets that read captures, each with the target's name.
 pub fn of(file: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = Vec::new();
     let Ok(mut capture) = Capture::new(file) else { return seeds };

@@ -40,7 +40,7 @@ const TIMES: [Duration; 16] = [
     Duration::MAX,
 ];
 
-/// What `bytes` stand for.
+/// Decodes a configuration and steps from `bytes`.
 pub fn decode(bytes: &[u8]) -> (TableConfig, Vec<Step>) {
     let mut bytes = Bytes { rest: bytes, crowd: false };
     let [first, capacity] = [bytes.byte().unwrap_or(0), bytes.byte().unwrap_or(0)];
@@ -63,7 +63,7 @@ impl Bytes<'_> {
         self.rest.split_off_first().copied()
     }
 
-    /// The next step, or those of a flood; nothing at the end.
+    /// Adds the next step, or those of a flood. Returns `None` at the end.
     fn steps(&mut self, steps: &mut Vec<Step>) -> Option<()> {
         let step = match self.byte()? % 32 {
             0 => Step::Lookup(self.key()?),
@@ -132,7 +132,7 @@ impl Bytes<'_> {
         self.byte().map(time)
     }
 
-    /// Either way, and just before or behind a [time](TIMES).
+    /// A shift in either direction, often just before or after one of the [times](TIMES).
     fn shift(&mut self) -> Option<i64> {
         let byte = self.byte()?;
         let nanos = i64::try_from(time(byte).as_nanos()).unwrap_or(i64::MAX - 1);

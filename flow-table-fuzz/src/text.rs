@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use flow_table_api::{Direction, FlowKey, KeyHasher, Tenant, Timeout};
 use flow_table_cli::idle::IdleTimeout;
 
-/// Takes the bytes as a text, and as the fields of a key.
+/// Uses the bytes as a text, and as the fields of a key.
 pub fn check(bytes: &[u8]) {
     if let Ok(text) = str::from_utf8(bytes) {
         if let Ok(key) = text.parse() {
@@ -24,7 +24,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// Writes and parses `key`, and turns it round.
+/// Writes and parses `key`, and reverses it.
 pub(crate) fn check_key(key: FlowKey) {
     assert_eq!(key.to_string().parse(), Ok(key));
     let again =

@@ -16,7 +16,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Runs `check` over the corpus of `name`; the number of inputs.
+/// Runs `check` over the corpus of `name`, and returns the number of inputs.
 fn passes(name: &str, check: fn(&[u8])) -> usize {
     let inputs = files(&Path::new(CORPUS).join(name));
     let fails = |path: &&PathBuf| {
@@ -41,7 +41,7 @@ fn each_backend_passes_the_operations_found_for_the_other() {
     passes("operations_custom", operations::dashmap);
 }
 
-/// The captures that `.ci/run` replays, if they are there.
+/// The captures that `.ci/run` replays, if they exist.
 #[test]
 fn captures_pass() {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/captures");

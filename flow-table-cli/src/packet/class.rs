@@ -1,4 +1,4 @@
-/// What kind of packet it is, as far as flows are concerned.
+/// The kind of a packet, as far as it matters for flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// TCP with its header.
@@ -7,7 +7,7 @@ pub enum Class {
     Udp,
     /// SCTP with its header.
     Sctp,
-    /// An echo request or reply of ICMP or ICMPv6: its identifier stands for both ports.
+    /// An echo request or reply of ICMP or ICMPv6. Its identifier is used for both ports.
     IcmpEcho,
     /// Any other message of ICMP or ICMPv6.
     IcmpOther,

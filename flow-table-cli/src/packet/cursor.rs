@@ -1,6 +1,6 @@
 use super::ip::Skip;
 
-/// A place in a frame; reading past the captured bytes gives [`Skip::CutOff`].
+/// A position in a frame. Reading past the captured bytes returns [`Skip::CutOff`].
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'f> {
     pub(super) frame: &'f [u8],

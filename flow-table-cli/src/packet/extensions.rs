@@ -12,8 +12,8 @@ pub(super) enum Payload<'p> {
     CutOff,
 }
 
-/// Skips hop-by-hop, routing, fragment, destination, mobility, HIP and shim6 headers; all others are final, AH and
-/// ESP among them. Gives the number of the header that it stopped at.
+/// Skips hop-by-hop, routing, fragment, destination, mobility, HIP and shim6 headers; all others are final, among
+/// them AH and ESP. Returns the number of the header at which it stopped.
 pub(super) fn skip(mut next: IpNumber, mut bytes: &[u8]) -> (IpNumber, Payload<'_>) {
     loop {
         match next {
@@ -37,7 +37,7 @@ pub(super) fn skip(mut next: IpNumber, mut bytes: &[u8]) -> (IpNumber, Payload<'
                     return (next, Payload::CutOff);
                 };
                 next = IpNumber(following);
-                // A header longer than the packet leaves nothing; its successor's number is known all the same.
+                // A header longer than the packet leaves nothing, but the number of its successor is known.
                 bytes = bytes.get(8 * (1 + usize::from(length))..).unwrap_or_default();
             }
             _ => return (next, Payload::Upper(bytes)),

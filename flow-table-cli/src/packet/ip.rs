@@ -5,14 +5,14 @@ use flow_table::FlowKey;
 use super::class::Class;
 use super::link_type::LinkType;
 
-/// What a flow table needs to know of a packet.
+/// What a flow table needs to know about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpPacket {
-    /// Addresses, protocol and ports as the packet has them.
+    /// The addresses, protocol and ports of the packet.
     pub key: FlowKey,
     /// What kind of packet it is.
     pub class: Class,
-    /// The length of the packet by its IP header; if that says zero (segmentation offload), by the frame.
+    /// The length of the packet, from its IP header. If that says zero (segmentation offload), from the frame.
     pub ip_bytes: u64,
 }
 
@@ -25,7 +25,7 @@ pub enum Skip {
     CutOff,
     /// The IP header is cut off or contradicts itself.
     MalformedIp,
-    /// Nothing is known of this link type.
+    /// The link type is unknown.
     UnsupportedLink(LinkType),
 }
 

@@ -1,4 +1,4 @@
-//! What stands below IP.
+//! The headers below IP.
 
 use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
@@ -101,7 +101,7 @@ fn snap(cursor: &mut Cursor<'_>) -> Result<EtherType, Skip> {
     }
 }
 
-/// Labels up to the bottom of the stack; what follows is told by its first four bits, as nothing else tells it.
+/// Skips labels up to the bottom of the stack. Only the first four bits of what follows say what it is.
 fn mpls(cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
     while cursor.take::<4>()?[2] & 1 == 0 {}
     version_nibble(cursor)
@@ -115,7 +115,7 @@ fn version_nibble(cursor: &Cursor<'_>) -> Result<IpVersion, Skip> {
     }
 }
 
-/// The family is in the byte order of the machine that captured; that of IPv6 differs between systems.
+/// The family is in the byte order of the capturing machine. The number for IPv6 differs between systems.
 fn address_family(cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
     let bytes = *cursor.take::<4>()?;
     let either = [u32::from_le_bytes(bytes), u32::from_be_bytes(bytes)];
@@ -148,7 +148,7 @@ fn ppp_protocol(cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
     ppp_number(bytes, cursor)
 }
 
-/// One byte if that is odd, else two.
+/// The number has one byte if that is odd, else two.
 fn ppp_number([first, second]: [u8; 2], cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
     let number = if first & 1 == 1 {
         cursor.at += 1;

@@ -8,7 +8,7 @@ macro_rules! link_types {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
         impl LinkType {
             $($(#[$doc])* pub const $name: Self = Self($number);)*
-            /// Those above.
+            /// The link types above.
             pub const KNOWN: &[Self] = &[$(Self::$name),*];
         }
 
@@ -60,7 +60,7 @@ impl LinkType {
         Self(number)
     }
 
-    /// Its number.
+    /// The number of the link type.
     pub const fn number(self) -> u16 {
         self.0
     }

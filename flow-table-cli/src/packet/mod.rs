@@ -1,9 +1,9 @@
 //! From a frame to its flow key.
 //!
-//! The outermost IP header of a frame is what counts: tags and labels below it are removed, tunnels above it are
-//! not opened, checksums are not looked at, nothing is reassembled. `etherparse` reads the headers that it reads
-//! as captures need it; where it is stricter than a flow meter may be (a TCP header with a bad data offset still
-//! has ports) or does not know the header, the code is our own.
+//! The outermost IP header of a frame counts. Tags and labels below it are removed, tunnels above it are not
+//! opened, checksums are not checked, and nothing is reassembled. `etherparse` reads the headers for which it
+//! suits captures. Where it is stricter than a flow meter may be (a TCP header with a bad data offset still has
+//! ports), or does not know the header, this crate has its own code.
 
 mod class;
 mod cursor;

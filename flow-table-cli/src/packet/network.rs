@@ -54,7 +54,7 @@ pub(super) fn v6(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
     Ok(IpPacket { key, class: transport.class, ip_bytes: length as u64 })
 }
 
-/// The bytes of the frame that followed the headers below IP when it was on the wire.
+/// The number of bytes after the headers below IP that the frame had on the wire.
 fn on_wire(cursor: Cursor<'_>, wire_len: u32) -> usize {
     (wire_len as usize).saturating_sub(cursor.at)
 }

@@ -8,7 +8,7 @@ impl IpPacket {
     ///
     /// # Errors
     ///
-    /// The reason if it is no IP packet. No bytes make it panic.
+    /// Returns the reason if the frame is not an IP packet. Does not panic on any bytes.
     pub fn parse(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Self, Skip> {
         let mut cursor = Cursor::new(frame);
         match link::strip(link, &mut cursor)? {

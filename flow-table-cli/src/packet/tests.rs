@@ -41,7 +41,7 @@ fn key(link: LinkType, frame: &[u8]) -> Result<String, Skip> {
     parse(link, frame).map(|packet| packet.key.to_string())
 }
 
-/// Key and class of a raw IP packet.
+/// The key and the class of a raw IP packet.
 fn outcome(packet: &[u8]) -> (String, Class) {
     let packet = parse(LinkType::RAW, packet).unwrap();
     (packet.key.to_string(), packet.class)
@@ -233,7 +233,7 @@ fn extension_headers_that_end_it(
 
 #[test]
 fn bytes_are_those_of_the_ip_header() {
-    // Ethernet padding does not count, cut-off payload does.
+    // Ethernet padding does not count, but payload that was cut off does.
     let padded = [ethernet(&[0x08, 0]), v4(17, &UDP), vec![0; 18]].concat();
     assert_eq!(parse(LinkType::ETHERNET, &padded).unwrap().ip_bytes, 28);
     assert_eq!(parse(LinkType::RAW, &v4_with([0, 0], 1500, 17, &UDP)).unwrap().ip_bytes, 1500);

@@ -1,11 +1,11 @@
-//! Ports, and what stands for them.
+//! Ports, and what is used in their place.
 
 use etherparse::ip_number;
 
 use super::class::Class;
 use super::ip::IpVersion;
 
-/// The transport's part of a flow key.
+/// The part of a flow key that the transport header determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Transport {
     pub(super) class: Class,
@@ -21,7 +21,7 @@ impl Transport {
         Self { class, source_port: 0, destination_port: 0 }
     }
 
-    /// Reads `payload`: what follows the IP headers, both captured and inside the packet's length.
+    /// Reads `payload`: the bytes after the IP headers that were captured and are within the packet's length.
     pub(super) fn parse(version: IpVersion, protocol: u8, payload: &[u8]) -> Self {
         match (protocol.into(), version) {
             (ip_number::TCP, _) => ports(Class::Tcp, 20, payload),
@@ -36,7 +36,7 @@ impl Transport {
     }
 }
 
-/// Ports count only with the whole fixed header behind them.
+/// Ports count only if the whole fixed header is there.
 fn ports(class: Class, header_len: usize, payload: &[u8]) -> Transport {
     match *payload {
         [a, b, c, d, ..] if payload.len() >= header_len => Transport {

@@ -1,7 +1,8 @@
-//! What stands inside blocks of pcapng that are whole.
+//! The contents of whole blocks of pcapng.
 //!
-//! `pcap-parser`'s own parsers of blocks collect all options of a block. A block may be full of empty ones, and
-//! that takes eight times the block's memory. So options are read one at a time, and those of packets not at all.
+//! `pcap-parser`'s own parsers of blocks collect all options of a block. A block may be full of empty options, and
+//! they would take eight times the block's memory. So options are read one at a time, and options of packets are
+//! not read at all.
 
 use std::iter;
 
@@ -43,7 +44,8 @@ impl<'b> Fields<'b> {
         Ok(Self { interface, ticks: u64::from(high) << 32 | u64::from(low), captured, original, data })
     }
 
-    /// A packet without time, of the section's first interface, whose snapshot length tells how much was captured.
+    /// A packet without time, of the section's first interface. The interface's snapshot length says how much was
+    /// captured.
     pub(super) fn simple(block: &'b [u8], endian: Endian, interfaces: &[Interface]) -> Result<Self, Problem> {
         let (field, data) = body(block).split_at_checked(4).ok_or(Problem::Block("simple packet block"))?;
         let [original] = endian.words(field).ok_or(Problem::Block("simple packet block"))?;
@@ -73,7 +75,7 @@ impl Interface {
     }
 }
 
-/// What the options tell of times. Those that do not fit, and what is behind them, are ignored.
+/// Reads the resolution of times from the options. Ignores options that do not fit and those after them.
 fn resolution(options: &[u8], endian: Endian) -> Resolution {
     let mut resolution = Resolution::MICROSECONDS;
     for option in each_option(options, endian).take_while(|option| option.code != OptionCode::EndOfOpt) {
@@ -100,7 +102,7 @@ fn each_option(mut rest: &[u8], endian: Endian) -> impl Iterator<Item = PcapNGOp
     })
 }
 
-/// What stands between the two lengths.
+/// The bytes between the two lengths.
 fn body(block: &[u8]) -> &[u8] {
     block.get(HEAD..block.len().saturating_sub(TAIL)).unwrap_or_default()
 }

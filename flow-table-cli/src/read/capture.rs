@@ -17,11 +17,11 @@ enum Format {
 }
 
 impl<R: Read> Capture<R> {
-    /// Recognizes the format, by its magic number.
+    /// Recognizes the format by its magic number.
     ///
     /// # Errors
     ///
-    /// If it is none, or the file header is cut off, or the system cannot read.
+    /// Returns an error if there is no known magic number, the file header is cut off, or the system cannot read.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let mut source = Source::new(input);
         let format = match pcap::Header::read(&mut source)? {
@@ -35,11 +35,11 @@ impl<R: Read> Capture<R> {
         Ok(Self { source, format })
     }
 
-    /// The next packet; `None` at the end.
+    /// Returns the next packet, or `None` at the end.
     ///
     /// # Errors
     ///
-    /// If the next record or block cannot be read. There is no way on after that.
+    /// Returns an error if the next record or block cannot be read. Reading cannot continue after that.
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
         match &mut self.format {
             Format::Pcap(header) => header.next(&mut self.source),
@@ -52,7 +52,7 @@ impl<R: Read> Capture<R> {
         self.source.offset()
     }
 
-    /// The format in words, as far as it is known by now.
+    /// The format in words, as far as it is known so far.
     pub fn describe(&self) -> String {
         match &self.format {
             Format::Pcap(header) => header.describe(),

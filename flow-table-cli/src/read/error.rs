@@ -1,10 +1,10 @@
 use std::io;
 
-/// Why a capture could not be read on, and where.
+/// Why a capture could not be read any further, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem} at byte {offset}")]
 pub struct ReadError {
-    /// Where the record, block or header starts that could not be read.
+    /// The offset of the record, block or header that could not be read.
     pub offset: u64,
     /// What is wrong with it.
     #[source]
@@ -15,7 +15,7 @@ pub struct ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The file starts with no magic number of a capture.
+    /// The file does not start with the magic number of a capture.
     #[error("neither pcap nor pcapng")]
     NotACapture,
     /// The file is compressed.
@@ -24,10 +24,10 @@ pub enum Problem {
     /// The file ends within its own header.
     #[error("file header cut off")]
     HeaderCutOff,
-    /// The file ends within a record or block, as a capture does whose writer was stopped.
+    /// The file ends within a record or block, like a capture whose writer was stopped.
     #[error("{0} cut off")]
     CutOff(&'static str),
-    /// A packet is said to be longer than any capture tool writes.
+    /// The length of a packet is larger than any capture tool writes.
     #[error("captured length {length} above the limit of {limit}")]
     CapturedLength {
         /// The length in the file.
@@ -38,7 +38,7 @@ pub enum Problem {
     /// A pcapng block cannot have this length.
     #[error("bad block length {0}")]
     BlockLength(u32),
-    /// A pcapng block that would have to be read whole is longer than any capture tool writes.
+    /// A pcapng block that must be read whole is longer than any capture tool writes.
     #[error("block length {length} above the limit of {limit}")]
     BlockTooLong {
         /// The length in the file.
@@ -81,7 +81,8 @@ impl Problem {
 }
 
 impl ReadError {
-    /// The capture ends within a packet: what comes before is complete, and nothing is known to be wrong with it.
+    /// Returns `true` if the capture ends within a packet. Everything before is complete, and nothing is known to
+    /// be wrong with it.
     pub const fn is_cut_off(&self) -> bool {
         matches!(self.problem, Problem::CutOff(_))
     }

@@ -1,14 +1,14 @@
 use crate::packet::LinkType;
 
-/// The most bytes captured of a packet: what capture tools write, and libpcap reads.
+/// The largest number of captured bytes of a packet that capture tools write and libpcap reads.
 pub const CAPTURED_LIMIT: u32 = 262_144;
-/// The most interfaces of a pcapng section: each takes memory for as long as the section lasts.
+/// The largest number of interfaces of a pcapng section. Each takes memory as long as the section lasts.
 pub const INTERFACE_LIMIT: usize = 65_536;
 
-/// A packet as it stands in a capture.
+/// A packet in a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'c> {
-    /// What the frame starts with.
+    /// The kind of header with which the frame starts.
     pub link: LinkType,
     /// Nanoseconds since the epoch of the capture, normally 1970.
     pub timestamp: i128,

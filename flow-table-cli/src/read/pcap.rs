@@ -10,7 +10,7 @@ use super::packet::{CAPTURED_LIMIT, Packet};
 use super::source::Source;
 use crate::packet::LinkType;
 
-/// What the file header says.
+/// The contents of the file header.
 #[derive(Debug)]
 pub(super) struct Header {
     endian: Endian,
@@ -26,14 +26,14 @@ pub(super) const MAGICS: [([u8; 4], Endian, u32, usize); 6] = [
     ([0xa1, 0xb2, 0xc3, 0xd4], Endian::Big, 1_000, 16),
     ([0x4d, 0x3c, 0xb2, 0xa1], Endian::Little, 1, 16),
     ([0xa1, 0xb2, 0x3c, 0x4d], Endian::Big, 1, 16),
-    // Kuznetzov's format, whose records have eight bytes more.
+    // Kuznetzov's format, whose records have eight more bytes.
     ([0x34, 0xcd, 0xb2, 0xa1], Endian::Little, 1_000, 24),
     ([0xa1, 0xb2, 0xcd, 0x34], Endian::Big, 1_000, 24),
 ];
 const HEADER: usize = 24;
 
 impl Header {
-    /// Reads the file header; `None` if the magic number is another format's.
+    /// Reads the file header. Returns `None` if the magic number is that of another format.
     pub(super) fn read<R: Read>(source: &mut Source<R>) -> Result<Option<Self>, ReadError> {
         let io = |error| Problem::Io(error).at(0);
         let magic = source.peek(4).map_err(io)?;
@@ -51,7 +51,7 @@ impl Header {
             Endian::Big => &MAGICS[1].0,
         });
         let (_, header) = parse_pcap_header(&bytes).map_err(|_| Problem::HeaderCutOff.at(0))?;
-        // The upper half tells of frame check sequences.
+        // The upper half describes frame check sequences.
         let link = LinkType::new(header.network.0 as u16);
         Ok(Some(Self { endian, subsecond_unit, record_header, minor: header.version_minor, link }))
     }
@@ -68,7 +68,7 @@ impl Header {
         else {
             return Err(Problem::CutOff("record header").at(start));
         };
-        // Files of before version 2.3 have the lengths the other way round; some of 2.3 do.
+        // Files before version 2.3 have the two lengths swapped, and some files of version 2.3, too.
         if self.minor < 3 || self.minor == 3 && captured > original {
             (captured, original) = (original, captured);
         }

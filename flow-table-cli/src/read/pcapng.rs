@@ -1,4 +1,4 @@
-//! The block format: sections, whose blocks describe interfaces or hold packets.
+//! The block format: sections, whose blocks describe interfaces or contain packets.
 
 use std::io::Read;
 
@@ -11,9 +11,9 @@ use super::packet::{CAPTURED_LIMIT, INTERFACE_LIMIT, Packet};
 use super::source::Source;
 
 pub(super) const MAGIC: [u8; 4] = SHB_MAGIC.to_be_bytes();
-/// The block that enhanced packet blocks took the place of.
+/// The block that enhanced packet blocks replaced.
 const OBSOLETE_PACKET: u32 = 2;
-/// Larger than any block of use; those of no use are skipped unread, whatever their length.
+/// Larger than any block that is needed. Other blocks are skipped unread, whatever their length.
 const BLOCK_LIMIT: u32 = 16 * 1024 * 1024;
 
 /// The section being read.
@@ -95,7 +95,7 @@ impl Section {
     }
 }
 
-/// The byte order of a section, from the field behind type and length; any if that is cut off.
+/// The byte order of a section, from the field after type and length. Any byte order if that field is cut off.
 fn byte_order(head: &[u8]) -> Result<Endian, Problem> {
     match head.get(HEAD..).and_then(<[u8]>::first_chunk) {
         Some([0x4d, 0x3c, 0x2b, 0x1a]) | None => Ok(Endian::Little),

@@ -1,8 +1,8 @@
 use std::io::{self, ErrorKind, Read};
 
-/// A reader with a buffer to look ahead in, and the offset of what comes next.
+/// A reader with a buffer for look-ahead, and the offset of the next byte.
 ///
-/// Memory is bounded by the largest look-ahead asked for, never by a length that stands in the file.
+/// Memory is limited by the largest look-ahead asked for, and does not depend on lengths in the file.
 pub(super) struct Source<R> {
     input: R,
     buffer: Vec<u8>,
@@ -23,7 +23,7 @@ impl<R: Read> Source<R> {
         self.offset
     }
 
-    /// Looks at the next `wanted` bytes; fewer only at the end of the input.
+    /// Returns the next `wanted` bytes without consuming them. There are fewer only at the end of the input.
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         if self.end - self.start < wanted {
             self.refill(wanted)?;
@@ -31,7 +31,7 @@ impl<R: Read> Source<R> {
         Ok(&self.buffer[self.start..self.end.min(self.start + wanted)])
     }
 
-    /// Consumes the next `wanted` bytes; `None`, and nothing consumed, if the input ends before.
+    /// Consumes the next `wanted` bytes. Returns `None`, and consumes nothing, if the input ends before.
     pub(super) fn take(&mut self, wanted: usize) -> io::Result<Option<&[u8]>> {
         if self.peek(wanted)?.len() < wanted {
             return Ok(None);
@@ -41,7 +41,7 @@ impl<R: Read> Source<R> {
         Ok(Some(&self.buffer[taken]))
     }
 
-    /// Consumes `count` bytes without keeping them; fewer only at the end of the input.
+    /// Consumes `count` bytes without keeping them. Consumes fewer only at the end of the input.
     pub(super) fn skip(&mut self, mut count: u64) -> io::Result<()> {
         while count > 0 {
             let step = usize::try_from(count).unwrap_or(BUFFER).min(BUFFER);
@@ -84,7 +84,7 @@ impl<R: Read> Source<R> {
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time, and an interruption before each.
+    /// Returns one byte at a time, with an interruption before each.
     struct Trickle(Vec<u8>, bool);
 
     impl Read for Trickle {

@@ -6,8 +6,8 @@ use super::*;
 
 const LITTLE: [u8; 4] = [0xd4, 0xc3, 0xb2, 0xa1];
 
-/// What was read of a capture, each packet as (link type, nanoseconds, data, length on the wire), and why it
-/// ended.
+/// What was read from a capture, each packet as (link type, nanoseconds, data, length on the wire), and why
+/// reading ended.
 type Outcome = (Vec<(u16, i128, Vec<u8>, u32)>, Option<(u64, String)>);
 
 fn read(input: impl Read) -> Outcome {
@@ -135,7 +135,7 @@ fn a_failing_device_is_told_with_the_offset() {
     assert_eq!((packets.len(), error), (1, Some((43, "it is on fire".to_owned()))));
 }
 
-/// A block of this type around `body`, which is padded; each byte order from the same words.
+/// Makes a block of this type with `body`, which is padded.
 fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     let body = [body, &vec![0; body.len().next_multiple_of(4) - body.len()]].concat();
     let length = 12 + body.len() as u32;
@@ -172,7 +172,7 @@ fn pcapng_packets_of_all_kinds() {
     .concat();
     let packets = vec![
         (1, 5_000_001_000, vec![8, 9], 59),
-        // No time, and no more bytes than the snapshot length of the first interface.
+        // The packet has no time, and no more bytes than the snapshot length of the first interface.
         (1, 0, vec![1, 2, 3], 60),
         (101, 8_000_000_000, vec![5, 6, 7], 61),
     ];

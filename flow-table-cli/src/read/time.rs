@@ -1,7 +1,7 @@
 /// How a pcapng interface counts time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resolution {
-    /// Ticks per second as a negative power: of 2 if the top bit is set, else of 10.
+    /// Ticks per second as a negative power of 2 if the top bit is set, else of 10.
     pub(super) unit: u8,
     /// Seconds to add.
     pub(super) offset_seconds: i64,
@@ -12,7 +12,8 @@ const NANOS: i128 = 1_000_000_000;
 impl Resolution {
     pub(super) const MICROSECONDS: Self = Self { unit: 6, offset_seconds: 0 };
 
-    /// Nanoseconds since the epoch, rounded down. Exact: 64 bits of whole seconds and 64 of offset fit easily.
+    /// Returns nanoseconds since the epoch, rounded down. The result is exact: 64 bits of seconds and 64 of offset
+    /// fit easily.
     pub(super) fn timestamp(self, ticks: u64) -> i128 {
         let exponent = u32::from(self.unit & 0x7f);
         let scaled = i128::from(ticks) * NANOS;

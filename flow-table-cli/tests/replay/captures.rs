@@ -1,7 +1,7 @@
 //! Replays real captures, whose packets and flows an independent program has counted.
 //!
-//! The captures are no part of this repository. They are looked for where `FLOW_TABLE_CAPTURES` says, else beside
-//! the repository in `shared/captures`, with the counts in `expected.json`.
+//! The captures are not part of this repository. The test looks for them in `FLOW_TABLE_CAPTURES`, or else beside
+//! the repository in `shared/captures`. The counts are in `expected.json`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -28,7 +28,7 @@ struct Expected {
     policy: BTreeMap<String, Policy>,
 }
 
-/// What holds for one selection of packets.
+/// The expectations for one selection of packets.
 #[derive(Deserialize)]
 struct Policy {
     packets: u64,
@@ -50,7 +50,7 @@ struct Directions {
 #[derive(Clone, Deserialize)]
 struct Flows {
     flows: u64,
-    /// The number of flows if time never steps back, where that differs; the digest is of `flows` then.
+    /// The number of flows if time never steps back, where that differs. The digest is then that of `flows`.
     flows_mono: Option<u64>,
     live_at_end: u64,
     peak_live: u64,
@@ -58,7 +58,7 @@ struct Flows {
 }
 
 impl Policy {
-    /// What to expect with each timeout, none included: no flow ends then before the capture does.
+    /// The expectations for each timeout, and for no timeout, when no flow ends before the capture does.
     fn runs(&self, direction: FlowDirection) -> Vec<(&str, Flows)> {
         let (flows, digest) = match direction {
             FlowDirection::Uni => (self.flows_uni, &self.digest_uni),
@@ -77,7 +77,7 @@ impl Policy {
 #[test]
 fn every_capture_has_the_flows_expected() {
     let Some(folder) = folder() else {
-        // Not `eprintln`, which the test harness keeps to itself.
+        // Does not use `eprintln`, because the test harness captures it.
         let _ = std::io::stderr().write_all(b"SKIPPED: no captures; set FLOW_TABLE_CAPTURES to their folder\n");
         return;
     };

@@ -1,4 +1,4 @@
-//! What the tests over captures share.
+//! Code that the tests over captures share.
 
 use clap::ValueEnum;
 use flow_table_cli::backend::Backend;
@@ -20,7 +20,7 @@ pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) ->
     Options { timeout, direction, protocols, capacity: 1 << 20 }
 }
 
-/// Replays `capture`; the summary and the exported lines, sorted.
+/// Replays `capture`. Returns the summary and the exported lines, sorted.
 pub fn replay(backend: Backend, capture: &[u8], options: &Options) -> (Summary, Vec<String>) {
     let mut written = Vec::new();
     let mut exporter = Exporter::new(&mut written, Format::Tsv).expect("memory takes everything");

@@ -1,4 +1,4 @@
-//! Captures without an end, on a pipe: whatever they repeat, the program's memory is bounded.
+//! Captures without an end, on a pipe. Whatever they repeat, the program's memory is limited.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -8,7 +8,7 @@ use rstest::rstest;
 
 /// More than this much of each stream goes through the pipe.
 const STREAM: usize = 48 << 20;
-/// The most that the program may take: a block, the interfaces, the buffer, and itself.
+/// The most memory that the program may use, for a block, the interfaces, the buffer and itself.
 const MEMORY: usize = 48 << 20;
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -32,7 +32,7 @@ fn with_interface() -> Vec<u8> {
     [section(), interface(1, &[])].concat()
 }
 
-/// Writes `head` and then `unit` again and again; whether the program took it all.
+/// Writes `head` and then `unit` again and again. Returns `true` if the program read everything.
 fn feed(child: &mut Child, head: &[u8], unit: &[u8]) -> bool {
     let mut pipe = child.stdin.take().expect("a pipe");
     let units = std::iter::repeat_n(unit, STREAM.div_ceil(unit.len()));
@@ -45,7 +45,7 @@ fn feed(child: &mut Child, head: &[u8], unit: &[u8]) -> bool {
     }
 }
 
-/// The most that the process ever had in memory, in bytes.
+/// The peak resident size of the process, in bytes.
 fn peak(process: &Child) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("the process is there");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");

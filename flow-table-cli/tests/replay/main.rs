@@ -1,4 +1,4 @@
-//! Whole captures through every backend that was built in.
+//! Replays whole captures through every backend that was built in.
 
 mod captures;
 mod common;

@@ -1,4 +1,4 @@
-//! Bursts through a table give exactly what packet after packet gives by the definition of a flow.
+//! Bursts through a table have exactly the same result as packet after packet by the definition of a flow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use flow_table_cli::replay::{BURST, Replay, Totals};
 use proptest::prelude::*;
 
 /// The definition: a packet joins the flow of its key if `now − last seen < timeout`, where `now` is the largest
-/// time so far; else it starts one, if fewer than `capacity` are live.
+/// time so far. Otherwise it starts a flow, if fewer than `capacity` are live.
 #[derive(Default)]
 struct Model {
     now: Option<i128>,
@@ -94,7 +94,7 @@ fn compare<T: flow_table::Table<FlowKey, Record>>(
     Ok(())
 }
 
-/// Packets of a few keys whose times mostly step forward, by little against the timeouts of the tests.
+/// Packets of a few keys. Their times mostly step forward, by little compared to the timeouts of the tests.
 fn packets() -> impl Strategy<Value = Vec<KeyedPacket>> {
     let packet = (0u16..12, prop_oneof![8 => 0i128..6, 1 => -40i128..0, 1 => 0i128..60], 1u64..1500);
     prop::collection::vec(packet, 0..6 * BURST).prop_map(|packets| {
@@ -118,7 +118,7 @@ fn flows_at<T: flow_table::Table<FlowKey, Record>>(times: &[i128], timeout: Time
 fn any_time_is_survived<T: flow_table::Table<FlowKey, Record>>() {
     let minute = Duration::from_secs(60).into();
     let year = 31_557_600_000_000_000i128;
-    // A flow ends within the clock's range; at its end, 146 years after the first packet, time stands still.
+    // A flow ends within the clock's range. At the end of the range, 146 years after the first packet, time stops.
     let times = [i128::MIN, i128::MIN + 100 * year, i128::MIN + 200 * year, i128::MAX, 0];
     let (totals, flows) = flows_at::<T>(&times, minute);
     assert_eq!((totals.flows, totals.live_at_end), (3, 1));

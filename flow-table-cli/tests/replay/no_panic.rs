@@ -1,4 +1,4 @@
-//! No bytes make readers or parsers panic, and packets of every readable prefix count.
+//! Readers and parsers do not panic on any bytes, and the packets of every readable prefix count.
 
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::packet::{IpPacket, LinkType};
@@ -12,7 +12,7 @@ fn any_link() -> impl Strategy<Value = LinkType> {
     prop_oneof![9 => prop::sample::select(LinkType::KNOWN), 1 => any::<u16>().prop_map(LinkType::new)]
 }
 
-/// Bytes that often are those of headers.
+/// Bytes that often look like headers.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let headers = prop::sample::select(vec![
         vec![0x08, 0x00],
@@ -36,8 +36,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// The beginning of a capture of either format and byte order, then words that often are those of records and
-/// blocks.
+/// The beginning of a capture of either format and byte order, then words that often look like records and blocks.
 fn capture() -> impl Strategy<Value = Vec<u8>> {
     let beginning = prop::sample::select(vec![
         vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0],

@@ -1,4 +1,4 @@
-//! The capture in `testdata/` holds what another program, written independently, found in it.
+//! The capture in `testdata/` contains what another program, written independently, found in it.
 
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::protocols::Protocols;
