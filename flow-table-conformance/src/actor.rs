@@ -14,13 +14,13 @@ type Refused<B> = InsertError<TestKey, TestValue, TestRef<B>>;
 type InsertResult<B> = Result<Inserted<TestRef<B>>, Refused<B>>;
 type AdmissionResult<B> = Result<Admission<TestKey, TestValue, TestRef<B>>, Refused<B>>;
 
-/// Performs [operations](Op) on a table, and keeps the handles that they give.
+/// Performs [operations](Op) on a table, and keeps the handles that they return.
 pub struct Actor<'t, B: Backend> {
     /// The table.
     pub table: &'t TestTable<B>,
     /// The counts of the values of its flows.
     pub ledger: Ledger,
-    /// A handle for each time that an operation gave one, less those dropped.
+    /// A handle for each time that an operation returned one, without those dropped.
     pub handles: Vec<TestRef<B>>,
     /// A weak reference to each flow seen.
     pub weak: BTreeMap<FlowId, WeakRef<B>>,
@@ -41,8 +41,8 @@ impl<'t, B: Backend> Actor<'t, B> {
     ///
     /// # Panics
     ///
-    /// If the table gives an error that it never should; for operations on bursts, which the caller must open
-    /// itself.
+    /// Panics if the table returns an error that it never should, and for operations on bursts, which the caller
+    /// must open itself.
     pub fn perform(&mut self, op: Op) -> Outcome {
         match op {
             Op::Lookup { key, now } => {
@@ -118,7 +118,7 @@ impl<'t, B: Backend> Actor<'t, B> {
         }
     }
 
-    /// What can be seen of the table and the flows held, while nobody else is at work.
+    /// What can be seen of the table and of the flows held. Call it while no other thread uses the table.
     pub fn view(&self) -> View {
         let Self { table, ledger, handles, .. } = self;
         let stats = table.stats();
@@ -143,7 +143,7 @@ impl<'t, B: Backend> Actor<'t, B> {
         self.handles.iter().find(|handle| id_of::<B>(handle) == flow).expect("a flow that is held")
     }
 
-    /// Keeps a handle, and a weak reference for good.
+    /// Keeps a handle, and a weak reference for ever.
     pub fn keep(&mut self, handle: TestRef<B>) -> FlowId {
         let flow = id_of::<B>(&handle);
         self.weak.entry(flow).or_insert_with(|| handle.downgrade());
@@ -151,7 +151,7 @@ impl<'t, B: Backend> Actor<'t, B> {
         flow
     }
 
-    /// Keeps what a look-up found.
+    /// Keeps the flow that a look-up found.
     pub fn sight(&mut self, found: TestRef<B>) -> Sight {
         let (direction, status) = (found.direction(), found.status());
         Sight { flow: self.keep(found), direction, status }

@@ -5,9 +5,9 @@ use crate::fixture::{TestKey, TestValue};
 /// A backend under test: a family of tables, one for each key and value type.
 ///
 /// [`conformance_tests!`](crate::conformance_tests) writes the implementation. A program that runs
-/// [cases](crate::registry) by itself writes it: `type Table<K: Key + Clone, V: Value> = MyTable<K, V>;`.
+/// [cases](crate::registry) itself must write it: `type Table<K: Key + Clone, V: Value> = MyTable<K, V>;`.
 pub trait Backend: 'static {
-    /// The table type. Keys may be cloned: the suite's can.
+    /// The table type. It may clone keys, because the suite's keys can be cloned.
     type Table<K: Key + Clone, V: Value>: Table<K, V> + 'static;
 }
 

@@ -7,19 +7,19 @@ use crate::Backend;
 use crate::fixture::at;
 
 /// Twenty floods on top of long-lived flows, the first of a million: each flow is inserted once and never looked
-/// up. After each flood they are gone with one late reap, and the memory in use is back at what it was before the
-/// first, within a factor of two (contract C3, C4, R5): by the table's own account, and by that of `meter`, which
-/// gives bytes, or nothing where it cannot tell.
+/// up. After each flood one late reap collects them, and the memory in use is again what it was before the first,
+/// within a factor of two (contract C3, C4, R5). This is checked by the table's own account and by `meter`, which
+/// returns bytes, or `None` if it cannot measure them.
 ///
 /// # Panics
 ///
-/// If memory is kept.
+/// Panics if memory is kept.
 pub fn floods<B: Backend>(meter: impl Fn() -> Option<usize>) {
     const LONG_LIVED: u64 = 50_000;
     const FIRST: u64 = 1_000_000;
     const LATER: u64 = 50_000;
     const FLOODS: u64 = 20;
-    // What an allocator or a table may keep at any size.
+    // What an allocator or a table of any size may keep.
     const RESERVE: usize = 1 << 20;
 
     let table = B::Table::<u64, [u64; 8]>::new((LONG_LIVED + FIRST) as usize);
@@ -51,7 +51,7 @@ pub fn floods<B: Backend>(meter: impl Fn() -> Option<usize>) {
     assert!((0..LONG_LIVED).all(|key| table.lookup(&key, at(1_000_000 * FLOODS)).is_some()));
 }
 
-/// The physical memory that this process has, in bytes, where the system tells it in `/proc`.
+/// The physical memory of this process, in bytes, if the system reports it in `/proc`.
 pub fn resident() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -60,11 +60,11 @@ pub fn resident() -> Option<usize> {
 }
 
 /// Makes one test, of memory in floods of up to a million flows: see [`floods`](crate::floods()). It must be the
-/// only test of its file under `tests/`, as others would use memory as well.
+/// only test of its file under `tests/`, because others would use memory, too.
 ///
 /// The meter is the process's [resident size](resident), if none is given. A backend that takes each flow from the
-/// global allocator cannot promise what that does with memory given back (that of glibc keeps what lies below any
-/// live allocation); its meter is a counting allocator.
+/// global allocator cannot promise what the allocator does with memory given back (glibc's keeps the memory below
+/// any live allocation). Such a backend should use a counting allocator as its meter.
 #[macro_export]
 macro_rules! flood_test {
     ($($table:ident)::+) => {

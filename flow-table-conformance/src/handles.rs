@@ -16,13 +16,13 @@ impl Drop for Counted {
     }
 }
 
-/// A million handles are held across the end of their table, and dropped after it by several threads: flows can be
-/// read to the last, each value is dropped exactly once, and by the account of `meter` the memory is free then
-/// (contract V5, V1, C3).
+/// A million handles outlive their table, and several threads drop them afterwards. Flows can be read until the
+/// end, each value is dropped exactly once, and then the memory is free according to `meter` (contract V5, V1,
+/// C3).
 ///
 /// # Panics
 ///
-/// If a flow or memory is lost.
+/// Panics if a flow or memory is lost.
 pub fn a_million_handles_outlive_the_table<B: Backend>(meter: impl Fn() -> Option<usize>) {
     const FLOWS: usize = 1_000_000;
     // What an allocator, a thread and the harness may keep; the flows take several times as much.

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 ///
 /// # Panics
 ///
-/// With the panic of the case, or if it hangs.
+/// Panics with the panic of the case, or if the case hangs.
 pub fn run(name: &str, case: fn(Setup), setup: Setup) {
     let (done, ended) = mpsc::channel::<()>();
     let body = move || {
@@ -30,8 +30,7 @@ pub fn run(name: &str, case: fn(Setup), setup: Setup) {
     }
 }
 
-/// Instantiates the whole suite for a backend: give it the path of a table type with two parameters, key and
-/// value.
+/// Instantiates the whole suite for a backend. Pass the path of a table type with two parameters, key and value.
 ///
 /// `flow_table_conformance::conformance_tests!(my_backend::MyTable);` makes a module `conformance` with one test
 /// for each case and configuration.

@@ -1,7 +1,7 @@
-//! The list of cases: the one place that says which exist, and which rules each is about.
+//! The list of cases. It alone says which cases exist, and which rules each is about.
 //!
-//! Everything else is made from it: the tests of a backend, the list that programs can walk, the documentation. A
-//! case that is not listed is dead code, which the compiler reports.
+//! Everything else is made from it: the tests of a backend, the list for programs, and the documentation. A case
+//! that is not listed is dead code, which the compiler reports.
 
 use crate::{Backend, Rule, Setup};
 
@@ -19,7 +19,7 @@ pub struct CaseInfo {
 pub struct Case {
     /// What it is.
     pub info: CaseInfo,
-    /// Runs it in one configuration; panics if the backend does not behave.
+    /// Runs it in one configuration. Panics if the backend fails.
     pub run: fn(Setup),
 }
 
@@ -31,7 +31,7 @@ macro_rules! registry {
             rules: &[$(Rule::$rule),+],
         },)+)+];
 
-        /// Every case, for one backend: for programs that run cases themselves. Tests come from
+        /// Every case for one backend, for programs that run cases themselves. Tests come from
         /// [`conformance_tests!`](crate::conformance_tests).
         pub fn all<B: Backend>() -> Vec<Case> {
             let run: &[fn(Setup)] = &[$($(crate::cases::$module::$case::<B>,)+)+];

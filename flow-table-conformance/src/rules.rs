@@ -32,9 +32,10 @@ rules! {
     L2,
     /// What look-ups find after expiry is the flow's option.
     L3,
-    /// A dead slot is never found, and none stays: who lets a flow go takes its slots out, and only those.
+    /// A dead slot is never found, and none stays. The thread that releases a flow removes its slots, and only
+    /// those.
     L4,
-    /// A batch is so many look-ups.
+    /// A batch is the same as single look-ups.
     L5,
     /// Look-ups block no look-up.
     L6,

@@ -10,7 +10,7 @@ pub struct Setup {
 /// How much larger than needed a table's capacity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
-    /// Exactly what the case needs: a place lost on the way is missed at once.
+    /// Exactly what the case needs, so that a lost place is noticed at once.
     Snug,
     /// A million flows.
     Large,

@@ -1,4 +1,4 @@
-//! A third party's backend gives memory back to its allocator.
+//! A third party's backend returns memory to its allocator.
 
 use std::alloc::System;
 

@@ -1,4 +1,4 @@
-//! Concurrent histories of a third party's backend can be explained.
+//! The model explains concurrent histories of a third party's backend.
 
 #[allow(dead_code, reason = "nothing is broken here")]
 mod stranger;

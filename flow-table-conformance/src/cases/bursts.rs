@@ -27,7 +27,7 @@ pub fn lookups_follow_the_rules<B: Backend>(setup: Setup) {
     assert_eq!(table.stats().ended.expired, 3, "expired on the spot");
 }
 
-/// A batch in a burst gives, key for key, what single look-ups in it give, and clears what was in `found`.
+/// A batch in a burst returns, key for key, what single look-ups in it return, and clears `found` first.
 pub fn a_batch_is_so_many_lookups<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 20);
     for id in 0..20 {
@@ -62,7 +62,7 @@ pub fn a_handle_outlives_the_burst<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), 1);
 }
 
-/// Every operation goes through while the same thread has bursts open and borrows the flows concerned.
+/// Every operation returns while the same thread has bursts open and borrows the flows concerned.
 pub fn an_open_burst_blocks_nothing_on_its_thread<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 6);
     for key in 0..5 {
@@ -80,7 +80,7 @@ pub fn an_open_burst_blocks_nothing_on_its_thread<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), table.ledger().made());
 }
 
-/// Every operation of other threads goes through while this one has bursts open and borrows the flows concerned.
+/// Every operation of other threads returns while this one has bursts open and borrows the flows concerned.
 pub fn an_open_burst_blocks_no_other_thread<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 6);
     for key in 0..5 {
@@ -94,7 +94,7 @@ pub fn an_open_burst_blocks_no_other_thread<B: Backend>(setup: Setup) {
     }
 }
 
-/// Ends the flows under the keys 0 to 4, each in another way, and uses all the rest of the interface.
+/// Ends the flows under the keys 0 to 4, each in another way, and uses the rest of the interface.
 fn use_everything<B: Backend>(table: &Fixture<B>) {
     assert!(table.find(0, at(1)).expect("live").cancel());
     assert!(table.remove(&1.into()).is_some());

@@ -4,7 +4,7 @@ use super::dying::ways_to_wait;
 use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
-/// A full table refuses a further flow with an error that holds it and the limit; nothing live is evicted.
+/// A full table refuses another flow with an error that contains the flow and the limit. No live flow is evicted.
 pub fn a_full_table_refuses<B: Backend>(setup: Setup) {
     for capacity in [0, 1, 2, 17] {
         let table = Fixture::<B>::exactly(setup, capacity);
@@ -29,7 +29,7 @@ pub fn a_full_table_refuses<B: Backend>(setup: Setup) {
     }
 }
 
-/// Replacing is allowed in a full table, and so is finding what is there.
+/// Replacing is allowed in a full table, and so is finding its flows.
 pub fn a_full_table_still_replaces<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 2);
     drop((table.put(1, at(0)), table.put_pair(2, 3, at(0))));
@@ -42,8 +42,8 @@ pub fn a_full_table_still_replaces<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().refusals), (2, 0));
 }
 
-/// At capacity an insertion first takes the place of what has ended or is due, wherever it is; the next reap hands
-/// that over.
+/// At capacity, an insertion first takes the place of a flow that has ended or is due, wherever that flow is. The
+/// next reap hands that flow over.
 pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
     type Insertion<B> = fn(&Fixture<B>) -> TestRef<B>;
     let insertions: [Insertion<B>; 3] = [
@@ -84,7 +84,7 @@ pub fn a_full_table_makes_room<B: Backend>(setup: Setup) {
     }
 }
 
-/// A full table finds what is due among flows of any thread, one after the other, until nothing is left.
+/// A full table finds flows of any thread that are due, one after the other, until none is left.
 pub fn room_is_made_until_nothing_is_due<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 20);
     race(4, |thread| {
@@ -125,7 +125,7 @@ pub fn refusals_cost_no_place<B: Backend>(setup: Setup) {
     assert!(matches!(table.insert(table.flow(5), at(0)), Err(InsertError::Full { .. })));
 }
 
-/// The limit can be moved while the table is in use. Lowered below what is there, it evicts nothing.
+/// The limit can be moved while the table is in use. Lowering it below the number of flows evicts nothing.
 pub fn the_limit_can_be_moved<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 1);
     drop(table.put(0, at(0)));
@@ -150,14 +150,14 @@ pub fn the_limit_can_be_moved<B: Backend>(setup: Setup) {
     drop(table.put(10, at(0)));
 }
 
-/// What tells of the size of the table does not count it.
+/// Operations that return the size of the table do not count its flows.
 pub fn asking_the_size_does_not_walk_the_table<B: Backend>(setup: Setup) {
     assert_no_walk::<B>(setup, "len", |table| assert!(!table.is_empty() && table.len() <= table.capacity()));
     assert_no_walk::<B>(setup, "stats", |table| assert_eq!(table.stats().ended.total(), 0));
     assert_no_walk::<B>(setup, "next_deadline", |table| assert!(table.next_deadline().is_some()));
 }
 
-/// `reinsert` respects the limit as any insertion does; a flow that still waits for a reap has its place.
+/// `reinsert` respects the limit like any insertion. A flow that still waits for a reap has its place.
 pub fn reinsert_needs_room_too<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 1);
     let flow = table.put(1, at(0));
@@ -175,8 +175,8 @@ pub fn reinsert_needs_room_too<B: Backend>(setup: Setup) {
     assert_eq!((ended, table.len()), (vec![other], 1));
 }
 
-/// Whatever threads insert, remove and reap at the same time, the table never holds more than its limit, and ends
-/// up with every place usable.
+/// While threads insert, remove and reap, the table never has more flows than its limit. In the end every place is
+/// usable.
 pub fn never_exceeded_under_a_race<B: Backend>(setup: Setup) {
     const CAPACITY: usize = 3;
     let table = Fixture::<B>::exactly(setup, CAPACITY);

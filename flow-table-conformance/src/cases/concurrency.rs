@@ -6,8 +6,8 @@ use crate::fixture::{Dice, Fixture, at, race, rounds};
 use crate::history::{PROFILES, Profile, Seed, run};
 use crate::{Backend, Setup};
 
-/// What threads did at once to flows with one key each, from one key that all want to many, has a sequential
-/// explanation.
+/// What concurrent threads did to flows with one key each has a sequential explanation. The histories have from
+/// one key that all threads want to many keys.
 pub fn histories_of_one_key_are_linearizable<B: Backend>(setup: Setup) {
     histories::<B>(setup, |profile| !profile.has_pairs());
 }
@@ -48,13 +48,14 @@ pub fn a_replaced_key_is_never_missing<B: Backend>(setup: Setup) {
     assert_eq!(table.len(), 2);
 }
 
-/// A flow that several put back is active for who is too late, or has ended again: it never stands in its own way.
+/// If several threads put a flow back, it is active, or has ended again, for those that are too late. It never
+/// conflicts with itself.
 pub fn no_flow_conflicts_with_itself<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));
     race(3, |thread| {
         for _ in 0..rounds(2_000) {
-            // Whenever it was put back, it has expired for who looks.
+            // Whenever it was put back, a look-up finds it expired.
             match table.reinsert(&flow, at(if thread == 0 { 1_000 } else { 1_000_000 })) {
                 Ok(_) | Err(ReinsertError::Active) => {}
                 Err(other) => panic!("{other:?}"),
@@ -66,12 +67,13 @@ pub fn no_flow_conflicts_with_itself<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().dying), (0, 0));
 }
 
-/// Who installs a flow finds it until it ends, whatever others do about the dead flows that had its key before.
+/// A thread that installs a flow finds it until it ends, whatever others do about the dead flows that had its key
+/// before.
 pub fn nobody_loses_a_flow_to_a_dead_one<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 8);
     race(4, |index| {
         let (mut dice, mut round) = (Dice::new(0, index), 0);
-        // Whoever meets another's flow tries again.
+        // A thread that finds another's flow tries again.
         for _ in 0..rounds(20_000) {
             if round == rounds(300) {
                 break;

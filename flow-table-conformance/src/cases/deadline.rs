@@ -15,7 +15,7 @@ pub fn refresh_moves_to_now_plus_timeout<B: Backend>(setup: Setup) {
     assert_eq!(table.reap_all(at(240)).expired, 1);
 }
 
-/// A refresh of a flow that is not live is refused and changes nothing, even before anybody noticed its end.
+/// A refresh of a flow that is not live is refused and changes nothing, even before anybody has noticed its end.
 pub fn a_refused_refresh_changes_nothing<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));
@@ -52,7 +52,7 @@ pub fn a_refreshed_flow_expires_at_its_new_deadline<B: Backend>(setup: Setup) {
     assert_eq!(table.len(), 0);
 }
 
-/// A granted refresh is honoured whatever reap or look-up ran at the same moment.
+/// A granted refresh is honoured, even if a reap or a look-up runs at the same moment.
 pub fn a_granted_refresh_outruns_expiry<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     for round in 0..rounds(500) {
@@ -126,7 +126,8 @@ pub fn a_deadline_can_be_moved_either_way<B: Backend>(setup: Setup) {
     assert_eq!(table.reap_all(at(30)).expired, 1);
 }
 
-/// Neither setter revives what is not live. Of an ended flow only the timeout changes, for a later `reinsert`.
+/// Neither setter revives a flow that is not live. Only the timeout of an ended flow changes, for a later
+/// `reinsert`.
 pub fn setters_revive_nothing<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));

@@ -12,7 +12,7 @@ use crate::{Backend, Setup, TestRef};
 
 type Flows = NewFlow<TestKey, TestValue>;
 
-/// A table with so many flows, with one key or two, due at 60 s, each of which panics as it is dropped.
+/// A table with this many flows, with one key or two, due at 60 s. Each panics when it is dropped.
 fn fragile<B: Backend>(setup: Setup, flows: u64, pairs: bool) -> Fixture<B> {
     let table = Fixture::<B>::exactly(setup, flows as usize);
     for key in 0..flows {
@@ -22,14 +22,14 @@ fn fragile<B: Backend>(setup: Setup, flows: u64, pairs: bool) -> Fixture<B> {
     table
 }
 
-/// Runs `body` on tables as [`fragile`] makes them.
+/// Runs `body` on tables made by [`fragile`].
 fn with_fragile<B: Backend>(setup: Setup, body: impl Fn(Fixture<B>, u64)) {
     for (flows, pairs) in [(64, false), (64, true), (200, false), (200, true)] {
         body(fragile(setup, flows, pairs), flows);
     }
 }
 
-/// Does it until no panic comes out: each time one may, of each of the values.
+/// Repeats `op` until it does not panic. Each value may panic once.
 fn persist(values: u64, op: impl Fn()) {
     assert!((0..=values).any(|_| survive(&op).is_some()), "more panics than values");
 }
@@ -43,7 +43,7 @@ fn reap_to_rest<B: Backend>(table: &Fixture<B>, values: u64) {
 
 type End<B> = fn(&Fixture<B>, u64);
 
-/// Ways to end many flows; each may panic, and leave the rest to the next call.
+/// Ways to end many flows. Each may panic, and leave the rest to the next call.
 fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
     fn each(flows: u64, end: impl Fn(u64)) {
         (0..flows).for_each(|key| persist(1, || end(key)));
@@ -70,7 +70,7 @@ fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
     ]
 }
 
-/// Of many flows that end, each of which panics as it is dropped, all are dropped.
+/// Many flows end, and each panics when it is dropped. All are dropped.
 pub fn a_batch_goes_though_each_panics<B: Backend>(setup: Setup) {
     for (name, end) in ends::<B>() {
         with_fragile::<B>(setup, |table, flows| {
@@ -82,7 +82,7 @@ pub fn a_batch_goes_though_each_panics<B: Backend>(setup: Setup) {
     }
 }
 
-/// The same when a burst was open, which has borrowed them or not, and its end lets go of them.
+/// The same if the end of a burst drops them, whether or not the burst has borrowed them.
 pub fn a_burst_lets_go_though_each_panics<B: Backend>(setup: Setup) {
     for (name, end) in ends::<B>() {
         for borrows in [false, true] {
@@ -101,7 +101,7 @@ pub fn a_burst_lets_go_though_each_panics<B: Backend>(setup: Setup) {
     }
 }
 
-/// A table goes with all its flows though each panics, and one panic comes out.
+/// The drop of a table drops all its flows although each panics, and one panic comes out.
 pub fn the_table_goes_though_each_panics<B: Backend>(setup: Setup) {
     with_fragile::<B>(setup, |table, flows| {
         for key in (0..flows).step_by(3) {
@@ -113,8 +113,7 @@ pub fn the_table_goes_though_each_panics<B: Backend>(setup: Setup) {
     });
 }
 
-/// So do those that have made room, one by one, for new ones: with the reap that hands them over, and with the
-/// table.
+/// The same for flows that have made room for new ones: the reap that hands them over drops them, or the table.
 pub fn what_made_room_goes_though_each_panics<B: Backend>(setup: Setup) {
     for with_the_table in [false, true] {
         with_fragile::<B>(setup, |table, flows| {
@@ -135,14 +134,14 @@ pub fn what_made_room_goes_though_each_panics<B: Backend>(setup: Setup) {
     }
 }
 
-/// While another thread lets go of a flow, an operation that looks at it may find itself holding it last. The
-/// panic of the value comes out of it then, but nothing that it has made is lost.
+/// While another thread releases a flow, an operation that looks at the flow may end up with the last reference.
+/// Then the value's panic comes out of the operation, but nothing that the operation has made is lost.
 pub fn nothing_leaks_where_an_operation_lets_go_last<B: Backend>(setup: Setup) {
     for (name, act) in meetings::<B>() {
         for call in 0.. {
             let table = Fixture::<B>::exactly(setup, 3);
             let new = |key: u64, reply: u64| {
-                // Quiet where a panic is on its way already.
+                // Does not panic if the thread is already unwinding.
                 let value = table.ledger().value().on_drop(|| {
                     if !thread::panicking() {
                         inject()
@@ -174,7 +173,7 @@ pub fn nothing_leaks_where_an_operation_lets_go_last<B: Backend>(setup: Setup) {
 
 type Meet<B> = fn(&Fixture<B>, &TestRef<B>, &dyn Fn(u64, u64) -> Flows);
 
-/// Operations that meet flows under the keys 1 and 2, 101 and 102.
+/// Operations that find flows under the keys 1 and 2, 101 and 102.
 fn meetings<B: Backend>() -> [(&'static str, Meet<B>); 9] {
     [
         ("lookup", |table, _, _| drop(table.find(1, at(60)))),
@@ -194,13 +193,13 @@ fn meetings<B: Backend>() -> [(&'static str, Meet<B>); 9] {
     ]
 }
 
-/// Values whose `Drop` opens a burst and looks something up are dropped one after the other, not one within the
-/// other, however many the end of a burst lets go.
+/// Values whose `Drop` opens a burst and looks a key up are dropped one after the other, and not nested, however
+/// many flows the end of a burst releases.
 pub fn do_not_nest<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 500 } else { 5_000 };
-    /// What nests so deep does not end.
+    /// Drops that are nested this deeply do not end.
     const DEEP: usize = 50;
-    /// Not enough for a frame for each flow.
+    /// The stack is not large enough for a frame for each flow.
     const STACK: usize = 1 << 18;
     thread_local! {
         static DEPTH: Cell<usize> = const { Cell::new(0) };

@@ -1,4 +1,5 @@
-//! Flows that have given up their places to others in a full table: they die, and the next reap hands them over.
+//! Flows that have given up their places to others in a full table. They are dying, and the next reap hands them
+//! over.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::{Backend, Setup, TestRef};
 
 type Wait<B> = fn(&Fixture<B>, &TestRef<B>);
 
-/// Ways for a flow, inserted at 0 s, to be something that may give up its place at 60 s.
+/// Ways for a flow, inserted at 0 s, to become one that may give up its place at 60 s.
 pub fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
     [
         ("due", EndReason::Expired, |_, _| {}),
@@ -23,7 +24,7 @@ pub fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
 }
 
 /// A full table of `flows` flows under the keys from 0 on, each of which has made room at 60 s for one under a key
-/// from 10,000 on. Gives those that die.
+/// from 10,000 on. Returns the dying flows.
 fn all_die<B: Backend>(table: &Fixture<B>, flows: u64) -> Vec<TestRef<B>> {
     let dying: Vec<_> = (0..flows).map(|key| table.put_pair(key, 5_000 + key, at(0))).collect();
     for key in 0..flows {
@@ -34,7 +35,7 @@ fn all_die<B: Backend>(table: &Fixture<B>, flows: u64) -> Vec<TestRef<B>> {
     dying
 }
 
-/// What a reap at `now` within `budget` hands over, by the numbers of the values, in order.
+/// Reaps at `now` within `budget`. Returns the numbers of the values that are handed over, in order.
 fn reaped<B: Backend>(table: &Fixture<B>, now: Timestamp, budget: Budget) -> Vec<usize> {
     let mut serials = Vec::new();
     table.reap_with(now, budget, |ended| serials.push(ended.flow.value().serial()));
@@ -42,8 +43,8 @@ fn reaped<B: Backend>(table: &Fixture<B>, now: Timestamp, budget: Budget) -> Vec
     serials
 }
 
-/// At most as many flows die at once as the table may hold; then an insertion is refused, whatever is due, until a
-/// reap has been.
+/// At most as many flows are dying at one time as the table may hold. Beyond that an insertion is refused, even if
+/// flows are due, until a reap.
 pub fn as_many_as_the_limit_may_die<B: Backend>(setup: Setup) {
     for capacity in [1, 2, 9] {
         let table = Fixture::<B>::exactly(setup, capacity as usize);
@@ -73,7 +74,8 @@ pub fn as_many_as_the_limit_may_die<B: Backend>(setup: Setup) {
     }
 }
 
-/// A dying flow is found, or not, as any flow that has ended; it can be ended, removed and walked over as little.
+/// Look-ups treat a dying flow like any flow that has ended. It cannot be ended or removed, and no iteration
+/// visits it.
 pub fn dying_flows_are_found_as_ended_ones<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 3);
     let flows = all_die(&table, 3);
@@ -98,7 +100,7 @@ pub fn dying_flows_are_found_as_ended_ones<B: Backend>(setup: Setup) {
     assert_eq!(table.stats().ended.total(), 3, "each end counts once");
 }
 
-/// A dying flow that is put back needs a place; it dies no more, and is not handed over for its earlier end.
+/// A dying flow that is put back needs a place. It is no longer dying, and is not handed over for its earlier end.
 pub fn dying_flows_can_be_put_back<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 2);
     let flows = all_die(&table, 2);
@@ -113,7 +115,7 @@ pub fn dying_flows_can_be_put_back<B: Backend>(setup: Setup) {
     assert_eq!(reaped(&table, at(120), Budget::UNLIMITED), [0, 3], "its next end is handed over");
     assert_eq!((table.len(), table.stats().dying, table.stats().ended.expired), (0, 0, 4));
 
-    // Room is made for it from what is due: it dies no more, another one does.
+    // A flow that is due makes room for it. It is no longer dying, but the other one is.
     let table = Fixture::<B>::exactly(setup, 2);
     let flow = table.put(0, at(0));
     drop((table.put(1, at(50)), table.insert(table.flow(2), at(60)).expect("flow 0 is due")));
@@ -122,8 +124,8 @@ pub fn dying_flows_can_be_put_back<B: Backend>(setup: Setup) {
     assert_eq!(reaped(&table, at(60), Budget::UNLIMITED), [1]);
 }
 
-/// A flow that has ended, and whose place nobody needed, is put back in its place, also while as many others die
-/// as may.
+/// A flow that has ended and still has its place is put back in that place, also while the largest allowed number
+/// of flows is dying.
 pub fn what_has_its_place_keeps_it<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 2);
     drop(all_die(&table, 2));
@@ -139,7 +141,7 @@ pub fn what_has_its_place_keeps_it<B: Backend>(setup: Setup) {
     assert_eq!(reaped(&table, at(60), Budget::UNLIMITED), [0, 1]);
 }
 
-/// Each dying flow takes one visit of a reap's budget, at any `now`; a reap that leaves some says so.
+/// Each dying flow takes one visit of a reap's budget, at any `now`. A reap that leaves some reports it.
 pub fn dying_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
     const FLOWS: u64 = 100;
     for local in [false, true] {
@@ -167,8 +169,7 @@ pub fn dying_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
     }
 }
 
-/// While a flow dies there is something to do for a reap, though the table may hold nothing; and the memory
-/// counts.
+/// While a flow is dying, a reap has something to do, although the table may be empty. Its memory counts.
 pub fn dying_flows_are_work_that_waits<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 50 } else { 2_000 };
     let table = Fixture::<B>::exactly(setup, FLOWS as usize);
@@ -184,7 +185,7 @@ pub fn dying_flows_are_work_that_waits<B: Backend>(setup: Setup) {
     assert_eq!((table.next_deadline(), table.ledger().dropped() as u64), (None, 2 * FLOWS));
 }
 
-/// The table drops those that die as it goes, with a handle or without.
+/// The drop of the table drops dying flows, with a handle or without.
 pub fn the_table_drops_those_that_die<B: Backend>(setup: Setup) {
     for held in [false, true] {
         let table = Fixture::<B>::exactly(setup, 10);
@@ -198,7 +199,7 @@ pub fn the_table_drops_those_that_die<B: Backend>(setup: Setup) {
     }
 }
 
-/// After the limit was lowered, several flows must give up their places before one can be inserted; all are handed
+/// After the limit was lowered, several flows must give up their places before one can be inserted. All are handed
 /// over.
 pub fn a_lowered_limit_takes_several_places<B: Backend>(setup: Setup) {
     for (before, limit) in [(10, 8), (6, 3), (4, 2)] {
@@ -233,7 +234,7 @@ pub fn a_lowered_limit_takes_several_places<B: Backend>(setup: Setup) {
     }
 }
 
-/// When the callback of a reap panics, the dying flow that it was given is gone, and the others wait for the next
+/// If the callback of a reap panics, the dying flow that it received is gone, and the others wait for the next
 /// reap.
 pub fn a_reap_of_the_dying_survives_its_callback<B: Backend>(setup: Setup) {
     for budget in [Budget::UNLIMITED, Budget::flows(3)] {
@@ -260,9 +261,9 @@ pub fn a_reap_of_the_dying_survives_its_callback<B: Backend>(setup: Setup) {
     }
 }
 
-/// What was seen in the field: a table for 100 flows, 20 new ones a second that live for 3 s, a reap every 10 s,
-/// and code that takes the new flow from the result of an insertion and drops the rest. Of each flow there is a
-/// record, or it was refused.
+/// A case from the field: a table for 100 flows, 20 new ones a second that live for 3 s, a reap every 10 s, and
+/// code that takes the new flow from the result of an insertion and drops the rest. Each flow has a record, or was
+/// refused.
 pub fn no_record_is_lost_by_who_ignores_results<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 1_000 } else { 20_000 };
     const NEW_EACH_SECOND: u64 = 20;
@@ -296,8 +297,8 @@ pub fn no_record_is_lost_by_who_ignores_results<B: Backend>(setup: Setup) {
     assert!(records.windows(2).all(|pair| pair[0] != pair[1]), "a flow has two records");
 }
 
-/// Threads insert into a full table in which all flows are due soon, put flows back, and reap: each end is handed
-/// over once, no more flows die than may, and no place is lost.
+/// Threads insert into a full table in which all flows are due soon, put flows back, and reap. Each end is handed
+/// over once, no more flows are dying than allowed, and no place is lost.
 pub fn a_race_for_room_loses_nothing<B: Backend>(setup: Setup) {
     const CAPACITY: usize = 6;
     const THREADS: usize = 4;

@@ -3,8 +3,8 @@ use flow_table_api::{Budget, Direction, EndReason, Flow, FlowRef, Status, Table,
 use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup};
 
-/// After `cancel`, look-ups find the flow no more, under neither key, and the next reap releases it long before
-/// its deadline.
+/// After `cancel`, look-ups do not find the flow under either key, and the next reap releases it long before its
+/// deadline.
 pub fn cancel_takes_effect_at_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let flow = table.put_flow(table.pair(1, 2).timeout(secs(1_000_000)), at(10));
@@ -50,7 +50,7 @@ pub fn cancel_hides_an_expired_flow<B: Backend>(setup: Setup) {
     }
 }
 
-/// `cancel` of a flow that was removed does nothing: put back, the flow is found after its end as ever.
+/// `cancel` of a removed flow does nothing. If the flow is put back, it is found after its end as usual.
 pub fn cancel_leaves_a_detached_flow_alone<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put_pair(1, 2, at(0));
@@ -63,7 +63,7 @@ pub fn cancel_leaves_a_detached_flow_alone<B: Backend>(setup: Setup) {
     assert_eq!(table.status_of(2, at(60)), Some(Status::Expired), "it is still referenced");
 }
 
-/// Cancelled flows take of a reap's budget like others, and any number of them is reaped.
+/// Cancelled flows use a reap's budget like others, and any number of them is reaped.
 pub fn cancelled_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
     const FLOWS: usize = 300;
     let table = Fixture::<B>::new(setup, FLOWS);
@@ -80,7 +80,8 @@ pub fn cancelled_flows_keep_to_the_budget<B: Backend>(setup: Setup) {
     assert_eq!((left, table.reap_all(at(0)).visited()), (0, 0));
 }
 
-/// A cancellation that comes as soon as another thread finds the flow is not lost to the insertion under way.
+/// A cancellation that comes as soon as another thread finds the flow is not overwritten by the insertion that is
+/// still running.
 pub fn cancel_is_not_lost_to_the_insertion<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     for round in 0..rounds(300) {
@@ -120,7 +121,7 @@ pub fn remove_releases_at_once<B: Backend>(setup: Setup) {
     }
 }
 
-/// What other threads inserted is released as promptly.
+/// Flows of other threads are released as promptly.
 pub fn remove_reaches_other_threads_flows<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 4);
     race(4, |thread| drop(table.put(thread as u64, at(0))));
@@ -151,8 +152,8 @@ pub fn remove_flow_goes_by_identity<B: Backend>(setup: Setup) {
     assert_eq!((table.stats().ended.removed, ended.status()), (1, Status::Cancelled));
 }
 
-/// `remove` of a flow that is due removes it; of one that has ended, it gives nothing, hides it and leaves its end
-/// to be handed over.
+/// `remove` of a flow that is due removes it. For a flow that has ended, it returns `None`, hides the flow and
+/// leaves its end to be handed over.
 pub fn remove_looks_at_no_deadline<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let due = table.put(1, at(0));

@@ -3,7 +3,8 @@ use flow_table_api::{Budget, EndReason, Flow, FlowRef, Status, Table};
 use crate::fixture::{Fixture, at};
 use crate::{Backend, Setup};
 
-/// Each ended flow is handed over once, still readable, with the reason; removed and replaced ones are not.
+/// Each ended flow is handed over once, still readable, with the reason. Removed and replaced flows are not handed
+/// over.
 pub fn hands_each_ended_flow_over_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 8);
     let flows: Vec<_> = (0..6).map(|key| table.put(key, at(0)).downgrade()).collect();

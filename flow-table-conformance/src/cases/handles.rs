@@ -9,7 +9,7 @@ use flow_table_api::{
 use crate::fixture::{Fixture, TestKey, TestValue, at, race, secs};
 use crate::{Backend, Setup, TestRef, TestTable};
 
-/// Handles compare by identity, whatever key found them, and hash alike; clones keep the direction.
+/// Handles compare and hash by identity, whatever key found them. Clones keep the direction.
 pub fn compare_by_identity<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let inserted = table.put_pair(1, 2, at(0));
@@ -22,8 +22,8 @@ pub fn compare_by_identity<B: Backend>(setup: Setup) {
     assert!(format!("{inserted:?}").len() > 1);
 }
 
-/// A weak reference leads to its own flow or to none, also once the memory of that is used for others: at once,
-/// between flows that stay, or after it had gone back.
+/// A weak reference leads to its own flow or to none, also after the flow's memory was used for others: at once,
+/// between flows that stay, or after it was returned to the system.
 pub fn weak_ones_never_lead_to_another_flow<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 200 } else { 3_000 };
     const STAYS: u64 = 1_000_000;
@@ -51,7 +51,7 @@ pub fn weak_ones_never_lead_to_another_flow<B: Backend>(setup: Setup) {
     }
 }
 
-/// A weak reference does not keep the value alive, gives a handle while something else does, and keeps the
+/// A weak reference does not keep the value alive. It returns a handle while something else does, and keeps the
 /// direction.
 pub fn weak_ones_keep_nothing_alive<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
@@ -68,7 +68,7 @@ pub fn weak_ones_keep_nothing_alive<B: Backend>(setup: Setup) {
     assert!(weak.upgrade().is_none(), "a new flow is another one, wherever it lies");
 }
 
-/// Table, handles and weak references may be sent to and used by any thread, at once.
+/// The table, handles and weak references may be sent to any thread, and used by several at the same time.
 pub fn go_to_any_thread<B: Backend>(setup: Setup) {
     fn for_threads<T: Send + Sync>() {}
     for_threads::<TestTable<B>>();
@@ -89,7 +89,7 @@ pub fn go_to_any_thread<B: Backend>(setup: Setup) {
     assert_eq!(race(1, |_| table.reap_all(at(0)))[0].cancelled, 4);
 }
 
-/// Whatever number of handles and snapshots is held, here or by other threads, nothing has to wait for them.
+/// No operation waits for handles and snapshots, however many this thread or others hold.
 pub fn held_ones_block_nothing<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 100);
     for key in 0..50 {
@@ -134,7 +134,7 @@ pub fn of_other_tables_are_refused<B: Backend>(setup: Setup) {
     assert_eq!((table.stats().ended.total(), other.stats().ended.removed), (0, 1));
 }
 
-/// When the table goes, active flows become detached; their handles can be read, cancelled and dropped.
+/// When the table is dropped, active flows become detached. Their handles can be read, cancelled and dropped.
 pub fn outlive_the_table<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 4);
     let flows: Vec<_> = (0..4).map(|key| table.put_pair(key, 100 + key, at(0))).collect();
@@ -161,7 +161,7 @@ pub fn outlive_the_table<B: Backend>(setup: Setup) {
     assert_eq!((ledger.dropped(), ledger.faults().len()), (4, 0));
 }
 
-/// A handle of a table that is gone is foreign to every other one, wherever that one lies in memory.
+/// A handle of a dropped table is foreign to every other table, wherever that table is in memory.
 pub fn of_tables_gone_are_refused<B: Backend>(setup: Setup) {
     for _ in 0..10 {
         let table = Fixture::<B>::new(setup, 1);
@@ -173,7 +173,7 @@ pub fn of_tables_gone_are_refused<B: Backend>(setup: Setup) {
     }
 }
 
-/// Handles are dropped and cancelled on other threads while the table goes.
+/// Handles are dropped and cancelled on other threads while the table is dropped.
 pub fn may_go_while_the_table_goes<B: Backend>(setup: Setup) {
     fn hash_of(flow: &impl Hash) -> u64 {
         use std::hash::{BuildHasher, RandomState};

@@ -11,8 +11,8 @@ use crate::{Backend, Setup, TestRef};
 
 const YEAR: u64 = 365 * 86_400;
 
-/// Time stands still, jumps by thirty years, to its end and back, and timeouts are of any length: what is due at a
-/// moment goes at it, and nothing else.
+/// Time stands still, jumps by thirty years, to its end and back, and timeouts have any length. At each moment,
+/// exactly the flows that are due end.
 pub fn time_goes_anywhere<B: Backend>(setup: Setup) {
     let moments = [0, 0, 5, 65, 30 * YEAR, 30 * YEAR, 5, 0, 60, 30 * YEAR + 1, 3, 40 * YEAR].map(at);
     let moments = moments.into_iter().chain([Timestamp::MAX, at(7), Timestamp::MAX, Timestamp::ZERO, at(67)]);
@@ -43,8 +43,8 @@ pub fn time_goes_anywhere<B: Backend>(setup: Setup) {
     }
 }
 
-/// A flood of one-packet flows at capacity: each gets its refusal, and comes back in it; once something is due the
-/// flood is let in, and what made room is handed over by the next reap, once.
+/// A flood of one-packet flows at capacity. Each flow is refused and returned. Once flows are due, the flood is
+/// let in, and the next reap hands over each flow that made room, once.
 pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
     const CAPACITY: u64 = 50;
     let table = Fixture::<B>::exactly(setup, CAPACITY as usize);
@@ -81,7 +81,7 @@ pub fn a_flood_is_refused_and_then_let_in<B: Backend>(setup: Setup) {
     assert!(handed_over.into_iter().eq(0..CAPACITY as usize), "each flow of the first wave is handed over once");
 }
 
-/// The limit is zero, raised to one, and lowered to zero while the table is full and what it holds is due.
+/// The limit is zero, is raised to one, and is lowered to zero while the table is full and its flow is due.
 pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 0);
     let is_refused = |key: u64, now, limit: usize| {
@@ -114,8 +114,8 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     drop(table.put(9, at(120)));
 }
 
-/// The limit moves while threads insert and remove: it is never exceeded, also not by what was under way when it
-/// fell, and holds from the moment that it was set.
+/// The limit moves while threads insert and remove. It is never exceeded, not even by insertions that were running
+/// when it fell, and applies from the moment at which it was set.
 pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
     const MOST: usize = 3;
     let table = Fixture::<B>::exactly(setup, MOST);
@@ -147,7 +147,7 @@ pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
     }
 }
 
-/// Whatever can be asked of a table in which flow 1 is about to go, or has gone.
+/// Uses every operation on a table in which flow 1 is about to end, or has ended.
 fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
     let everywhere = [1, 3, 4, 5, 6, 7].map(Into::into);
     for now in [at(0), at(60)] {
@@ -165,7 +165,7 @@ fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
     }
 }
 
-/// While a value's `Drop` takes its time, other threads use the table in every way, the very key included.
+/// While a value's `Drop` takes long, other threads use the table in every way, also with the same key.
 pub fn a_slow_drop_delays_nobody_else<B: Backend>(setup: Setup) {
     for (name, end) in ends::<B>() {
         let (table, meeting) = (Fixture::<B>::new(setup, 8), Arc::new(Meeting::default()));
@@ -182,7 +182,7 @@ pub fn a_slow_drop_delays_nobody_else<B: Backend>(setup: Setup) {
     }
 }
 
-/// While a callback takes its time, other threads use the table in every way, the flow that it was given included.
+/// While a callback takes long, other threads use the table in every way, also with the flow that it received.
 pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
     type Slow<B> = fn(&Fixture<B>, &mut dyn FnMut());
     let callbacks: [(&str, Slow<B>); 5] = [
@@ -216,7 +216,7 @@ pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
                 meeting.pause();
             }
         };
-        // Flow 1 is this thread's, so that its local reap finds it.
+        // Flow 1 belongs to this thread, so that its local reap finds it.
         drop(table.put(1, at(0)));
         std::thread::scope(|scope| {
             scope.spawn(|| meeting.during_the_pause(|| use_in_every_way(&table)));
@@ -226,8 +226,8 @@ pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
     }
 }
 
-/// Callbacks call what calls back, the same operation included: every flow is handed over once, visited while it
-/// is there, and installed once.
+/// Callbacks call operations with callbacks, also the same operation. Every flow is handed over once, visited
+/// while it is in the table, and installed once.
 pub fn callbacks_may_nest<B: Backend>(setup: Setup) {
     fn reap<B: Backend>(table: &Fixture<B>, depth: usize, seen: &mut Vec<usize>) {
         table.reap_with(at(60), Budget::flows(40), |ended| {
@@ -266,7 +266,7 @@ pub fn callbacks_may_nest<B: Backend>(setup: Setup) {
     assert!(!outer.is_inserted(), "the inner call came first");
 }
 
-/// The `Drop` of one value ends the next flow, and so on: all of them go, one within the other.
+/// The `Drop` of one value ends the next flow, and so on. All of them are dropped, nested in each other.
 pub fn drops_may_follow_each_other<B: Backend>(setup: Setup) {
     const FLOWS: u64 = 50;
     let table = Fixture::<B>::new(setup, FLOWS as usize);

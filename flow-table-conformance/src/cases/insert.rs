@@ -5,7 +5,7 @@ use flow_table_api::{Admission, Budget, Burst, Direction, Flow, FlowRef, OnExpir
 use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
-/// `insert` replaces the live flow under its key: the new one is found, the old one is detached and returned.
+/// `insert` replaces the live flow under its key. The new flow is found, and the old one is detached and returned.
 pub fn replaces_the_live_flow<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let old = table.put(1, at(0));
@@ -18,7 +18,7 @@ pub fn replaces_the_live_flow<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().inserts, table.stats().ended.replaced), (1, 2, 1));
 }
 
-/// A replacement lives on its own: after the old flow's deadline and after its own last handle has gone.
+/// A replacement lives by itself: after the old flow's deadline, and after its own last handle was dropped.
 pub fn the_replacement_is_kept<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     drop(table.put(1, at(0)));
@@ -39,7 +39,7 @@ pub fn the_replaced_value_is_dropped_at_once<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), 0, "the returned handle holds it");
     drop(inserted);
     assert!(table.ledger().is_dropped(0));
-    // An expired flow that only a holder keeps is not returned, and goes when the holder lets go.
+    // An expired flow that only a holder keeps is not returned, and is dropped with the last handle.
     let held = table.find(1, at(1)).expect("live");
     assert_eq!(table.reap_all(at(61)).expired, 1);
     let inserted = table.insert(table.flow(1), at(61)).expect("there is room");
@@ -48,7 +48,8 @@ pub fn the_replaced_value_is_dropped_at_once<B: Backend>(setup: Setup) {
     assert!(table.ledger().is_dropped(1) && !table.ledger().is_dropped(2));
 }
 
-/// A flow that is no longer live is not returned as replaced; the next reap hands it over if nobody did yet.
+/// A flow that is no longer live is not returned as replaced. The next reap hands it over, unless that has
+/// happened.
 pub fn replacing_an_ended_flow_loses_nothing<B: Backend>(setup: Setup) {
     type End<B> = fn(&Fixture<B>, &TestRef<B>);
     let ends: [(&str, End<B>); 3] = [
@@ -70,8 +71,7 @@ pub fn replacing_an_ended_flow_loses_nothing<B: Backend>(setup: Setup) {
     }
 }
 
-/// Among many flows that came and went, each one that is live is found by the insertion that it stands in the way
-/// of.
+/// Among many flows that came and went, an insertion finds every live flow that conflicts with it.
 pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 300 } else { 2_000 };
     let table = Fixture::<B>::exactly(setup, FLOWS as usize);
@@ -80,7 +80,8 @@ pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
         for key in (0..FLOWS).filter(|key| key % round == 0) {
             assert!(table.remove(&TestKey::new(key)).is_some(), "round {round}: {key} was lost");
         }
-        // The latest first: whatever had to go elsewhere is asked for while there is still room where it belongs.
+        // The latest come first, so that flows that were put elsewhere are asked for while there is still room at
+        // their own place.
         for key in (0..FLOWS).rev() {
             let inserted = match table.insert_if_absent(table.flow(key), at(0)).expect("there is room") {
                 Admission::Inserted(flow) => flow.status() == Status::Active,
@@ -92,7 +93,7 @@ pub fn every_live_flow_is_found_among_many<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.snapshot().len()), (FLOWS as usize, FLOWS as usize));
 }
 
-/// `insert_if_absent` leaves a live flow alone, returns a handle to it and gives the rejected flow back.
+/// `insert_if_absent` leaves a live flow alone, and returns a handle to it and the rejected flow.
 pub fn if_absent_displaces_nothing_live<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let old = table.put(1, at(0));
@@ -130,7 +131,7 @@ pub fn what_is_not_live_blocks_nothing<B: Backend>(setup: Setup) {
     }
 }
 
-/// Of threads that race for one key, exactly one installs, and the others get that very flow.
+/// If threads race for one key, exactly one installs its flow, and the others get that flow.
 pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     for round in 0..rounds(200) {
@@ -154,7 +155,7 @@ pub fn one_of_many_threads_installs<B: Backend>(setup: Setup) {
     }
 }
 
-/// `get_or_insert_with` finds what is live without making anything, and makes exactly one value on a miss.
+/// `get_or_insert_with` returns a live flow without making a value, and makes exactly one value on a miss.
 pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let made = Cell::new(0);
@@ -192,7 +193,7 @@ pub fn get_or_insert_makes_only_on_a_miss<B: Backend>(setup: Setup) {
     assert_eq!((made.get(), second.flow().deadline()), (3, at(120)));
 }
 
-/// `make` may use the table, even insert the very key: then that flow is found, and the one made given back.
+/// `make` may use the table, and even insert the same key. Then that flow is found, and the new one is returned.
 pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 40);
     let keys = (1..=33).map(TestKey::new);
@@ -211,8 +212,7 @@ pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
     assert!(rejected.is_some());
 }
 
-/// What `get_or_insert_with` installs stands under the keys that were given, with all that was given besides, and
-/// the value made.
+/// `get_or_insert_with` installs a flow under the given keys, with the given settings and the value made.
 pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let spec = table.spec(2).reply(3.into()).timeout(secs(7)).on_expiry(OnExpiry::Remove);
@@ -226,8 +226,8 @@ pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().inserts), (1, 1));
 }
 
-/// The hash of a key, as a miss or the table tells it, serves every way of inserting: the flow is found under its
-/// keys, and no other flow is.
+/// The hash of a key, from a miss or from the table, works with every way of inserting. The flow is found under
+/// its keys, and no other flow is.
 pub fn a_hash_is_carried_to_the_insertion<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 40);
     let keys: Vec<TestKey> = (0..40).map(TestKey::new).collect();

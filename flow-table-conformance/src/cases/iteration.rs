@@ -5,7 +5,7 @@ use flow_table_api::{Flow, FlowRef, Status, Table};
 use crate::fixture::{Fixture, TestKey, at, race, rounds};
 use crate::{Backend, Setup};
 
-/// Iteration visits each active flow exactly once, those with two keys too, and no ended one.
+/// Iteration visits each active flow exactly once, also flows with two keys, and no ended flow.
 pub fn visits_each_flow_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 90);
     let flows: Vec<_> = (0..90)
@@ -31,7 +31,7 @@ pub fn visits_each_flow_once<B: Backend>(setup: Setup) {
     assert_eq!(table.snapshot().len(), 60);
 }
 
-/// `retain` removes what it is told to, and gives the number.
+/// `retain` removes the flows that its callback rejects, and returns their number.
 pub fn retain_removes_the_rest<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 50);
     for id in 0..50 {
@@ -53,7 +53,7 @@ pub fn callbacks_may_use_the_table<B: Backend>(setup: Setup) {
         visited += 1;
         assert_eq!(flow.status(), Status::Active, "a flow that has ended was visited");
         let key = *flow.key();
-        // New flows may be visited as well; only so many are made.
+        // New flows may be visited, too, so only a limited number is made.
         if visited <= 20 {
             drop(table.put(1_000 + visited, at(0)));
         }
@@ -71,7 +71,7 @@ pub fn callbacks_may_use_the_table<B: Backend>(setup: Setup) {
     assert_eq!(table.retain(|_| false), active);
 }
 
-/// Flows that are there throughout are visited exactly once while other threads insert and remove others.
+/// Flows that are in the table all the time are visited exactly once while other threads insert and remove others.
 pub fn is_exact_for_what_stays<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 300);
     let stay: Vec<_> = (0..50).map(|id| table.put_pair(id, 5_000 + id, at(0))).collect();

@@ -3,7 +3,7 @@ use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, Table};
 use crate::fixture::{Fixture, Meeting, TIMEOUT, TestKey, at, race};
 use crate::{Backend, Setup};
 
-/// Look-up finds the flow under its key and nothing under others, colliding ones included.
+/// Look-up finds the flow under its key and nothing under others, also not under keys that collide.
 pub fn finds_the_flow_under_its_key<B: Backend>(setup: Setup) {
     for make in [TestKey::new, TestKey::colliding] {
         let table = Fixture::<B>::new(setup, 100);
@@ -62,7 +62,7 @@ pub fn the_tables_own_reference_does_not_count<B: Backend>(setup: Setup) {
     assert_eq!(table.status_of(2, at(60)), None, "only the table holds it now");
 }
 
-/// With `OnExpiry::Remove` nothing is found from the deadline on, whoever holds the flow.
+/// With `OnExpiry::Remove`, the flow is not found from the deadline on, even if somebody holds it.
 pub fn expired_is_not_found_if_so_wished<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let flow = table.put_flow(table.pair(1, 2).on_expiry(OnExpiry::Remove), at(0));
@@ -92,8 +92,8 @@ pub fn a_new_flow_hides_the_expired_one<B: Backend>(setup: Setup) {
     }
 }
 
-/// Flows that were found after their end go with their last handles: their slots are never met again, and none
-/// stays, though nobody looks and nobody reaps.
+/// Flows that were found after their end are dropped with their last handles. No look-up ever meets their slots
+/// again, and none of the slots stays, even if nobody looks up or reaps.
 pub fn finds_no_dead_slot_and_none_stays<B: Backend>(setup: Setup) {
     const FLOWS: u64 = if cfg!(miri) { 200 } else { 20_000 };
     /// What a table may keep at any size.
@@ -116,7 +116,7 @@ pub fn finds_no_dead_slot_and_none_stays<B: Backend>(setup: Setup) {
     }
 }
 
-/// A slot that was dead and is filled again stays, whatever look-ups and reaps do about the flow that had it.
+/// A slot that was dead and is filled again stays, whatever look-ups and reaps do about its earlier flow.
 pub fn a_filled_slot_is_not_dead<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     for round in 0..5 {
@@ -134,7 +134,7 @@ pub fn a_filled_slot_is_not_dead<B: Backend>(setup: Setup) {
     }
 }
 
-/// A batch gives, key for key, what single look-ups give, in order, and clears what was in `found`.
+/// A batch returns, key for key and in order, what single look-ups return, and clears `found` first.
 pub fn a_batch_is_so_many_lookups<B: Backend>(setup: Setup) {
     for make in [TestKey::new, TestKey::colliding] {
         let table = Fixture::<B>::new(setup, 40);
@@ -156,7 +156,7 @@ pub fn a_batch_is_so_many_lookups<B: Backend>(setup: Setup) {
     }
 }
 
-/// A batch expires what is due, gives the direction of each match, and counts a reference for each.
+/// A batch expires flows that are due, returns the direction of each match, and counts a reference for each.
 pub fn a_batch_follows_the_rules_of_lookup<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 3);
     let pair = table.put_pair(1, 2, at(10));
@@ -173,7 +173,7 @@ pub fn a_batch_follows_the_rules_of_lookup<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), 1);
 }
 
-/// While one look-up stands still in the middle, in `Eq`, another one of the same key goes through.
+/// While one look-up is stopped half way, in `Eq`, another look-up of the same key returns.
 pub fn a_lookup_waits_for_no_lookup<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     drop(table.put(1, at(0)));

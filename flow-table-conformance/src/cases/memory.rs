@@ -11,7 +11,7 @@ const YEAR: Duration = secs(365 * 86_400);
 const LONG_LIVED: u64 = 2_500;
 const FLOOD: u64 = if cfg!(miri) { 4_000 } else { 50_000 };
 
-/// What a table may keep in reserve, whatever its size: it takes memory in pages.
+/// What a table of any size may keep in reserve, because it takes memory in pages.
 const RESERVE: usize = 1 << 20;
 
 /// A payload such that the flood is far larger than the reserve.
@@ -46,7 +46,7 @@ pub fn memory_goes_back_after_a_flood<B: Backend>(setup: Setup) {
     assert_eq!(table.len(), LONG_LIVED as usize);
 }
 
-/// Slots whose flows were held beyond their end, and died later, do not keep the table large.
+/// Slots of flows that were held beyond their end do not keep the table large after these were dropped.
 pub fn dead_slots_do_not_prevent_shrinking<B: Backend>(setup: Setup) {
     let table = PayloadTable::<B>::with_config(setup.config((LONG_LIVED + FLOOD) as usize));
     (0..LONG_LIVED).for_each(|key| put::<B>(&table, key, YEAR));
@@ -67,7 +67,7 @@ pub fn dead_slots_do_not_prevent_shrinking<B: Backend>(setup: Setup) {
     assert!(table.memory() <= bound, "{before} bytes before the flood, {} after it", table.memory());
 }
 
-/// Flows of one packet each, never looked up again, are gone with their memory after one late reap.
+/// One late reap frees flows of one packet each, which were never looked up again, and their memory.
 pub fn one_packet_flows_leave_nothing<B: Backend>(setup: Setup) {
     let table = PayloadTable::<B>::with_config(setup.config(FLOOD as usize));
     let empty = table.memory();
@@ -80,8 +80,8 @@ pub fn one_packet_flows_leave_nothing<B: Backend>(setup: Setup) {
     assert!(table.memory() <= bound, "{empty} bytes when empty, {} after {FLOOD} flows", table.memory());
 }
 
-/// A table under a flood of one-packet flows stays within its limit, and within the memory of two full tables:
-/// what made room waits for a reap, at most as many flows as the table may hold.
+/// A table under a flood of one-packet flows stays within its limit, and within the memory of two full tables,
+/// because at most as many flows as the table may hold have made room and wait for a reap.
 pub fn a_flood_stays_within_bounds<B: Backend>(setup: Setup) {
     const CAPACITY: u64 = 1_000;
     let table = PayloadTable::<B>::with_config(setup.exactly(CAPACITY as usize));
@@ -109,7 +109,7 @@ pub fn a_flood_stays_within_bounds<B: Backend>(setup: Setup) {
     assert_eq!(reaped + refused, FLOOD, "a flow was lost");
 }
 
-/// What the hasher of a table shows for one key.
+/// The hash of one key in a table.
 fn digest<B: Backend>(config: TableConfig) -> u64 {
     let table = TestTable::<B>::with_config(config);
     let seen = Rc::new(RefCell::new(None));
@@ -124,7 +124,7 @@ fn digest<B: Backend>(config: TableConfig) -> u64 {
     digest.expect("a look-up hashes its key")
 }
 
-/// Each table hashes with a seed of its own; an injected seed is used.
+/// Each table hashes with its own seed. An injected seed is used.
 pub fn hash_seeds_are_random<B: Backend>(setup: Setup) {
     let digests = [(); 4].map(|()| digest::<B>(setup.config(1)));
     assert!((1..4).all(|index| digests[index] != digests[0]), "two tables hash alike: {digests:x?}");
@@ -154,7 +154,7 @@ pub fn counters_tell_what_happened<B: Backend>(setup: Setup) {
     assert!(!table.is_empty() && stats.flows == table.len());
 }
 
-/// `memory` follows what the table holds; `shrink_to_fit` loses nothing.
+/// `memory` follows the number of flows. `shrink_to_fit` loses nothing.
 pub fn memory_follows_the_flows<B: Backend>(setup: Setup) {
     const LEFT: u64 = FLOOD / 20;
     let table = PayloadTable::<B>::with_config(setup.config(FLOOD as usize));

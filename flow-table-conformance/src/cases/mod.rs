@@ -1,5 +1,5 @@
-//! The cases, a module for each theme. Each is a function that is generic over the backend, named by the behaviour
-//! that it demands; `registry.rs` lists them with their rules.
+//! The cases, a module for each theme. Each case is a function that is generic over the backend and named by the
+//! behaviour that it demands. `registry.rs` lists them with their rules.
 
 // A case that `registry.rs` does not list would never run.
 #![deny(dead_code)]

@@ -1,4 +1,4 @@
-//! Every operation, on a table where it finds something to do: for cases about what interrupts it.
+//! Every operation, on a table where it finds something to do, for cases that interrupt operations.
 
 use flow_table_api::{Budget, Burst, Flow, FlowRef, Table};
 
@@ -25,7 +25,8 @@ pub fn prepare<B: Backend>(setup: Setup) -> (Fixture<B>, TestRef<B>) {
     (table, detached)
 }
 
-/// Whatever was interrupted: no half of a pair is left, no place is lost, everything works, all can be reaped.
+/// Checks that, whatever was interrupted, no half of a pair is left, no place is lost, everything works, and all
+/// flows can be reaped.
 pub fn check<B: Backend>(table: &Fixture<B>, after: &str) {
     table.set_capacity(CAPACITY);
     for flow in table.snapshot() {

@@ -59,7 +59,7 @@ pub fn callbacks_may_panic<B: Backend>(setup: Setup) {
     }
 }
 
-/// When the callback of a reap panics, the flow given to it is gone, and the others wait for the next reap.
+/// If the callback of a reap panics, the flow given to it is gone, and the others wait for the next reap.
 pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
     let all = Budget::UNLIMITED;
     for (local, later) in [(false, all), (true, all), (false, Budget::flows(1)), (true, Budget::flows(1))] {
@@ -69,7 +69,7 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
             assert!(id % 2 == 1 || table.put(id, at(0)).refresh(at(0)));
         }
         let (mut handed_over, mut budget) = (Vec::new(), all);
-        // Of a budget of one, what is not handed over takes as well.
+        // A flow that is not handed over uses a budget of one, too.
         for _ in 0..40 {
             let before = handed_over.len();
             let callback = |ended: flow_table_api::Ended<TestRef<B>>| {
@@ -95,8 +95,8 @@ pub fn a_reap_survives_its_callback<B: Backend>(setup: Setup) {
     }
 }
 
-/// An insertion that makes room, and is then interrupted by a panic in `Eq`, loses none of the flows that gave up
-/// their places for that, and none of the places.
+/// An insertion that makes room and is then interrupted by a panic in `Eq` loses none of the flows that gave up
+/// their places for it, and none of the places.
 pub fn an_interrupted_insertion_loses_no_ended_flow<B: Backend>(setup: Setup) {
     for call in 0.. {
         let table = Fixture::<B>::exactly(setup, 2);
@@ -117,7 +117,7 @@ pub fn an_interrupted_insertion_loses_no_ended_flow<B: Backend>(setup: Setup) {
     }
 }
 
-/// A value that panics as it is dropped harms neither the table nor other values, whichever operation lets it go.
+/// A value that panics in its drop harms neither the table nor other values, whichever operation drops it.
 pub fn drop_may_panic<B: Backend>(setup: Setup) {
     let operations: [(&str, Act<B>); 7] = [
         ("remove", |table, _| drop(table.remove(&key(7)))),
@@ -151,7 +151,7 @@ pub fn drop_may_panic<B: Backend>(setup: Setup) {
     }
 }
 
-/// A value that panics as its table goes does not keep the others from being dropped.
+/// A value that panics when its table is dropped does not prevent the drop of others.
 pub fn drop_may_panic_with_the_table<B: Backend>(setup: Setup) {
     for bad in [0, 7, 19] {
         let table = Fixture::<B>::new(setup, 20);
@@ -167,7 +167,7 @@ pub fn drop_may_panic_with_the_table<B: Backend>(setup: Setup) {
     }
 }
 
-/// A value that panics as a reap drops it does not keep the others of the reap from being dropped, in time.
+/// A value that panics when a reap drops it does not prevent or delay the drop of others.
 pub fn a_reap_survives_a_drop<B: Backend>(setup: Setup) {
     for bad in [0, 7, 19] {
         let table = Fixture::<B>::exactly(setup, 20);
@@ -177,7 +177,7 @@ pub fn a_reap_survives_a_drop<B: Backend>(setup: Setup) {
             drop(table.put_flow(NewFlow::new(id.into(), value).timeout(secs(60)), at(0)));
         }
         assert!(survive(|| table.reap_all(at(60))).is_none(), "the panic comes out");
-        // Whoever comes next takes up what was left, at the end of a burst if not before.
+        // The next operation drops what was left, or at the latest the end of a burst.
         table.reap_all(at(60));
         drop(table.burst(at(60)));
         assert_eq!((table.len(), table.ledger().dropped()), (0, 20), "flow {bad} panicked");

@@ -9,7 +9,7 @@ use crate::{Backend, Setup};
 /// Keys with hashes like any.
 const KEYS: [u64; 6] = [0, 1, 2, 3, 4, 5];
 
-/// Random sequences of all operations, on a table made like this, give what the model allows.
+/// Random sequences of all operations on a table with this configuration have results that the model allows.
 fn agrees<B: Backend>(config: &TableConfig, runs: usize, keys: impl Fn(&[u8; 32]) -> [u64; 6]) {
     let cases = u32::try_from(rounds(runs)).unwrap_or(u32::MAX);
     let proptest = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
@@ -58,12 +58,12 @@ pub fn runs_in_a_large_table_agree_with_the_model<B: Backend>(setup: Setup) {
     agrees::<B>(&setup.exactly(1_000), 64, |_| KEYS);
 }
 
-/// With keys that have one hash, and room for most of what comes.
+/// With keys that all have one hash, and room for most flows.
 pub fn runs_of_colliding_keys_agree_with_the_model<B: Backend>(setup: Setup) {
     agrees::<B>(&setup.exactly(5), 16, |_| KEYS.map(|key| key | TestKey::COLLIDING));
 }
 
-/// With keys whose hashes agree in one byte, any of them, and room for most of what comes.
+/// With keys whose hashes agree in one byte, which may be any, and room for most flows.
 pub fn runs_of_keys_alike_agree_with_the_model<B: Backend>(setup: Setup) {
     let keys = |seed: &[u8; 32]| {
         let mut alike = alike(u32::from(seed[0]) % 8);

@@ -3,7 +3,7 @@ use flow_table_api::{Budget, EndReason, Flow, FlowRef, ReapReport, Status, Table
 use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, secs};
 use crate::{Backend, Setup};
 
-/// A reap lets go of what is due and cancelled, and nothing else, and reports how many of each.
+/// A reap releases flows that are due or cancelled, and no others, and reports the number of each.
 pub fn removes_what_is_due_and_reports_it<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 30);
     for key in 0..30 {
@@ -20,7 +20,7 @@ pub fn removes_what_is_due_and_reports_it<B: Backend>(setup: Setup) {
     assert_eq!((again.expired, again.cancelled, again.rescheduled), (0, 0, 0), "{again:?}");
 }
 
-/// A reap visits no more than its budget, says whether there is more, and the next one goes on.
+/// A reap visits no more flows than its budget, and reports if there is more. The next reap continues.
 pub fn keeps_to_its_budget<B: Backend>(setup: Setup) {
     for budget in [1, 3, 7, 20, 100] {
         let table = Fixture::<B>::new(setup, 20);
@@ -55,7 +55,7 @@ pub fn keeps_to_its_budget<B: Backend>(setup: Setup) {
     assert_eq!((report.visited(), report.more, table.len()), (0, true, 1));
 }
 
-/// With nothing due, a reap of a large table costs what one of a small table costs.
+/// If nothing is due, a reap of a large table costs as much as one of a small table.
 pub fn an_idle_reap_does_not_walk_the_table<B: Backend>(setup: Setup) {
     assert_no_walk::<B>(setup, "an idle reap", |table| assert_eq!(table.reap_all(at(1)).visited(), 0));
     assert_no_walk::<B>(setup, "an idle local reap", |table| {
@@ -63,7 +63,7 @@ pub fn an_idle_reap_does_not_walk_the_table<B: Backend>(setup: Setup) {
     });
 }
 
-/// A reap covers flows that other threads inserted, those of threads that have ended included.
+/// A reap covers flows that other threads inserted, also threads that have ended.
 pub fn covers_all_threads<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 40);
     race(4, |thread| {
@@ -79,7 +79,8 @@ pub fn covers_all_threads<B: Backend>(setup: Setup) {
     assert_eq!(table.ledger().dropped(), 40);
 }
 
-/// `reap_local` lets go of what its own thread inserted, if due, within its budget; what it leaves, a reap finds.
+/// `reap_local` releases flows of its own thread that are due, within its budget. A reap finds those that it
+/// leaves.
 pub fn a_local_reap_does_its_share<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 40);
     race(4, |thread| {
@@ -167,8 +168,7 @@ pub fn one_late_reap_collects_everything<B: Backend>(setup: Setup) {
     assert_eq!(table.next_deadline(), None);
 }
 
-/// `next_deadline` is never later than the earliest deadline, says so when something waits, and moves on after a
-/// reap.
+/// `next_deadline` is never later than the earliest deadline, is zero if a flow waits, and moves on after a reap.
 pub fn next_deadline_is_a_lower_bound<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 3);
     assert_eq!(table.next_deadline(), None, "an empty table");

@@ -3,7 +3,7 @@ use flow_table_api::{Budget, Direction, Ended, Flow, FlowRef, OnExpiry, Reinsert
 use crate::fixture::{Fixture, TIMEOUT, at, inject, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
-/// `reinsert` puts expired and detached flows back, the same flow with a fresh deadline.
+/// `reinsert` puts expired and detached flows back: the same flow, with a new deadline.
 pub fn puts_ended_flows_back<B: Backend>(setup: Setup) {
     type End<B> = fn(&Fixture<B>, &TestRef<B>);
     let ends: [(&str, End<B>); 5] = [
@@ -21,7 +21,7 @@ pub fn puts_ended_flows_back<B: Backend>(setup: Setup) {
     for (name, end) in ends {
         let table = Fixture::<B>::new(setup, 1);
         drop(table.put_pair(1, 2, at(0)));
-        // By the other key: an insertion gives a handle with no direction but forward.
+        // By the other key: an insertion always returns a handle with the direction forward.
         let flow = table.find(2, at(0)).expect(name);
         end(&table, &flow);
         let back = table.reinsert(&flow, at(100)).expect(name);
@@ -37,7 +37,7 @@ pub fn puts_ended_flows_back<B: Backend>(setup: Setup) {
     }
 }
 
-/// A flow whose key a live one has meanwhile is not put back, and neither is one that is active.
+/// A flow is not put back if a live flow has taken its key in the meantime, or if it is active.
 pub fn displaces_nothing_live<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let flow = table.put_pair(1, 2, at(0));
@@ -58,8 +58,8 @@ pub fn displaces_nothing_live<B: Backend>(setup: Setup) {
     assert!(table.reinsert(&flow, at(2)).is_ok(), "what is not live blocks nothing");
 }
 
-/// A flow that a reap has let go may be put back before it is handed over: by the callback for another one, which
-/// panics then. It is found by both keys from then on, whatever becomes of the rest of the reap.
+/// The callback for another flow may put a flow back that the reap has claimed but not handed over, and then
+/// panic. From then on the flow is found by both keys, whatever happens to the rest of the reap.
 pub fn outlasts_the_reap_that_let_go<B: Backend>(setup: Setup) {
     for on_expiry in [OnExpiry::Remove, OnExpiry::KeepWhileReferenced] {
         let table = Fixture::<B>::new(setup, 2);

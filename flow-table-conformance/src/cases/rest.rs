@@ -1,4 +1,4 @@
-//! At rest, with no burst open, nothing waits; and what cannot come to rest holds nothing up.
+//! At rest, with no burst open, nothing waits. A burst that never closes delays nothing else.
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use crate::fixture::{Fixture, at, race, rounds, secs};
 use crate::history::Gate;
 use crate::{Backend, Setup, TestRef};
 
-/// A reap runs beside the end of the last burst, or beside some of which each may be the last. Once all are over,
-/// the values of all that ended have been dropped: nobody has to come and pick them up.
+/// A reap runs beside the end of the last burst, or beside some of which each may be the last. When all have
+/// finished, the values of all ended flows have been dropped. No further operation is needed for that.
 pub fn nothing_waits_without_a_burst<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let gate = Gate::new(2);
@@ -43,9 +43,9 @@ pub fn nothing_waits_without_a_burst<B: Backend>(setup: Setup) {
     });
 }
 
-/// A burst that is forgotten blocks no operation, and no end of the table. All that it has not borrowed is dropped
-/// with the table and its handles at the latest; what it has borrowed may be held for ever, by backends whose
-/// bursts hold references.
+/// A burst that is forgotten blocks no operation, and no end of the table. Flows that it has not borrowed are
+/// dropped with the table and its handles at the latest. Flows that it has borrowed may be held for ever, by
+/// backends whose bursts hold references.
 pub fn a_forgotten_burst_holds_nothing_up<B: Backend>(setup: Setup) {
     for (borrows, keeps) in [(false, false), (false, true), (true, false), (true, true)] {
         let table = Fixture::<B>::new(setup, 20);
@@ -77,8 +77,7 @@ pub fn a_forgotten_burst_holds_nothing_up<B: Backend>(setup: Setup) {
     }
 }
 
-/// Ends that are taken back: a flow that is held expires in look-ups and is put back, again and again, while
-/// nobody reaps.
+/// A held flow expires in look-ups and is put back, again and again, while nobody reaps.
 pub fn ends_taken_back_pile_nothing_up<B: Backend>(setup: Setup) {
     piles_nothing_up::<B>(setup, |table, held, second| {
         let flow = held.get_or_insert_with(|| table.put_flow(table.flow(1).timeout(secs(1)), at(0)));

@@ -1,4 +1,4 @@
-//! A table with a free place refuses nothing, whatever others do who leave the number of its flows as it is.
+//! A table with a free place refuses nothing while other operations leave the number of its flows unchanged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,7 +29,7 @@ pub fn hits_take_no_place<B: Backend>(setup: Setup) {
     });
 }
 
-/// A flow that replaces another one takes that one's place, and no second one before.
+/// A flow that replaces another takes its place, and never a second place before that.
 pub fn replacements_take_no_place<B: Backend>(setup: Setup) {
     beside::<B>(setup, |table, _, round| {
         let key = round % TAKEN;

@@ -1,4 +1,4 @@
-//! Flows that never expire are found all the time, whatever comes and goes beside them.
+//! Flows that never expire are found all the time, while other flows come and go.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,8 +55,8 @@ fn insert_as_another_dies<B: Backend>(table: &Fixture<B>, dying: u64, next: u64)
     drop(held);
 }
 
-/// Threads look flows up that stay, while others insert, expire, hold, remove and reap flows whose hashes are like
-/// theirs, in tables with little room. Values take their time to be dropped.
+/// Threads look up flows that stay, while others insert, expire, hold, remove and reap flows with similar hashes,
+/// in tables with little room. The drops of values take long.
 pub fn found_under_churn<B: Backend>(setup: Setup) {
     churn::<B>(setup, |flow, _| flow);
 }

@@ -57,7 +57,7 @@ pub fn only_the_documented_edges_exist<B: Backend>(setup: Setup) {
     }
 }
 
-/// A flow is `Active` from the moment it is in the table to the moment it matches nothing more.
+/// A flow is `Active` from the moment at which it is in the table until it matches no key any more.
 pub fn active_exactly_while_findable<B: Backend>(setup: Setup) {
     for end in [Status::Detached, Status::Expired, Status::Cancelled] {
         let table = Fixture::<B>::new(setup, 1);
@@ -76,7 +76,7 @@ pub fn active_exactly_while_findable<B: Backend>(setup: Setup) {
     assert!(table.is_live(1, at(100)) && table.snapshot() == [flow]);
 }
 
-/// Each end is counted at once, under the reason of whoever came first, and no later attempt counts it again.
+/// Each end is counted at once, under the reason of the first attempt. No later attempt counts it again.
 pub fn each_end_is_counted_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 5);
     let flows: Vec<_> = (0..5).map(|key| table.put(key, at(0))).collect();
@@ -108,7 +108,7 @@ pub fn cancelled_is_final<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().inserts), (0, 1));
 }
 
-/// Whatever threads end a flow at the same moment, one of them does, and one end is counted.
+/// If several threads end a flow at the same moment, one of them does, and one end is counted.
 pub fn one_of_many_ends_wins<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     for round in 0..rounds(200) {
@@ -136,7 +136,7 @@ pub fn one_of_many_ends_wins<B: Backend>(setup: Setup) {
     }
 }
 
-/// `NewFlow` brings everything that the flow shows: keys, value, timeout, option, deadline.
+/// A flow has the keys, value, timeout, option and deadline of its `NewFlow`.
 pub fn a_flow_is_what_was_inserted<B: Backend>(setup: Setup) {
     use flow_table_api::OnExpiry;
 

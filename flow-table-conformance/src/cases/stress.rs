@@ -40,8 +40,8 @@ pub fn everything_at_once_with_reinsertion_adds_up<B: Backend>(setup: Setup) {
     assert!(handed_over.values().sum::<u64>() <= stats.ended.expired + stats.ended.cancelled, "{stats:?}");
 }
 
-/// The same while now and then a burst is forgotten that has borrowed nothing: nobody waits for it, and in the end
-/// the table drops what waited.
+/// The same while some bursts are forgotten that have borrowed nothing. Nothing waits for them, and in the end the
+/// table drops the values that waited.
 pub fn everything_at_once_with_forgotten_bursts_goes_on<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, CAPACITY);
     let shared = Shared { forgets: true, ..Shared::default() };
@@ -85,7 +85,7 @@ fn all_at_once<B: Backend>(table: &Fixture<B>, shared: &Shared, let_go: impl Fn(
     }
 }
 
-/// What the threads of one run share: a time that only grows, and who was handed over how often.
+/// What the threads of one run share: a time that only grows, and how often each flow was handed over.
 #[derive(Default)]
 struct Shared {
     /// Flows may be active again by the time that their end is handed over.

@@ -3,7 +3,7 @@ use flow_table_api::{Admission, Budget, Direction, Flow, FlowRef, InsertError, O
 use crate::fixture::{Fixture, TestKey, at, race, rounds};
 use crate::{Backend, Setup, TestRef};
 
-/// Both keys find the one flow, and the handle tells which key matched.
+/// Both keys find the one flow, and the handle's direction says which key matched.
 pub fn both_keys_find_the_flow<B: Backend>(setup: Setup) {
     for make in [TestKey::new, TestKey::colliding] {
         let table = Fixture::<B>::new(setup, 50);
@@ -19,7 +19,7 @@ pub fn both_keys_find_the_flow<B: Backend>(setup: Setup) {
     }
 }
 
-/// Both keys share one lifetime: however the flow ends, neither finds it live, and it ends once.
+/// Both keys share one lifetime. However the flow ends, neither key finds it live, and it ends once.
 pub fn both_keys_end_together<B: Backend>(setup: Setup) {
     type End<B> = fn(&Fixture<B>, &TestRef<B>);
     let ends: [(&str, End<B>); 8] = [
@@ -65,7 +65,7 @@ pub fn both_keys_share_one_deadline<B: Backend>(setup: Setup) {
     assert!(table.find(1, at(110)).is_none() && table.find(2, at(110)).is_none());
 }
 
-/// Equal forward and reply keys are an error, which gives the flow back.
+/// Equal forward and reply keys are an error, which returns the flow.
 pub fn identical_keys_are_refused<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 0);
     let results = [
@@ -82,7 +82,8 @@ pub fn identical_keys_are_refused<B: Backend>(setup: Setup) {
     assert_eq!(table.stats().refusals, 0, "the table was not even asked for room");
 }
 
-/// `insert` never takes a reply key from another live flow: neither key is installed, and the holder is named.
+/// `insert` never takes a reply key from another live flow. Neither key is installed, and the error contains the
+/// holder.
 pub fn a_conflict_installs_neither_key<B: Backend>(setup: Setup) {
     // The reply key is the forward key of another flow, or its reply key; the forward key is free, or has a flow.
     for (other_key, direction) in [(8, Direction::Forward), (9, Direction::Reply)] {
@@ -106,7 +107,7 @@ pub fn a_conflict_installs_neither_key<B: Backend>(setup: Setup) {
     }
 }
 
-/// `insert_if_absent` says which key is taken, forward first, and by whom; nothing is installed.
+/// `insert_if_absent` returns which key is taken, forward first, and its holder. Nothing is installed.
 pub fn if_absent_names_the_key_and_its_holder<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let (first, second) = (table.put_pair(1, 2, at(0)), table.put_pair(3, 4, at(0)));
@@ -133,7 +134,7 @@ pub fn if_absent_names_the_key_and_its_holder<B: Backend>(setup: Setup) {
     assert_eq!((table.len(), table.stats().inserts), (2, 2));
 }
 
-/// A flow replaced through one key goes with both, and its other key is free, even for the flow that replaces it.
+/// A flow that is replaced through one key loses both. Its other key is free, even for the flow that replaces it.
 pub fn a_replaced_pair_goes_with_both_keys<B: Backend>(setup: Setup) {
     // The new flow's keys; which of the old ones must be found no more.
     let replacements: [(u64, Option<u64>, &[u64]); 6] = [
@@ -213,7 +214,7 @@ pub fn crossing_pairs_are_not_torn<B: Backend>(setup: Setup) {
     }
 }
 
-/// Whoever finds one key of a pair live finds the other one too, unless the pair has ended by then.
+/// A thread that finds a pair live by one key also finds it by the other, unless the pair has ended by then.
 pub fn no_observer_sees_half_a_pair<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 4);
     race(4, |thread| {

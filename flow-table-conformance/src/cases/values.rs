@@ -31,7 +31,7 @@ pub fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
     ]
 }
 
-/// A value is dropped exactly once: as soon as the table and every handle have let go, and not before.
+/// A value is dropped exactly once: as soon as the table and every handle have released it, and not before.
 pub fn dropped_once_when_all_let_go<B: Backend>(setup: Setup) {
     for (name, end) in ends::<B>() {
         for handles in 0..3 {
@@ -50,7 +50,7 @@ pub fn dropped_once_when_all_let_go<B: Backend>(setup: Setup) {
     }
 }
 
-/// What becomes of a refused insertion is the caller's business: the value comes back, not dropped.
+/// A refused insertion returns the value and does not drop it.
 pub fn a_refused_value_comes_back<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 1);
     drop(table.put(1, at(0)));
@@ -60,7 +60,7 @@ pub fn a_refused_value_comes_back<B: Backend>(setup: Setup) {
     assert_eq!((parts.key, parts.timeout), (2.into(), TIMEOUT.into()));
 }
 
-/// When the table goes, flows that nobody else holds are dropped with it, those that wait for a reap included.
+/// The drop of the table drops the flows that nobody else holds, also those that wait for a reap.
 pub fn the_table_drops_what_it_holds<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 30);
     for key in 0..30 {
@@ -75,7 +75,7 @@ pub fn the_table_drops_what_it_holds<B: Backend>(setup: Setup) {
     assert_eq!((ledger.dropped(), ledger.faults().len()), (30, 0));
 }
 
-/// A value whose `Drop` uses the table, the very key included, finds no lock in its way.
+/// A value's `Drop` may use the table, also with the same key. No lock is held then.
 pub fn drop_may_call_the_table<B: Backend>(setup: Setup) {
     for (name, end) in ends::<B>() {
         let table = Fixture::<B>::new(setup, 6);
@@ -107,7 +107,7 @@ fn use_table<B: Backend>(table: &Weak<TestTable<B>>, value: impl Fn() -> TestVal
     table.reap(at(60), Budget::UNLIMITED);
 }
 
-/// The `Drop` of a value that goes with its table, or after it, may use what handles are left.
+/// The `Drop` of a value may use the handles that are left, also while its table is dropped, or later.
 pub fn drop_may_use_handles_after_the_table<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let other = table.put(2, at(0));
@@ -159,7 +159,7 @@ pub fn keys_and_values_of_any_shape<B: Backend>(setup: Setup) {
     assert!(keys.iter().all(|key| Arc::strong_count(key) == 1), "keys are dropped with their flows");
 }
 
-/// The key type that comes with the interface works as any other.
+/// The key type of the interface works like any other.
 pub fn the_ready_flow_key_works<B: Backend>(setup: Setup) {
     use flow_table_api::FlowKey;
 

@@ -11,16 +11,16 @@ const BATCH: u64 = 64;
 /// Operations of the short form.
 const SHORT: usize = 100_000;
 
-/// Operations after which the long form tells how far it is.
+/// Operations after which the long form reports its progress.
 const MILLION: usize = 1_000_000;
 
 /// Records and explains histories of all kinds until there are 100,000 operations, or `FLOW_TABLE_OPERATIONS`, and
-/// tells how much that was. The histories are other ones each time, unless `FLOW_TABLE_HISTORY` names one: then
+/// prints how many that were. The histories are different each time, unless `FLOW_TABLE_HISTORY` names one. Then
 /// that one is repeated.
 ///
 /// # Panics
 ///
-/// With a history that has no explanation, and how to have it repeated.
+/// Panics if a history has no explanation. The message contains the history and how to repeat it.
 pub fn campaign<B: Backend>() {
     let operations = variable("FLOW_TABLE_OPERATIONS").map_or(SHORT, |count| count.parse().expect("a number"));
     let named =

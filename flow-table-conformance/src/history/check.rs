@@ -8,7 +8,7 @@ use super::search::{Stuck, search};
 use super::{Event, History};
 use crate::model::{Admitted, FlowId, Op, Outcome};
 
-/// Why a history has no explanation: in words, with all that happened to the keys concerned.
+/// Why a history has no explanation, in words, with everything that happened to the keys concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unexplained(String);
 
@@ -26,7 +26,7 @@ impl std::error::Error for Unexplained {}
 ///
 /// # Errors
 ///
-/// There is none.
+/// Returns an error if there is none.
 pub fn explain(history: &History) -> Result<(), Unexplained> {
     let crowd = Crowd::of(history);
     let adds_up = adds_up(history).and_then(|()| crowd.adds_up());
@@ -38,7 +38,7 @@ pub fn explain(history: &History) -> Result<(), Unexplained> {
     Ok(())
 }
 
-/// What needs no order: the counters, and what each reap and each walk tell of themselves.
+/// Checks what needs no order: the counters, and the reports of each reap and each walk.
 fn adds_up(History { events, end, .. }: &History) -> Result<(), String> {
     let (mut inserts, mut refusals, mut ended) = (0, 0, EndCounts::default());
     for event in events {

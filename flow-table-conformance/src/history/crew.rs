@@ -7,16 +7,15 @@ use super::{History, Seed, Stage, Unexplained, explain};
 use crate::Backend;
 use crate::fixture::race;
 
-/// Goes through the histories of these seeds, all of one kind, one after the other on one table, and explains
-/// them.
+/// Runs the histories of these seeds, all of one kind, one after the other on one table, and explains them.
 ///
 /// # Errors
 ///
-/// The first history that has no explanation.
+/// Returns the first history that has no explanation.
 ///
 /// # Panics
 ///
-/// If the table panics, or leaks a value.
+/// Panics if the table panics or leaks a value.
 pub fn run<B: Backend>(seeds: &[Seed]) -> Result<Tally, (Seed, Unexplained)> {
     let Some(first) = seeds.first() else { return Ok(Tally::default()) };
     let (threads, histories) = (first.profile().threads, record::<B>(seeds));

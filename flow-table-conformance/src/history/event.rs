@@ -45,7 +45,7 @@ impl Event {
     }
 }
 
-/// What threads did to a table that held nothing before and holds nothing now.
+/// What threads did to a table that was empty before and is empty now.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Each operation, in any order.

@@ -2,8 +2,8 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// Where threads meet, as at a [`Barrier`](std::sync::Barrier), but without going to sleep: they leave it within
-/// less time than an operation takes, so what they do next happens at once.
+/// A place where threads meet, like a [`Barrier`](std::sync::Barrier), but they do not sleep. They leave it within
+/// less time than an operation takes, so what they do next is concurrent.
 pub struct Gate {
     threads: usize,
     arrived: AtomicUsize,
@@ -11,13 +11,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate for so many threads.
+    /// A gate for this many threads.
     pub const fn new(threads: usize) -> Self {
         Self { threads, arrived: AtomicUsize::new(0), abandoned: AtomicBool::new(false) }
     }
 
-    /// Waits until all have come, for the `round`-th time, counted from one. Gives false if one of them never
-    /// will.
+    /// Waits until all threads have come for the `round`-th time, counted from one. Returns `false` if one of them
+    /// never will.
     pub fn pass(&self, round: usize) -> bool {
         // AcqRel: pairs with the others' and with the load below: who passes sees what all did before.
         self.arrived.fetch_add(1, Ordering::AcqRel);

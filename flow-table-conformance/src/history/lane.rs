@@ -13,7 +13,7 @@ use crate::{Backend, TestRef, TestTable};
 /// The time at which each thread begins.
 pub const BEGINNING: Timestamp = at(10);
 
-/// What one thread did, and the handles that it still has.
+/// What one thread did, and the handles that it still holds.
 pub struct Lane<B: Backend> {
     /// Its part of the history.
     pub events: Vec<Event>,
@@ -21,10 +21,10 @@ pub struct Lane<B: Backend> {
     pub handles: Vec<TestRef<B>>,
 }
 
-/// Goes through a script on a table that other threads use as well, with handles to flows that are there before.
+/// Runs a script on a table that other threads use, too, with handles to flows that were inserted before.
 ///
-/// A handle that [`Step::Drop`] gives back is no event: it makes no difference to flows that look-ups no longer
-/// find once they have expired, and scripts drop no others.
+/// A handle that [`Step::Drop`] drops is not an event. It makes no difference for flows that look-ups do not find
+/// after they have expired, and scripts drop no others.
 pub fn play<B: Backend>(
     table: &TestTable<B>,
     ledger: &Ledger,

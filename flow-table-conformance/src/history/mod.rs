@@ -1,16 +1,16 @@
-//! Concurrent histories, and whether they can be explained.
+//! Records concurrent histories, and checks that they can be explained.
 //!
 //! Threads record what they did to a table, each operation with the interval in which it ran. The history is
 //! linearizable if there is an order of all moments at which operations took effect, one that contradicts no
-//! interval, along which the [model](crate::model) gives each the outcome that was seen ([`explain`]).
+//! interval, along which the [model](crate::model) allows each outcome that was seen ([`explain`]).
 //!
-//! Keys are explained apart from each other. All that they share is the places of the table; refusals, the limit
-//! and the room that insertions make are explained by intervals, over the whole history.
+//! Keys are explained separately. They share only the places of the table. Refusals, the limit and the room that
+//! insertions make are explained by intervals, over the whole history.
 //!
-//! * A [`Seed`] says what the threads of a history do: from one key that all want to many keys, with one key for
-//!   each flow or two, and how full the table is.
+//! * A [`Seed`] says what the threads of a history do: how many keys there are, from one that all threads want to
+//!   many; whether flows have one key or two; and how full the table is.
 //! * A [`Stage`] makes the history, on whatever threads call it.
-//! * [`run`] does both on real threads, for many seeds; [`campaign`] does that for as many operations as the
+//! * [`run`] does both on real threads, for many seeds. [`campaign`] does so for as many operations as the
 //!   environment asks for, and [`histories_test!`](crate::histories_test) makes a test of it.
 
 mod campaign;

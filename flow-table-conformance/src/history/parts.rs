@@ -1,5 +1,5 @@
-//! Histories are linearizable key by key (contract X1): flows that share no key, however indirectly, are explained
-//! apart.
+//! Histories are linearizable key by key (contract X1). Flows that share no key, not even indirectly, are
+//! explained separately.
 
 use std::collections::BTreeMap;
 

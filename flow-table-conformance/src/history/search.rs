@@ -28,8 +28,7 @@ impl Done {
     }
 }
 
-/// Searches for an order of the moments of `part`, one that contradicts no interval, in which a correct table
-/// could have gone through them.
+/// Searches for an order of the moments of `part` that contradicts no interval and that a correct table allows.
 ///
 /// # Errors
 ///
@@ -38,7 +37,7 @@ impl Done {
 ///
 /// # Panics
 ///
-/// With more than 512 moments.
+/// Panics with more than 512 moments.
 pub fn search(part: &[Timed], searches: &[crowd::Search]) -> Result<(), Stuck> {
     assert!(part.len() <= MOST, "{} moments: more than the set of those done has room for", part.len());
     let latest = searches.iter().map(|search| search.now).max();

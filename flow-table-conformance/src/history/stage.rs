@@ -10,7 +10,7 @@ use crate::model::{FlowId, Op, Spec};
 use crate::random::Draft;
 use crate::{Backend, TestRef, TestTable};
 
-/// One history while it is made: each of its threads calls [`play`](Self::play), and then somebody
+/// A history that is being recorded. Each of its threads calls [`play`](Self::play), and then one thread calls
 /// [`end`](Self::end).
 pub struct Stage<B: Backend> {
     seed: Seed,
@@ -23,7 +23,7 @@ pub struct Stage<B: Backend> {
 }
 
 impl<B: Backend> Stage<B> {
-    /// What the threads do, this seed says.
+    /// Makes a stage for this seed, which says what the threads do.
     pub fn new(seed: Seed) -> Self {
         Self {
             seed,
@@ -83,7 +83,7 @@ impl<B: Backend> Stage<B> {
     ///
     /// # Panics
     ///
-    /// If a value has not been dropped then, or dropped twice, or if something else is not at rest.
+    /// Panics if a value has not been dropped by then or was dropped twice, or if something else is not at rest.
     pub fn end(&self, table: &TestTable<B>, before: &Stats) -> History {
         let (mut actor, mut events) = (Actor::<B>::new(table, self.ledger.clone()), Vec::new());
         for lane in self.lanes().drain(..) {

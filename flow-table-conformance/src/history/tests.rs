@@ -1,4 +1,4 @@
-//! What the checker must accept, and what it must not.
+//! Histories that the checker must accept, and histories that it must refuse.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

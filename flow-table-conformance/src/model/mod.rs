@@ -1,14 +1,15 @@
-//! The sequential reference model: what a table does, in the simplest terms, without a hash, a lock or a queue.
+//! The sequential reference model. It says what a table does in the simplest terms, without a hash, a lock or a
+//! queue.
 //!
-//! The contract leaves a table some choices: which flows a limited reap takes, which one gives up its place to
-//! make room, whether a look-up hides a flow that it did not find. So the model is not a function but a relation:
-//! [`Model::step`] takes an [operation](Op) and the [outcome](Outcome) that was seen, and returns every state in
-//! which a correct table may be after it; none if no correct table could have given that outcome. Whoever follows
-//! a table keeps all of them, as the property tests of the suite do; a checker of concurrent histories searches
-//! for an order of operations along which some state is left.
+//! The contract leaves a table some choices: which flows a limited reap takes, which flow gives up its place to
+//! make room, and whether a look-up hides a flow that it did not find. So the model is not a function but a
+//! relation. [`Model::step`] takes an [operation](Op) and the [outcome](Outcome) that was seen, and returns every
+//! state in which a correct table may be after it. It returns none if no correct table could have that outcome.
+//! The property tests of the suite keep all these states. The checker of concurrent histories searches for an
+//! order of operations along which some state is left.
 //!
-//! Which flows are dying cannot be seen until one is put back. So a state says how many are, and which flows may
-//! be among them; what cannot be told apart is one state.
+//! Nobody can see which flows are dying until one is put back. So a state contains how many are dying, and which
+//! flows may be among them. Situations that cannot be distinguished are one state.
 
 mod end;
 mod insert;

@@ -1,8 +1,8 @@
 //! Operations under concurrency, and the moments at which they take effect.
 //!
-//! Among other threads, not every operation is of one moment: a batch is as many look-ups, a reap lets go of one
-//! flow after the other, and whoever reads the status of what a look-up found reads it later. Each of these is a
-//! moment of its own.
+//! With other threads, not every operation takes effect at one moment. A batch is as many look-ups, a reap
+//! releases one flow after the other, and the status of a flow that a look-up found is read later. Each of these
+//! is a separate moment.
 
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ pub enum Fact {
 }
 
 impl Model {
-    /// The states that a correct table may be in after `moment`; none if it cannot have been now.
+    /// The states in which a correct table may be after `moment`. There are none if the moment cannot have been
+    /// now.
     pub fn after(&self, moment: &Moment) -> Vec<Self> {
         let mut worlds = match moment {
             Moment::Whole(op, seen) => self.step(op, seen),
@@ -98,7 +99,7 @@ impl Model {
         worlds
     }
 
-    /// Whether `fact` is true now.
+    /// Returns `true` if `fact` is true now.
     pub fn holds(&self, fact: &Fact) -> bool {
         let entry = |flow| self.flows.get(flow);
         match fact {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
 
-/// A flow of a run, numbered by whoever makes it.
+/// A flow of a run. Its maker chooses the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub usize);
 
@@ -23,7 +23,7 @@ pub struct Spec {
 
 /// One operation on a table, with everything it depends on.
 ///
-/// Whoever runs it keeps every handle that it gives, and gives each one back with [`Op::Drop`].
+/// The caller keeps every handle that it returns, and drops each one with [`Op::Drop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the fields are those of the operation of the table")]
 pub enum Op {
@@ -71,30 +71,30 @@ pub enum Op {
     Upgrade { flow: FlowId },
 }
 
-/// What an operation gave.
+/// What an operation returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the result of the operation")]
 pub enum Outcome {
-    /// Nothing to tell.
+    /// Nothing.
     Done,
     /// A look-up or burst look-up.
     Found(Option<Sight>),
     /// An insertion.
     Inserted(Result<Admitted, Refusal>),
-    /// `refresh`, `cancel`, `remove_flow`, `upgrade`, `Burst::handle`: whether it did what it does.
+    /// `refresh`, `cancel`, `remove_flow`, `upgrade`, `Burst::handle`: `true` if it succeeded.
     Granted(bool),
-    /// A setter; the status in its error.
+    /// A setter, with the status in its error.
     Set(Result<(), Status>),
     /// `remove`.
     Removed(Option<(FlowId, Direction)>),
-    /// A reap: what it handed over, in order.
+    /// A reap, with the flows that it handed over, in order.
     Reaped { ended: Vec<End>, report: ReapReport },
-    /// Iteration: each visit, in order of the numbers.
+    /// An iteration, with each visit, in the order of the numbers.
     Visited(Vec<FlowId>),
 }
 
 impl Outcome {
-    /// Whether an insertion found no room.
+    /// Returns `true` if an insertion found no room.
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Inserted(Err(Refusal::Full { .. })))
     }
@@ -120,7 +120,7 @@ pub struct End {
     pub reason: EndReason,
 }
 
-/// What an insertion did.
+/// The result of an insertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Inserted` and `Admission`")]
 pub enum Admitted {

@@ -7,7 +7,7 @@ use super::op::{FlowId, Op, Outcome};
 use super::state::{Entry, Model, Worlds, one};
 
 impl Model {
-    /// The states that a correct table may be in after `op` gave `seen`.
+    /// The states in which a correct table may be after `op` returned `seen`.
     pub fn step(&self, op: &Op, seen: &Outcome) -> Vec<Self> {
         if self.waits(op) {
             return Vec::new();
@@ -17,7 +17,7 @@ impl Model {
         matching.map(|(_, after)| after).collect()
     }
 
-    /// What `op` might have given instead of `seen`, to tell people.
+    /// What `op` might have returned instead of `seen`, for messages.
     pub fn expected(&self, op: &Op, seen: &Outcome) -> Vec<Outcome> {
         self.worlds(op, seen).into_iter().map(|(outcome, _)| outcome).collect()
     }

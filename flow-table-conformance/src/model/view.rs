@@ -5,7 +5,7 @@ use flow_table_api::{EndCounts, Status, Timestamp};
 
 use super::{FlowId, Model};
 
-/// What can be seen of a table and its flows at rest.
+/// The visible state of a table and its flows at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// `len`.
@@ -27,11 +27,11 @@ pub struct View {
 }
 
 impl Model {
-    /// What contradicts `view`, if anything.
+    /// Compares the model with `view`.
     ///
     /// # Errors
     ///
-    /// The contradiction, in words.
+    /// Returns the contradiction, in words.
     pub fn agrees(&self, view: &View) -> Result<(), String> {
         let counters = (self.len(), self.dying, self.inserts, self.refusals, self.ended);
         let seen = (view.len, view.dying, view.inserts, view.refusals, view.ended);

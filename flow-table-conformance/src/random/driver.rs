@@ -12,22 +12,22 @@ use crate::{Backend, TestTable};
 
 type Borrows<'b, B> = Vec<Borrowed<'b, TestFlow<B>>>;
 
-/// Where a table and the model part: in words, with the way there.
+/// Where a table and the model disagree, in words, with the steps before.
 #[derive(Clone, Debug)]
 pub struct Disagreement(pub String);
 
 type Checked = Result<(), Disagreement>;
 
-/// More bursts than this are not opened within each other.
+/// The largest number of bursts that are open within each other.
 const DEPTH: usize = 3;
-/// A run ends early when the table may be in more states than this: each choice that cannot be seen doubles their
+/// A run ends early if the table may be in more states than this. Each choice that cannot be seen doubles their
 /// number.
 const WORLDS: usize = 64;
 
 /// Runs steps on a table and on the model, and compares the two after each.
 pub struct Driver<'t, B: Backend> {
     pub(super) actor: Actor<'t, B>,
-    /// Every state in which a table that gave these outcomes may be.
+    /// Every state in which a table with these outcomes may be.
     worlds: Vec<Model>,
     pub(super) now: Timestamp,
     depth: usize,
@@ -36,11 +36,11 @@ pub struct Driver<'t, B: Backend> {
 
 impl<'t, B: Backend> Driver<'t, B> {
     /// Runs `steps` on a new table. In the end either the handles are dropped first, and the table must come to
-    /// rest, or the table is, with the handles still held.
+    /// rest, or the table is dropped first, while the handles are held.
     ///
     /// # Errors
     ///
-    /// The first disagreement.
+    /// Returns the first disagreement.
     pub fn run(config: TableConfig, steps: &[Step]) -> Result<(), Disagreement> {
         let worlds = vec![Model::new(config.capacity())];
         let table = TestTable::<B>::with_config(config);

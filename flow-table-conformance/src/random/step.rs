@@ -5,10 +5,10 @@ use flow_table_api::OnExpiry;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One step of a random run: an operation without what only the run knows, such as the flows there are.
+/// One step of a random run: an operation without what only the run knows, such as the existing flows.
 ///
-/// Flows are picked from those to which there is a handle, keys are the numbers of [`TestKey`](crate::TestKey)s,
-/// times are relative.
+/// Flows are picked from those to which there is a handle. Keys are the numbers of [`TestKey`](crate::TestKey)s.
+/// Times are relative.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is the operation of that name")]
 pub enum Step {

@@ -1,4 +1,4 @@
-//! A burst that keeps a handle to whatever it hands out.
+//! A burst that keeps a handle to every flow that it hands out.
 
 use std::sync::RwLockReadGuard;
 

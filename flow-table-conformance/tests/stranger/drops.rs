@@ -1,4 +1,4 @@
-//! Dropping many things of the user's, each of which may panic.
+//! Drops many user values, each of which may panic.
 
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -9,13 +9,13 @@ macro_rules! each_flaw {
             // What this design suffered from in the field.
             /// Queueing a replacement keeps the old flow and changes only its time.
             ReplacementNotQueued => "insert::the_replacement_is_kept",
-            /// Who lets a flow go leaves its slots until somebody looks its keys up.
+            /// A thread that releases a flow leaves its slots until somebody looks up its keys.
             ReapLeavesSlots => "memory::one_packet_flows_leave_nothing",
             /// What is left in the queue of a replaced flow removes whatever has its key.
             StaleEntryRemovesByKey => "reap::works_by_identity",
             /// A look-up that has met the slot of a dead flow removes whatever has its key by then.
             LookupClearsByKey => "concurrency::nobody_loses_a_flow_to_a_dead_one",
-            /// So does who lets the dead flow go.
+            /// The same when the dead flow is released.
             DeadSlotRemovesByKey => "lookup::a_filled_slot_is_not_dead",
             /// A removed flow stays held until its deadline.
             RemovedFlowsStay => "early_end::remove_releases_at_once",

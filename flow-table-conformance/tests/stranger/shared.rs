@@ -72,8 +72,8 @@ impl<K: Key, V: Value> Shared<K, V> {
         }
     }
 
-    /// Drops what was looked at, and then gives the result: as variables that go last these would leak it with
-    /// their panics.
+    /// Drops what was looked at, and then returns the result. If these were dropped last, as variables, their
+    /// panics would leak the result.
     pub fn give<R>(&self, result: R, spare: Spare<K, V>) -> R {
         if self.is(Flaw::PanicLeaksTheResult) {
             let result = ManuallyDrop::new(result);
