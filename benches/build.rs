@@ -1,4 +1,4 @@
-//! Tells the program which compiler it was made by: benchmark records name it.
+//! Tells the program which compiler built it. Benchmark records contain the compiler.
 
 use std::env;
 use std::process::Command;

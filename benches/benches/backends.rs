@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flow_table_benches::{Candidate, Contender, Crew, Role, Run, Setting, Workload};
 
-/// One size that fits a processor's caches in part, and one that does not.
+/// One size that partly fits into a processor's caches, and one that does not.
 const SIZES: &[usize] = &[1 << 16, 1 << 20];
 /// In test mode, as Criterion defines it, each benchmark runs once and nothing is measured.
 const TEST_SIZES: &[usize] = &[1 << 8];
@@ -24,7 +24,7 @@ fn compare(criterion: &mut Criterion, crew: &Crew, workload: Workload) {
         for &candidate in able.filter(|candidate| candidate.role() == Role::Backend) {
             let mut contender = None;
             group.bench_function(BenchmarkId::new(candidate.name(), flows), |bencher| {
-                // Once, outside of what is timed, and never if the name is filtered out.
+                // This runs once, outside of what is timed, and not at all if the name is filtered out.
                 let contender = contender.get_or_insert_with(|| {
                     Contender::new(candidate, Setting { workload, threads: 1, flows }, 0, crew)
                 });

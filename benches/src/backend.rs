@@ -1,4 +1,4 @@
-//! The backends as subjects: everything through the public interface.
+//! The backends as subjects. Everything goes through the public interface.
 
 use flow_table::{Borrowed, Budget, Burst, Flow, FlowSpec, InsertError, NewFlow, Table, Timeout, Timestamp};
 

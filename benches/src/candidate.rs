@@ -45,7 +45,7 @@ pub enum Candidate {
     FloorCountedSmallPages,
 }
 
-/// What a candidate is there for.
+/// The role of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A flow table.
@@ -153,7 +153,7 @@ impl Candidate {
         }
     }
 
-    /// What it is there for.
+    /// The role of the candidate.
     pub const fn role(self) -> Role {
         match self {
             Self::Dashmap | Self::Custom => Role::Backend,
@@ -167,7 +167,7 @@ impl Candidate {
         }
     }
 
-    /// Roughly how many bytes a flow takes, rather too many: to see what fits into memory.
+    /// Roughly how many bytes a flow takes, estimated rather too high. Used to see what fits into memory.
     pub const fn bytes_per_flow(self) -> usize {
         match (self, self.role()) {
             (Self::Dashmap | Self::Moka, _) => 500,
@@ -177,7 +177,7 @@ impl Candidate {
         }
     }
 
-    /// Why it cannot run `workload`, if it cannot.
+    /// The reason why it cannot run `workload`, if it cannot.
     pub fn cannot(self, workload: Workload) -> Option<&'static str> {
         with_subject!(self, S => <S as Subject>::cannot(workload))
     }

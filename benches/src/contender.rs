@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::meter::{Latencies, latencies};
 use crate::{Candidate, Crew, Run, Team, Workload, World};
 
-/// The fewest flows that all workloads work with: smaller tables do not even last a burst.
+/// The smallest number of flows for all workloads. Smaller tables are not enough for a burst.
 pub const FEWEST_FLOWS: usize = 256;
 
 /// The fewest and the most operations of a thread in one run. The keys of a run are made before it and must not
 /// push the table out of the processor's caches, so a turn may consist of many runs.
 const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
 
-/// So many steps show what one in ten thousand takes; they are timed for some turns at most.
+/// This many steps show what one in ten thousand takes. They are timed for some turns at most.
 const STEPS: u64 = 50_000;
 const LATENCY_TURNS: u32 = 4;
 
@@ -69,7 +69,7 @@ impl Contender {
         contenders
     }
 
-    /// Drops them, all at the same time: large tables take long.
+    /// Drops them all at the same time, because large tables take long.
     pub fn drop_all(contenders: Vec<Self>) {
         thread::scope(|scope| {
             contenders.into_iter().for_each(|contender| {
@@ -125,7 +125,7 @@ impl Contender {
         crew.each(self.team(run), move |thread| world.prepare(run, thread));
     }
 
-    /// A run that takes no longer than a turn should, if that is possible. Runs a few, so caches are warm
+    /// Finds a run that takes no longer than a turn should, if possible. Runs a few, so caches are warm
     /// afterwards.
     pub(crate) fn calibrate(&self, crew: &Crew, setting: Setting, turn: Duration) -> Run {
         let Setting { workload, threads, flows } = setting;

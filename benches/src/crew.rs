@@ -1,4 +1,4 @@
-//! Threads that stay from one measurement to the next, as a dataplane's workers do.
+//! Threads that stay from one measurement to the next, like a dataplane's workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ impl Crew {
     ///
     /// # Panics
     ///
-    /// If one of them does, or there are not that many.
+    /// Panics if one of them does, or if there are not that many.
     pub fn each<R: Send + 'static>(
         &self,
         team: Team,
@@ -70,12 +70,12 @@ impl Crew {
         results
     }
 
-    /// Runs `task` on the workers of `team` at the same time, and gives the time from the first one's start
-    /// to the last one's end, and what the tasks gave.
+    /// Runs `task` on the workers of `team` at the same time. Returns the time from the first one's start to the
+    /// last one's end, and the results of the tasks.
     ///
     /// # Panics
     ///
-    /// As [`each`](Self::each).
+    /// The same as for [`each`](Self::each).
     pub fn timed<R: Send + 'static>(
         &self,
         team: Team,
@@ -95,7 +95,7 @@ impl Crew {
     }
 }
 
-/// Where all workers wait for the last one, spinning: to be woken takes too long.
+/// All workers wait here for the last one. They spin, because waking up takes too long.
 struct StartLine {
     awaited: AtomicUsize,
 }

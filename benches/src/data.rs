@@ -9,7 +9,7 @@ pub type Payload = [u64; 8];
 /// Packets in a burst.
 pub const BURST: usize = 32;
 
-/// The key of flow number `index`; different numbers give different keys.
+/// The key of flow number `index`. Different numbers have different keys.
 #[inline]
 pub const fn key(index: u64) -> Key {
     [mix(index), mix(!index), mix(index ^ 1 << 40), mix(index ^ 1 << 41), index]
@@ -34,7 +34,7 @@ pub const fn mix(mut word: u64) -> u64 {
     word ^ word >> 31
 }
 
-/// Sends `0..count` to itself one to one, neighbours far apart. `count` must be below 2³².
+/// Permutes `0..count` so that neighbours are far apart. `count` must be below 2³².
 #[inline]
 pub const fn scatter(index: u64, count: u64) -> u64 {
     const PRIME: u64 = 2_654_435_761;

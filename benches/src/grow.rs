@@ -1,5 +1,5 @@
-//! Filling a table from empty, in a process of its own: memory that another table used before would distort both
-//! the times and the resident size.
+//! Fills a table from empty, in its own process. Memory that another table used before would distort both the
+//! times and the resident size.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@ use flow_table::{Timeout, Timestamp};
 
 use crate::data::{Key, Random, mix};
 
-/// The idle time of flows that a workload lets expire, nearly: see [`Pace`].
+/// Approximately the idle time of flows that a workload lets expire; see [`Pace`].
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How fast flows come in a table whose flows live for a minute.
@@ -42,7 +42,7 @@ impl Pace {
     }
 }
 
-/// Whose turn it is: new flows are numbered over all threads, and the threads take turns.
+/// Assigns new flows to threads. New flows are numbered over all threads, and the threads take turns.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
     /// This thread's number.

@@ -1,13 +1,13 @@
-//! Workloads that measure flow tables, and what they are measured against.
+//! Workloads that measure flow tables, and what the tables are compared with.
 //!
-//! * [`Workload`]: what is done, by name. Each run of one checks its result.
-//! * [`Candidate`]: what it is done to: the backends, other maps and caches ([`peers`]), and the hardware
+//! * [`Workload`]: what is done, by name. Each run checks its result.
+//! * [`Candidate`]: what is measured: the backends, other maps and caches ([`peers`]), and the hardware
 //!   ([`floor`]). Each is a [`subject::Subject`].
 //! * [`measure`]: candidates in turns, round by round, on threads that stay.
 //! * [`grow`]: what one process measures when it fills one table from empty.
 //!
 //! `cargo bench -p flow-table-benches` runs them under Criterion. The program `flow-table-bench` has a command
-//! `bench` that does what Criterion cannot, and two commands that put tables to the test: `soak` and `floods`.
+//! `bench` that does what Criterion cannot, and the commands `soak` and `floods`, which test tables.
 
 #![deny(unsafe_code)]
 

@@ -9,7 +9,7 @@ use crate::{Candidate, Crew, Run};
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How often each candidate's turn comes.
+    /// The number of turns of each candidate.
     pub rounds: usize,
     /// How long a turn takes, as far as the workload leaves a choice.
     pub turn: Duration,
@@ -28,8 +28,8 @@ pub struct Outcome {
     pub operations: u64,
 }
 
-/// Measures all contenders: they take turns, round by round, each round in another order, so that what the machine
-/// does meanwhile falls on all alike. `progress` is called `effort.rounds + 2` times.
+/// Measures all contenders: they take turns, round by round, each round in another order, so that other work of
+/// the machine affects all of them equally. `progress` is called `effort.rounds + 2` times.
 pub fn measure(
     contenders: &[Contender],
     crew: &Crew,

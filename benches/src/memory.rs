@@ -1,13 +1,13 @@
-//! What the system says of memory. Where it does not tell, the answer is `None`.
+//! What the system reports about memory. The functions return `None` if it does not.
 
 use std::fs;
 
-/// Bytes in which this process resides.
+/// The resident size of this process, in bytes.
 pub fn resident_bytes() -> Option<u64> {
     bytes("/proc/self/status", "VmRSS:")
 }
 
-/// Bytes that processes can still have without swapping.
+/// The memory that is available without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
     bytes("/proc/meminfo", "MemAvailable:")
 }

@@ -1,4 +1,4 @@
-//! Timing of single steps, compiled away where only the whole is timed.
+//! Timing of single steps. It is compiled away where only the whole is timed.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use hdrhistogram::Histogram;
 /// Latencies in nanoseconds, each to within one percent.
 pub type Latencies = Histogram<u64>;
 
-/// No latencies yet. The longest that is told from longer ones is a minute.
+/// An empty histogram. Latencies above a minute are not distinguished.
 pub fn latencies() -> Latencies {
     Histogram::new_with_bounds(1, 60_000_000_000, 2).expect("the bounds are in order")
 }
 
-/// What a workload calls around each step.
+/// A workload calls this around each step.
 pub trait Meter {
     /// A step begins.
     fn begin(&mut self);

@@ -1,31 +1,31 @@
-//! What workloads ask of a table, a peer, or the hardware.
+//! What workloads need from a table, a peer, or the hardware.
 
 use flow_table::{Timeout, Timestamp};
 
 use crate::Workload;
 use crate::data::Key;
 
-/// Something to measure: the operations that workloads are written over.
+/// Something to measure: the operations that workloads use.
 ///
-/// An operation that a subject does not have is one that no workload asks it for, as it
-/// [says so](Self::cannot).
+/// A subject may lack operations. Then it [says](Self::cannot) which workloads it cannot run.
 pub trait Subject: Send + Sync + Sized + 'static {
     /// Memory that batches use again and again; one per thread.
     type Scratch: Default;
 
-    /// An empty one, in which about `flows` flows stay and at most `capacity` find room.
+    /// Makes an empty subject in which about `flows` flows stay, with room for at most `capacity`.
     fn new(flows: usize, capacity: usize) -> Self;
 
-    /// Why it cannot run `workload`, if it cannot.
+    /// The reason why it cannot run `workload`, if it cannot.
     fn cannot(workload: Workload) -> Option<&'static str>;
 
     /// Inserts the flow with this key. Panics if it is refused.
     fn insert(&self, key: Key, timeout: Timeout, now: Timestamp);
 
-    /// Looks the flow up, moves its deadline, lets its handle go; whether it was found live.
+    /// Looks the flow up, moves its deadline and drops its handle. Returns `true` if it was found live.
     fn hit(&self, key: &Key, now: Timestamp) -> bool;
 
-    /// [`hit`](Self::hit) for a batch; how many were found live. One by one if the subject has no batches.
+    /// [`hit`](Self::hit) for a batch. Returns how many were found live. Works one by one if the subject has no
+    /// batches.
     fn hit_batch(&self, keys: &[Key], now: Timestamp, _: &mut Self::Scratch) -> usize {
         keys.iter().filter(|key| self.hit(key, now)).count()
     }
@@ -35,38 +35,38 @@ pub trait Subject: Send + Sync + Sized + 'static {
         unsupported()
     }
 
-    /// [`borrow`](Self::borrow), but all are looked up at once. One by one if the subject has no batches.
+    /// [`borrow`](Self::borrow), but all are looked up at once. Works one by one if the subject has no batches.
     fn borrow_batch(&self, keys: &[Key], now: Timestamp, _: &mut Self::Scratch) -> usize {
         self.borrow(keys, now)
     }
 
-    /// Looks a burst up in the best way there is, refreshes what is found, and puts the positions of the others
-    /// into `missing`, which is empty.
+    /// Looks a burst up in the best way that the subject has, refreshes the flows that are found, and adds the
+    /// positions of the others to `missing`, which is empty.
     fn packets(&self, keys: &[Key], now: Timestamp, missing: &mut Vec<usize>, _: &mut Self::Scratch) {
         missing
             .extend(keys.iter().enumerate().filter(|(_, key)| !self.hit(key, now)).map(|(position, _)| position));
     }
 
-    /// Whether a look-up finds the flow; nothing is refreshed.
+    /// Returns `true` if a look-up finds the flow. Refreshes nothing.
     fn find(&self, key: &Key, now: Timestamp) -> bool;
 
-    /// [`find`](Self::find) for a batch; how many were found.
+    /// [`find`](Self::find) for a batch. Returns how many were found.
     fn find_batch(&self, keys: &[Key], now: Timestamp, _: &mut Self::Scratch) -> usize {
         keys.iter().filter(|key| self.find(key, now)).count()
     }
 
-    /// Expires what is due of this thread's share; how many those are. `due` are the flows that a first-in,
-    /// first-out order would expire now, for subjects without timers of their own.
+    /// Expires the flows of this thread's share that are due, and returns their number. `due` are the flows that a
+    /// first-in, first-out order would expire now, for subjects without timers.
     fn expire(&self, _due: &[Key], _now: Timestamp) -> usize {
         unsupported()
     }
 
-    /// Expires everything that is due; how many those are.
+    /// Expires all flows that are due, and returns their number.
     fn reap(&self, _now: Timestamp) -> usize {
         unsupported()
     }
 
-    /// Inserts the flow unless there is one under its key or no room is to be had; whether it did.
+    /// Inserts the flow, unless there is one under its key or there is no room. Returns `true` if it did.
     fn offer(&self, _key: &Key, _timeout: Timeout, _now: Timestamp) -> bool {
         unsupported()
     }
@@ -76,12 +76,12 @@ pub trait Subject: Send + Sync + Sized + 'static {
         unsupported()
     }
 
-    /// Visits all flows; how many they are.
+    /// Visits all flows, and returns their number.
     fn visit(&self) -> usize {
         unsupported()
     }
 
-    /// The number of flows in it.
+    /// The number of flows.
     fn held(&self) -> usize;
 }
 

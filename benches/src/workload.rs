@@ -1,4 +1,4 @@
-//! The workloads: names and what each one is, for everything that runs, prints or explains them.
+//! The names and descriptions of the workloads, for everything that runs, prints or explains them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub enum Workload {
     LookupMissBatch,
     /// Expire one, insert one.
     Churn,
-    /// What a dataplane does all day.
+    /// The usual work of a dataplane.
     PacketMix,
     /// All flows due at once.
     ReapStorm,
@@ -236,7 +236,7 @@ impl Workload {
         self.spec().whole
     }
 
-    /// Operations in a step, which is what latencies are of.
+    /// The number of operations in a step. Latencies are those of steps.
     pub fn step(self) -> usize {
         self.spec().step
     }

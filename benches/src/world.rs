@@ -12,13 +12,13 @@ pub trait World: Send + Sync {
     /// Inserts the thread's share of the flows that are there at the beginning.
     fn fill(&self, thread: usize);
 
-    /// Makes what the thread's next run needs.
+    /// Prepares the thread's next run.
     fn prepare(&self, run: Run, thread: usize);
 
-    /// What is measured: the thread's part of a run. Panics if the subject gave a wrong result.
+    /// Runs the thread's part of a run, which is measured. Panics if the subject returned a wrong result.
     fn run(&self, run: Run, thread: usize);
 
-    /// The same, with the time of each step put into `latencies`.
+    /// The same, and records the time of each step in `latencies`.
     fn run_metered(&self, run: Run, thread: usize, latencies: &mut Latencies);
 
     /// After a run: checks how many flows there are, and empties what a run fills from empty.

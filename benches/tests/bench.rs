@@ -1,4 +1,4 @@
-//! The command `bench` at a tiny size: everything once, from measuring to the report.
+//! Runs the command `bench` at a tiny size: everything once, from measuring to the report.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Every workload for everything that can run it, once and small: nothing may rot.
+//! Runs every workload once for everything that can run it, at a small size, so that nothing rots.
 
 use std::time::Duration;
 

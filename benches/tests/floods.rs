@@ -1,4 +1,4 @@
-//! The command `floods`, with small ones.
+//! Runs the command `floods`, with small floods.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The command `soak`, short: bounded by operations.
+//! Runs the command `soak` for a limited number of operations.
 
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! Runs one operation of one backend many times, for callgrind to count instructions: see
 //! `benches/instructions.sh`.
 //!
-//! Everything is repeatable: fixed hash seed, fixed keys, one thread. Callgrind collects in [`measured`] alone.
+//! Everything is repeatable: fixed hash seed, fixed keys, one thread. Callgrind collects only in [`measured`].
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Makes a table and runs `operation` on it; whether there is such an operation.
+/// Makes a table and runs `operation` on it. Returns `true` if there is such an operation.
 fn run<T: Table<Key, Payload>>(operation: &str) -> bool {
     let table = T::with_config(TableConfig::new(2 * FLOWS).hash_seed(1));
     let pace = Pace::of(FLOWS);

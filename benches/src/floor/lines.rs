@@ -13,7 +13,7 @@ pub(super) type Words = [AtomicU64; 8];
 #[repr(align(64))]
 struct Line(Words);
 
-/// Which pages memory should consist of. A wish: the system may not grant it, and only Linux is asked.
+/// The size of pages that memory should consist of. This is a hint to the system, and only on Linux.
 pub trait PageSize: Send + Sync + 'static {
     /// Whether pages should be huge.
     const HUGE: bool;

@@ -1,16 +1,17 @@
-//! The hardware floor: what no table of this layout can go below.
+//! The hardware floor, which no table of this layout can go below.
 //!
 //! A look-up must read one cache line to find the flow and one to use it, the second at an address that it learns
 //! from the first. The floor does that and nothing more: no hash, no comparison of keys, no deadline. Lines to
 //! find by are as few as can be, eight flows to each; flows lie 128 bytes apart, as a key and a value of these
 //! sizes need.
 //!
-//! How long that takes depends on what the processor does meanwhile. [`Overlapped`] look-ups know nothing of each
-//! other, so the processor reads for many of them at the same time: that is what batches aim at. [`Serial`] ones
-//! cannot begin before the one before has its result, as if each packet was handled to the end before the next
-//! one's key is known: two full memory latencies, one after the other. Look-ups one by one in a loop lie between.
-//! Their keys are known in advance, so the processor may run ahead into the next look-up, until a locked
-//! instruction (a counted reference, a deadline moved) or a mispredicted branch holds it up.
+//! How long that takes depends on what the processor does in the meantime. [`Overlapped`] look-ups are
+//! independent, so the processor reads for many of them at the same time. Batches aim at that. A [`Serial`]
+//! look-up cannot begin before the one before has its result, as if each packet were handled completely before the
+//! key of the next one is known. This takes two full memory latencies, one after the other. Look-ups one by one in
+//! a loop lie between the two. Their keys are known in advance, so the processor may run ahead into the next
+//! look-up, until a locked instruction (a counted reference, a deadline moved) or a mispredicted branch holds it
+//! up.
 
 mod lines;
 
@@ -34,7 +35,7 @@ const STRIDE: usize = 2;
 
 /// Whether a look-up counts a reference to the flow up and down again, as a handle does.
 pub trait Count: Send + Sync + 'static {
-    /// Whether it does.
+    /// `true` if it does.
     const COUNTS: bool;
 }
 
@@ -53,7 +54,7 @@ impl Count for Counted {
 
 /// Whether a look-up waits for the result of the one before.
 pub trait Order: Send + Sync + 'static {
-    /// Whether it does.
+    /// `true` if it does.
     const SERIAL: bool;
 }
 
@@ -109,7 +110,7 @@ impl<P: PageSize, C: Count, O: Order> Subject for Floor<P, C, O> {
         }
     }
 
-    /// Its flows are there from the beginning.
+    /// The flows exist from the beginning.
     fn insert(&self, _: Key, _: Timeout, _: Timestamp) {}
 
     #[inline]

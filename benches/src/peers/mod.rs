@@ -1,10 +1,10 @@
-//! Other maps and caches, each doing honestly what it can of the workloads.
+//! Other maps and caches. Each does as much of the workloads as it can.
 //!
 //! All hold counted records, as a flow table does: a look-up that hits counts a reference up, moves the record's
 //! deadline by the same atomic operation as the backends, and counts down again. All hash with the backends' hash
-//! function. None but `moka` expires anything, and `moka` by a clock of its own; where a workload expires flows
-//! one by one, they are told which flow is due and remove it by its key. So they do less work there than a flow
-//! table, which has to know by itself.
+//! function. Only `moka` expires anything, by its own clock. Where a workload expires flows one by one, peers are
+//! told which flow is due, and remove it by its key. So they do less work there than a flow table, which must find
+//! it.
 
 mod moka;
 mod papaya;

@@ -51,7 +51,7 @@ impl Map for Moka {
         self.0.iter().count()
     }
 
-    /// The cache counts late; this makes it catch up.
+    /// The cache counts late. This makes it catch up.
     fn held(&self) -> usize {
         self.0.run_pending_tasks();
         self.0.entry_count() as usize

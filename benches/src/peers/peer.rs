@@ -5,40 +5,39 @@ use crate::Workload;
 use crate::data::Key;
 use crate::subject::Subject;
 
-/// A map or cache of counted records. What a map does with the record's deadline is the adapter's, except in
-/// [`hit`](Self::hit).
+/// A map or cache of counted records. The adapter handles the record's deadline, except in [`hit`](Self::hit).
 pub trait Map: Send + Sync + Sized + 'static {
-    /// An empty one, in which about `flows` records stay and `capacity` must find room.
+    /// Makes an empty map in which about `flows` records stay, with room for `capacity`.
     fn new(flows: usize, capacity: usize) -> Self;
 
-    /// Why it cannot run `workload`, besides what [none can](Peer::cannot).
+    /// The reason why it cannot run `workload`, besides the workloads that [no peer can](Peer::cannot) run.
     fn cannot(_: Workload) -> Option<&'static str> {
         None
     }
 
-    /// Inserts or replaces.
+    /// Inserts or replaces a record.
     fn insert(&self, key: Key, record: Shared);
 
-    /// A counted reference.
+    /// Returns a counted reference.
     fn get(&self, key: &Key) -> Option<Shared>;
 
-    /// Looks up, counts a reference, moves the deadline; whether the record was live.
+    /// Looks the key up, counts a reference and moves the deadline. Returns `true` if the record was live.
     #[inline]
     fn hit(&self, key: &Key, now: Timestamp) -> bool {
         self.get(key).is_some_and(|record| record.refresh(now))
     }
 
-    /// Shows the record of each key to `visit`, by reference if the map can; `visit` says whether it was what it
-    /// looks for. How many were.
+    /// Passes the record of each key to `visit`, by reference if the map can. Returns how often `visit` returned
+    /// `true`.
     fn look(&self, keys: &[Key], mut visit: impl FnMut(usize, Option<&Record>) -> bool) -> usize {
         let looked = keys.iter().enumerate();
         looked.filter(|(position, key)| visit(*position, self.get(key).as_deref())).count()
     }
 
-    /// Removes; whether there was something.
+    /// Removes a record. Returns `true` if there was one.
     fn remove(&self, key: &Key) -> bool;
 
-    /// Keeps those records that `keep` wants.
+    /// Keeps only the records for which `keep` returns `true`.
     fn retain(&self, _keep: impl FnMut(&Record) -> bool) {
         unreachable!("the map declined the workload")
     }

@@ -8,7 +8,7 @@ use crate::data::{Key, Payload, index, payload};
 /// A counted reference to a record.
 pub type Shared = Arc<Record>;
 
-/// What a flow is without its key: state, deadline, timeout, value.
+/// A flow without its key: state, deadline, timeout, value.
 #[derive(Debug)]
 pub struct Record {
     state: FlowState,
@@ -32,7 +32,7 @@ impl Record {
         self.state.refresh(now, &self.options)
     }
 
-    /// Whether the deadline is to come.
+    /// Returns `true` if the deadline has not passed.
     #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state.load().is_live(now)

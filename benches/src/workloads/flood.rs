@@ -1,4 +1,4 @@
-//! One-packet flows against a capacity: a reap after each burst hands over what has made room.
+//! One-packet flows in a full table. A reap after each burst hands over the flows that have made room.
 
 use crate::data::{BURST, index, key, mix};
 use crate::lane::{Lane, Pace};
@@ -6,8 +6,8 @@ use crate::meter::Meter;
 use crate::subject::Subject;
 use flow_table::Timeout;
 
-/// Flows come twice as fast as a full table lets them go: the mean timeout is that of two tables. It follows from
-/// the flow's number.
+/// Flows come twice as fast as a full table releases them, because the mean timeout is the time in which two
+/// tables would fill. The timeout follows from the flow's number.
 fn timeout(pace: Pace, number: u64, flows: u64) -> Timeout {
     pace.span(1 + mix(number) % (4 * flows))
 }

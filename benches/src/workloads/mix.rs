@@ -5,16 +5,16 @@ use crate::lane::{Lane, Pace};
 use crate::meter::Meter;
 use crate::subject::Subject;
 
-/// Of so many packets one is a flow's first.
+/// One in this many packets is a flow's first.
 const NEW: u64 = 20;
 
-/// The idle time: two thirds of a flow's life. The other third it gets its packets.
+/// The idle time is two thirds of a flow's life. In the other third it gets its packets.
 fn timeout(flows: u64) -> u64 {
     (flows * 2 / 3).max(1)
 }
 
-/// The table as it is after a long time: young flows may still get packets, old ones got their last one when they
-/// were a third of a life old, and timers know.
+/// Fills the table as it is after a long time. Young flows may still get packets. Old ones got their last packet
+/// at a third of their life, and the timers have seen that.
 pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
     let pace = Pace::of(lane.flows as usize);
     let (timeout, youth) = (timeout(lane.flows), lane.flows / 3 / lane.turn.threads);

@@ -1,4 +1,4 @@
-//! What each workload does. Every run checks its result, so that nobody wins by failing.
+//! What each workload does. Every run checks its result, so that no candidate wins by failing.
 
 use crate::Workload;
 use crate::data::BURST;
@@ -35,7 +35,7 @@ pub(crate) fn fill<S: Subject>(workload: Workload, subject: &S, lane: &mut Lane)
     }
 }
 
-/// Makes what the next run of `operations` operations needs.
+/// Prepares the next run of `operations` operations.
 pub(crate) fn prepare<S: Subject>(workload: Workload, subject: &S, lane: &mut Lane, operations: usize) {
     match workload {
         Workload::LookupMiss | Workload::LookupMissBatch => standing::prepare_misses(lane, operations),
@@ -77,7 +77,7 @@ pub(crate) fn run<S: Subject, M: Meter>(
     }
 }
 
-/// Checks, when nobody runs any more, that the table holds as many flows as it should.
+/// Checks that the table has as many flows as it should. Call it when no thread runs any more.
 pub(crate) fn check<S: Subject>(workload: Workload, subject: &S, flows: usize, threads: usize) {
     let held = subject.held();
     match workload {

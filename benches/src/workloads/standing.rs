@@ -48,7 +48,7 @@ pub(super) fn prepare_zipf(lane: &mut Lane, operations: usize) {
     }));
 }
 
-/// Calls `look_up` for each packet; it gives how many it found.
+/// Calls `look_up` for each packet. It returns how many it found.
 fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&[u64; 5], Timestamp) -> bool) -> usize {
     let mut found = 0;
     for key in &lane.keys {

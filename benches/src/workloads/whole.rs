@@ -35,7 +35,7 @@ pub(super) fn idle<S: Subject>(subject: &S, lane: &mut Lane, calls: usize, meter
     assert_eq!(reaped, 0);
 }
 
-/// Makes each key when it is needed: an array of them would be most of what the process occupies.
+/// Makes each key when it is needed, because an array of keys would be most of the process's memory.
 pub(super) fn grow<S: Subject>(subject: &S, lane: &Lane, meter: &mut impl Meter) {
     let pace = Pace::of(lane.flows as usize);
     for number in 0..lane.flows {

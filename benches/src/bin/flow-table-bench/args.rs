@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use clap::{Parser, Subcommand};
 
@@ -6,7 +6,7 @@ use crate::bench::args::BenchArgs;
 use crate::floods::args::FloodsArgs;
 use crate::soak::args::SoakArgs;
 
-/// Measures flow tables, and puts them to the test.
+/// Measures and tests flow tables.
 #[derive(Debug, Parser)]
 #[command(name = "flow-table-bench", version)]
 pub(crate) struct Cli {
@@ -22,12 +22,13 @@ pub(crate) enum Command {
     ///
     /// Without further options: a short form, in less than a minute.
     Bench(Box<BenchArgs>),
-    /// Do everything to tables, from all threads, for a given time, and check what comes of it.
+    /// Call everything on tables, from all threads, for a given time, and check the results.
     ///
-    /// Stops by itself. Tells each second, and after each round, on the standard error how far it is. The exit
-    /// status is 1 if a rule of the contract was violated; the summary says which.
+    /// Stops by itself. Writes its progress to the standard error each second and after each round. The exit
+    /// status is 1 if a rule of the contract was violated. The summary says which.
     Soak(SoakArgs),
-    /// Flood a table of each backend with flows, have them expire, again and again, and tell what memory is kept.
+    /// Flood a table of each backend with flows and let them expire, again and again, and report the memory that
+    /// is kept.
     ///
     /// Each table is in a process of its own. The exit status is 1 if memory is kept that the backend promises to
     /// give back.

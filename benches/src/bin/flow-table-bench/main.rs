@@ -1,4 +1,4 @@
-//! The program `flow-table-bench`, for those who develop the table: it measures the backends and tests them hard.
+//! The program `flow-table-bench`, for people who develop the table. It measures the backends and tests them hard.
 
 #![forbid(unsafe_code)]
 

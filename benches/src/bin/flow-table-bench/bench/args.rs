@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ pub enum BenchCommand {
     Report(ReportArgs),
     /// Compare two records, and fail if a backend has become slower or larger than noise explains.
     ///
-    /// What is compared is the ratio of each result to the same one before. Peers and floors do not change from
-    /// one version to the next, so their median ratio is taken for the machine's and divided out.
+    /// The command compares the ratio of each result to the same result before. Peers and floors do not change
+    /// from one version to the next, so their median ratio is the effect of the machine, and is divided out.
     Compare(CompareArgs),
     /// Fill one table in this process and print what was measured; other measurements start it.
     #[command(hide = true)]
@@ -50,11 +50,11 @@ pub struct MeasureArgs {
     /// Measure other maps and caches, too.
     #[arg(long)]
     pub peers: bool,
-    /// The whole set: 8,388,608 flows, too; one thread, two, and as many as there are processors; peers; more
-    /// rounds.
+    /// Measure the whole set: also 8,388,608 flows; one thread, two, and as many as there are processors; peers;
+    /// more rounds.
     #[arg(long)]
     pub full: bool,
-    /// How often each candidate's turn comes.
+    /// The number of turns of each candidate.
     #[arg(long, value_name = "N", value_parser = count)]
     pub rounds: Option<usize>,
     /// How long a turn takes, in milliseconds, where the workload leaves a choice.
@@ -63,10 +63,10 @@ pub struct MeasureArgs {
     /// Print one JSON object per result instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Put the results, and what they were measured on, into this directory.
+    /// Write the results, and on what they were measured, to this directory.
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
-    /// Write a report from them to this file.
+    /// Write a report from the results to this file.
     #[arg(long, value_name = "FILE", requires = "record")]
     pub report: Option<PathBuf>,
     /// An earlier record, with which the report compares.
@@ -95,7 +95,7 @@ pub struct CompareArgs {
     pub before: PathBuf,
     /// The later record's.
     pub after: PathBuf,
-    /// Changes up to so many percent count as noise.
+    /// Changes up to this many percent count as noise.
     #[arg(long, value_name = "PERCENT", default_value_t = 10)]
     pub tolerance: u32,
 }

@@ -1,4 +1,4 @@
-//! Two records by ratio: what has changed, and is it more than noise?
+//! Compares two records by ratio: what has changed, and is it more than noise?
 
 use std::io::{self, Write};
 
@@ -9,14 +9,14 @@ use super::args::CompareArgs;
 use super::record::Record;
 use super::row::{Row, Spread};
 
-/// Bytes do not depend on the machine's mood.
+/// Bytes do not depend on the load of the machine.
 const BYTES_TOLERANCE: f64 = 0.03;
 
-/// So many results of peers and floors tell what the machine itself did to the others of their setting; where
-/// there are fewer, those of all settings do.
+/// If a setting has at least this many results of peers and floors, they show the effect of the machine on the
+/// others of the setting. If there are fewer, those of all settings are used.
 const FEWEST_CONTROLS: usize = 3;
 
-/// What became of one result.
+/// How one result has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Within the noise.
@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Change<'r> {
     pub(crate) before: &'r Row,
     pub(crate) after: &'r Row,
-    /// The time now by the time before, what the machine itself took longer divided out.
+    /// The time now by the time before, with the effect of the machine divided out.
     pub(crate) ratio: f64,
     pub(crate) time: Verdict,
     pub(crate) bytes: Verdict,
@@ -77,7 +77,7 @@ fn role(row: &Row) -> Option<Role> {
     row.candidate.parse().ok().map(Candidate::role)
 }
 
-/// A change is real if it exceeds the tolerance and each median lies outside of what the other run's rounds gave.
+/// A change is real if it exceeds the tolerance and each median is outside the range of the other run's rounds.
 fn time_verdict(before: Spread, after: Spread, drift: f64, tolerance: f64) -> Verdict {
     let after = Spread { min: after.min / drift, median: after.median / drift, max: after.max / drift };
     if after.median > before.median * (1.0 + tolerance) && after.median > before.max && after.min > before.median {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// What the results were measured on. What the system does not tell is empty.
+/// What the results were measured on. Fields that the system does not report are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The processor's name.
@@ -30,7 +30,7 @@ pub(crate) struct Machine {
     pub(crate) allocator: String,
     pub(crate) hasher: String,
     pub(crate) commit: String,
-    /// What it costs to read the clock once, in nanoseconds.
+    /// The cost of one reading of the clock, in nanoseconds.
     pub(crate) clock_ns: u64,
 }
 

@@ -1,8 +1,8 @@
-//! The command `bench`: what Criterion cannot do.
+//! The command `bench`, which does what Criterion cannot do.
 //!
-//! All candidates of a workload take turns in one process, so that ratios hold even where times do not; tables
-//! grow in processes of their own, which also tell the bytes per flow. Results can be recorded, reported and
-//! compared.
+//! All candidates of a workload take turns in one process, so that ratios are valid even where times are not.
+//! Tables grow in their own processes, which also measure the bytes per flow. Results can be recorded, reported
+//! and compared.
 
 use std::io::Write;
 
@@ -27,11 +27,12 @@ mod schedule;
 mod size;
 mod table;
 
-/// Does what the command line says. Returns whether all is well.
+/// Does what the command line says. Returns `true` if nothing is wrong.
 ///
 /// # Errors
 ///
-/// If a table could not be measured, a record not be read, or something not be written.
+/// Returns an error if a table could not be measured, a record could not be read, or something could not be
+/// written.
 pub fn run(args: &BenchArgs, out: &mut impl Write) -> Result<bool> {
     let well = match &args.command {
         None => measure(&args.measure, out).map(|()| true),

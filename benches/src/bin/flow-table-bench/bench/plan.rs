@@ -10,7 +10,8 @@ use flow_table_benches::{Candidate, Role, Setting, Workload, available_bytes};
 use super::args::MeasureArgs;
 
 const SHORT_SIZES: &[usize] = &[1 << 16, 1 << 20];
-/// Workloads that handle all flows of a table get at most so many rounds if it has up to so many flows.
+/// Workloads that handle all flows of a table get at most the second number of rounds if the table has up to the
+/// first number of flows.
 const WHOLE_ROUNDS: [(usize, usize); 2] = [(1 << 18, usize::MAX), (usize::MAX, 3)];
 const FULL_SIZES: &[usize] = &[1 << 16, 1 << 20, 1 << 23];
 /// In larger tables, the full set leaves out what would take most of the time.
@@ -50,8 +51,8 @@ impl Plan {
         }
     }
 
-    /// How thoroughly `workload` is measured: what cannot be made shorter gets fewer rounds. Where flows come and
-    /// go, now and then an operation has much to do for all others, so turns are longer.
+    /// How thoroughly `workload` is measured. Workloads that cannot be shortened get fewer rounds. Where flows
+    /// come and go, some operations do much work for all others, so turns are longer.
     pub(crate) fn effort(&self, workload: Workload, flows: usize) -> Effort {
         let most = WHOLE_ROUNDS.iter().find(|(most_flows, _)| flows <= *most_flows);
         let rounds = match most {
@@ -61,8 +62,8 @@ impl Plan {
         Effort { rounds, turn: if workload.is_standing() { self.turn } else { 3 * self.turn } }
     }
 
-    /// Whether `candidate` is measured in a setting: it can run the workload, and it tells something that is worth
-    /// the time. Serial floors and those in small pages show the same with any number of threads.
+    /// Returns `true` if `candidate` is measured in a setting: it can run the workload, and the result is worth
+    /// the time. Serial floors and those in small pages have the same results with any number of threads.
     pub(crate) fn wants(&self, candidate: Candidate, setting: Setting) -> bool {
         use Candidate::{Floor, FloorCounted, Moka};
         let Setting { workload, threads, flows } = setting;
@@ -101,7 +102,7 @@ impl Plan {
         groups
     }
 
-    /// As many workers as are needed or, to fill tables faster, as there are processors.
+    /// The number of workers: as many as are needed or, to fill tables faster, as there are processors.
     pub(crate) fn workers(&self) -> usize {
         self.threads.iter().copied().max().unwrap_or(1).max(processors())
     }

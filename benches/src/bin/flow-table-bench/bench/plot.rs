@@ -25,7 +25,7 @@ pub(crate) struct Lines<'t> {
     pub(crate) series: Vec<Series>,
 }
 
-/// What stands at the horizontal axis.
+/// The labels of the horizontal axis.
 pub(crate) enum Scale {
     /// These numbers.
     Count(Vec<f64>),
@@ -52,7 +52,7 @@ impl Unit {
 /// One line.
 pub(crate) struct Series {
     pub(crate) candidate: Candidate,
-    /// What tells it from other lines of the same candidate.
+    /// What distinguishes it from other lines of the same candidate.
     pub(crate) way: &'static str,
     pub(crate) stroke: Stroke,
     pub(crate) points: Vec<(f64, f64)>,
@@ -214,7 +214,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Powers of ten in `range`; if those are few, twice and five times as much, too.
+/// The powers of ten in `range`, and, if those are few, also twice and five times as much.
 fn round(range: Range<f64>) -> Vec<f64> {
     let steps: &[f64] = if range.end / range.start < 1e4 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let all = (0..12).flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
@@ -240,7 +240,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Colours that can be told apart without telling red from green.
+/// Colours that can be distinguished without distinguishing red from green.
 pub(crate) const fn color(candidate: Candidate) -> RGBColor {
     match candidate {
         Candidate::Dashmap => RGBColor(0, 114, 178),

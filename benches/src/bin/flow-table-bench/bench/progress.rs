@@ -1,4 +1,4 @@
-//! How far a measurement is, on a terminal only.
+//! Shows the progress of a measurement, only on a terminal.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;

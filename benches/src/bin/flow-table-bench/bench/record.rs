@@ -1,4 +1,4 @@
-//! Results on disk: one directory, with a file of rows and one about the machine.
+//! Results on disk: a directory with a file of rows and a file about the machine.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};

@@ -5,7 +5,7 @@ use flow_table_benches::measure::Outcome;
 use flow_table_benches::{Candidate, Setting, Workload};
 use serde::{Deserialize, Serialize};
 
-/// Of fewer steps, all but one in ten thousand are all.
+/// With fewer steps, all but one in ten thousand would be all of them.
 const FEWEST_STEPS: u64 = 10_000;
 
 /// One candidate's result in one workload. What does not apply is `None`.
@@ -21,7 +21,7 @@ pub(crate) struct Row {
     pub(crate) threads: usize,
     /// Nanoseconds per operation, over the rounds: elapsed time by the operations of all threads.
     pub(crate) ns_per_op: Spread,
-    /// Half of the steps took at most so many nanoseconds.
+    /// Half of the steps took at most this many nanoseconds.
     pub(crate) p50: Option<u64>,
     /// 99 % of the steps.
     pub(crate) p99: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct Row {
     pub(crate) distribution: Vec<(f64, u64)>,
 }
 
-/// What the rounds gave.
+/// The range of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     /// The best round.
@@ -66,7 +66,7 @@ impl Spread {
     }
 }
 
-/// Nanoseconds as they are recorded: to a hundredth.
+/// Rounds nanoseconds to a hundredth, for records.
 fn hundredths(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values.map(|value| (value * 100.0).round() / 100.0).collect()
 }

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::row::Row;
 
-/// Measures all of `plan`, and hands each result to `report` as soon as it is there.
+/// Measures all of `plan`, and passes each result to `report` at once.
 pub(crate) fn run(plan: &Plan, report: impl FnMut(Row) -> Result<()>) -> Result<()> {
     let crew = Crew::new(plan.workers());
     let mut session = Session { plan, crew, progress: Progress::new(steps(plan)), report };

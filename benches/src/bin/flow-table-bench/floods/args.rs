@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub struct FloodsArgs {
     /// Print one JSON object per measurement instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Put the measurements, a plot, and what they were made on, into this directory.
+    /// Write the measurements, a plot, and on what they were made, to this directory.
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
     /// Flood one table in this process, for the process that plots.

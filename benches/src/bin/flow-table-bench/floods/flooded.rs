@@ -1,16 +1,16 @@
 use super::measure::{Moment, Row};
 use crate::backend::Backend;
 
-/// What came of one backend's table.
+/// The results of one backend's table.
 pub(super) struct Flooded {
     pub(super) backend: Backend,
     pub(super) rows: Vec<Row>,
 }
 
 impl Flooded {
-    /// Whether the table's memory went back after each flood, to twice what it was before the floods and 1 MiB at
-    /// most. The process's resident size must do the same if the backend maps its memory itself, and so promises
-    /// it.
+    /// Returns `true` if the table's memory fell after each flood, to at most twice what it was before the floods
+    /// and 1 MiB. The resident size of the process must do the same if the backend maps its memory itself, and so
+    /// promises this.
     pub(super) fn gave_back(&self) -> bool {
         let Some((before, after)) = self.rows.split_first() else { return false };
         let back = |bytes: u64, before: u64| bytes <= 2 * before + (1 << 20);

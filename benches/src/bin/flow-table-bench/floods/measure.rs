@@ -18,9 +18,9 @@ pub(super) struct Row {
     pub(super) moment: Moment,
     /// Flows in the table.
     pub(super) flows: usize,
-    /// What the table says.
+    /// What the table reports.
     pub(super) table_bytes: u64,
-    /// What the system says of the process, if it tells.
+    /// What the system reports about the process, if it does.
     pub(super) resident_bytes: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ type Record = [u64; 8];
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Floods a table, and gives each measurement to `report`.
+/// Floods a table, and passes each measurement to `report`.
 pub(super) fn measure<T: Table<FlowKey, Record>>(
     args: &FloodsArgs,
     mut report: impl FnMut(Row) -> Result<()>,

@@ -25,11 +25,11 @@ mod measure;
 mod plot;
 mod table;
 
-/// Floods a table of each backend. Returns whether each gave back the memory that it promises to give back.
+/// Floods a table of each backend. Returns `true` if each gave back the memory that it promises to give back.
 ///
 /// # Errors
 ///
-/// If a table refuses a flow or loses one, or something cannot be started or written.
+/// Returns an error if a table refuses or loses a flow, or something cannot be started or written.
 pub fn run(args: &FloodsArgs, out: &mut impl Write) -> Result<bool> {
     if let Some(backend) = args.here {
         let progress = Progress::new(args.floods);

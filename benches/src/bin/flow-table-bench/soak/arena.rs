@@ -17,7 +17,7 @@ use super::verdict::Verdict;
 use super::worker::Worker;
 use super::world::{Pulse, World};
 
-/// A table, and those who work on it from round to round.
+/// A table, and the workers that use it from round to round.
 pub(super) struct Arena<T: Table<FlowKey, Body> + 'static> {
     pub(super) world: Arc<World<T>>,
     workers: Vec<Worker<T>>,
@@ -55,7 +55,7 @@ impl<T: Table<FlowKey, Body> + 'static> Arena<T> {
     ///
     /// # Errors
     ///
-    /// If a thread hangs, or something cannot be written.
+    /// Returns an error if a thread hangs, or something cannot be written.
     pub(super) fn round(
         &mut self,
         watch: &mut Watch<'_, impl Write>,
@@ -104,7 +104,7 @@ impl<T: Table<FlowKey, Body> + 'static> Arena<T> {
     ///
     /// # Errors
     ///
-    /// If that does not return.
+    /// Returns an error if that does not return.
     pub(super) fn end(self) -> Result<()> {
         let (sender, done) = mpsc::channel();
         let forgotten = self.world.setting.forgets_a_burst;

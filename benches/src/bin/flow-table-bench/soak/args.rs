@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct SoakArgs {
     /// How long; fractions are allowed.
     #[arg(long, value_name = "N", default_value = "1", value_parser = minutes)]
     pub minutes: Duration,
-    /// Do so many operations instead, however long that takes.
+    /// Do this many operations instead, however long that takes.
     #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = operations)]
     pub operations: Option<usize>,
     /// Threads; as many as there are processors by default.

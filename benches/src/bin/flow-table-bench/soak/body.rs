@@ -7,7 +7,7 @@ use flow_table::{Flow, Timestamp};
 use super::ledger::Ledger;
 use super::number::Number;
 
-/// The value of a flow: knows whose it is, what was promised of it, and how the table let it go.
+/// The value of a flow. It knows its flow, what was promised about it, and how the table released it.
 pub(super) struct Body {
     serial: u64,
     /// The complement of the serial number, until the value is dropped.
@@ -23,7 +23,7 @@ pub(super) struct Body {
     entered: AtomicBool,
     /// Somebody tried to put it back, so that it may have ended more than once.
     put_back: AtomicBool,
-    /// Somebody who is not told the outcome tried to remove it.
+    /// A caller that does not learn the outcome tried to remove it.
     unwanted: AtomicBool,
 }
 
@@ -90,7 +90,7 @@ impl Body {
         Timestamp::from_nanos(self.promise.load(Ordering::Relaxed))
     }
 
-    /// The table handed the flow over, or gave it to who removed or replaced it.
+    /// The table handed the flow over, or returned it to the call that removed or replaced it.
     pub(super) fn let_go(&self) -> Result<()> {
         // AcqRel: pairs with itself, so that the second one sees who put the flow back between the two.
         let before = self.let_go.fetch_add(1, Ordering::AcqRel);

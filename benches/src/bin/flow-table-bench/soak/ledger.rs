@@ -7,7 +7,7 @@ use super::temper::Temper;
 use super::values::Values;
 use super::verdict::Verdict;
 
-/// Counts the values that were dropped, and knows what they do when they are.
+/// Counts the values that were dropped, and knows what they do in their drops.
 pub(super) struct Ledger {
     stripes: [Stripe; 64],
     /// Flows may go without being handed over: the table is going, or an operation that would have handed them

@@ -1,4 +1,4 @@
-//! The command `soak`: threads that do everything to a table for a given time, and check what comes of it.
+//! The command `soak`. Threads call everything on a table for a given time, and check the results.
 //!
 //! Each thread draws operations from a sequence that its seed decides. All threads draw a few of the keys often.
 //! They share one time, which each may see late. The outcome of each operation is checked at once (`act`). Some
@@ -52,11 +52,11 @@ mod verdict;
 mod worker;
 mod world;
 
-/// Soaks. Lines of progress go to `progress`, and the summary goes to `out`. Returns whether no rule was violated.
+/// Soaks. Writes lines of progress to `progress` and the summary to `out`. Returns `true` if no rule was violated.
 ///
 /// # Errors
 ///
-/// If a thread hangs, or something cannot be written.
+/// Returns an error if a thread hangs, or something cannot be written.
 pub fn run(args: &SoakArgs, out: &mut impl Write, progress: &mut impl Write) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8));
     let (summary, violation) = match args.backend {

@@ -27,9 +27,9 @@ pub(super) enum Operation {
     Stats,
     /// Look flows up that never end.
     Stable,
-    /// Hand a handle to whichever thread comes by.
+    /// Leave a handle for any other thread.
     Exchange,
-    /// Let go of handles.
+    /// Drop handles.
     Drop,
     /// Make and upgrade weak handles.
     Weak,

@@ -12,8 +12,8 @@ use super::values::Values;
 use super::worker::{HANDLES, Worker};
 use super::world::{RefOf, World};
 
-/// Checks the whole table while nobody uses it, against what the threads did. What is due is handed over on the
-/// way, and added to `tally`, which is that of this place from all rounds.
+/// Compares the whole table with what the threads did, while nobody uses it. This hands over flows that are due,
+/// and adds them to `tally`, which counts what is done here in all rounds.
 pub(super) fn check<T: Table<FlowKey, Body>>(
     world: &World<T>,
     workers: &[Worker<T>],
@@ -92,7 +92,7 @@ pub(super) fn spared<T: Table<FlowKey, Body>>(world: &World<T>, workers: &[Worke
     (world.flows + held) as u64 + afterwards + world.in_drops().made.count
 }
 
-/// The table's numbers are those of what was done.
+/// Checks that the table's counters agree with what was done.
 fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally) -> Result<()> {
     let (table, stats) = (&world.table, world.table.stats());
     ensure!(table.len() == active && stats.flows == active, "C1: {active} flows active, and {stats:?}");
@@ -101,7 +101,7 @@ fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally)
     ensure!(stats.waiting == 0 || may_wait, "U2: values wait, and no burst is open: {stats:?}");
     let ended = stats.ended;
     ensure!(stats.inserts - ended.total() == active as u64, "S3: {active} flows active, and {stats:?}");
-    // Whose operation ended in a panic was not told what it did.
+    // A thread whose operation panicked did not learn what it did.
     if world.setting.hostile {
         return Ok(());
     }
@@ -143,7 +143,7 @@ fn holders<R: FlowRef<FlowKey, Body>>(active: &[R], now: Timestamp) -> Result<Ha
     Ok(holders)
 }
 
-/// Each key finds its flow, and no other finds one that is live.
+/// Checks that each key finds its flow, and that no other key finds a live flow.
 fn look_ups<T: Table<FlowKey, Body>>(
     world: &World<T>,
     active: &[RefOf<T>],

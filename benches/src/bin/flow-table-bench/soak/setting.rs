@@ -28,9 +28,9 @@ const SMALL: Range<usize> = 16..80;
 const SHARED_BITS: [u64; 3] = [0xff << 32, 0x3f << 32, 0];
 
 impl Setting {
-    /// That of a round. Of eight, one is about the small table that lasts and one about the large one; five are
-    /// about fresh small tables, as it hangs on the keys what may go wrong, and one about a fresh large one. The
-    /// fresh ones are in hostile hands, unless all are to be `ordinary`.
+    /// Returns the setting of a round. Of eight rounds, one uses the small table that lasts and one the large one.
+    /// Five use fresh small tables, because what may go wrong depends on the keys, and one uses a fresh large
+    /// table. Fresh tables are in hostile hands, unless all rounds are `ordinary`.
     pub(super) const fn of_round(round: u64, ordinary: bool) -> Self {
         let place = round % 8;
         let (small, fresh) = (!matches!(place, 1 | 7), place >= 2);

@@ -13,8 +13,8 @@ use super::world::World;
 const BEFORE: u64 = 1 << 21;
 
 impl<T: Table<FlowKey, Body>> World<T> {
-    /// Inserts the flows that never end, while others fill the table: so they stand where there was room, also
-    /// behind full buckets. The others go again.
+    /// Inserts the flows that never end, while others fill the table. So they are where there was room, also
+    /// behind full buckets. The others end again.
     pub(super) fn settle(&mut self, tally: &mut Tally) -> Result<()> {
         let stable = Stable::count(self.flows);
         let others: Vec<_> = self.numbers[..self.flows - stable].to_vec();

@@ -1,4 +1,4 @@
-//! Flows that never end: whatever comes and goes beside them, they are found.
+//! Flows that never end. They must be found, whatever comes and goes beside them.
 
 use anyhow::{Error, Result, ensure};
 use flow_table::{Flow, FlowKey, Timestamp};
@@ -18,7 +18,7 @@ impl Stable {
         Self { serial, forward, reply }
     }
 
-    /// How many there are in a table for so many flows.
+    /// The number of such flows in a table for `flows` flows.
     pub(super) const fn count(flows: usize) -> usize {
         if flows / 2 < 1024 { flows / 2 } else { 1024 }
     }

@@ -9,7 +9,7 @@ use super::args::SoakArgs;
 use super::tally::Total;
 use crate::backend::Backend;
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     backend: Backend,

@@ -16,7 +16,7 @@ pub(super) struct Temper {
     panics: AtomicU64,
 }
 
-/// What a value panics with.
+/// The payload of a value's panic.
 pub(super) struct Outburst;
 
 /// A table that values call.
@@ -75,7 +75,7 @@ impl Temper {
     }
 }
 
-/// Some values take their time to go, as those do that own much. What the table does meanwhile must be right.
+/// The drops of some values take long, like those of values that own much. The table must work in the meantime.
 fn dawdle(draw: u64) {
     match draw % 64 {
         0 => thread::yield_now(),

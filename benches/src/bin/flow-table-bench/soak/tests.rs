@@ -1,4 +1,4 @@
-//! Tables that are broken on purpose are found out.
+//! The soak notices tables that are broken on purpose.
 
 use std::io::sink;
 use std::mem::forget;

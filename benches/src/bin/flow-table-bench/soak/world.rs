@@ -123,7 +123,7 @@ impl<T: Table<FlowKey, Body>> World<T> {
         (0..self.exchange.len()).filter_map(|place| self.place(place).clone()).collect()
     }
 
-    /// Whether threads are to go on.
+    /// Returns `true` if threads should continue.
     pub(super) fn goes_on(&self) -> bool {
         // Relaxed: a thread may learn of it a little later.
         !self.over.load(Ordering::Relaxed) && !self.verdict.is_violated()

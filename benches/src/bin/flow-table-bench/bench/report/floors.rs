@@ -1,4 +1,4 @@
-//! How far look-ups are from what the hardware allows.
+//! Compares look-ups with what the hardware allows.
 
 use std::fmt::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Instruction counts, where they were taken.
+//! Instruction counts, if they were taken.
 
 use std::fmt::{self, Write};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The report: what was measured, how, and what follows.
+//! The report: what was measured, how, and what the results are.
 
 use std::fmt::Write;
 use std::fs;

@@ -8,7 +8,7 @@ use crate::bench::compare::{Change, Comparison, Verdict};
 use crate::bench::record::Record;
 use crate::bench::size;
 
-/// What the report calls agreement, as the command `compare` does by default.
+/// The tolerance within which results agree. It is the default of the command `compare`.
 const TOLERANCE: f64 = 0.1;
 
 pub(super) fn write(text: &mut String, record: &Record, before: Option<&Record>) -> fmt::Result {

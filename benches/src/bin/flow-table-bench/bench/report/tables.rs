@@ -87,7 +87,7 @@ fn latencies(text: &mut String, record: &Record, workload: Workload) -> fmt::Res
     Ok(())
 }
 
-/// Who cannot do it, and why.
+/// The candidates that cannot run the workload, and why.
 fn absent(text: &mut String, record: &Record, workload: Workload) -> fmt::Result {
     let measured = |candidate: &Candidate| record.rows.iter().any(|row| row.candidate == candidate.name());
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();

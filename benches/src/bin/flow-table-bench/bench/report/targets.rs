@@ -25,9 +25,9 @@ struct Check {
 
 #[derive(Clone, Copy)]
 enum Goal {
-    /// So many times as fast, at least.
+    /// At least this many times as fast.
     Times(f64),
-    /// So many times the floor, at most.
+    /// At most this many times the floor.
     OfFloor(f64),
     Nanos(f64),
     Bytes(f64),

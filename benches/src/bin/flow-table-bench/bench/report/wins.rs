@@ -1,4 +1,4 @@
-//! Where others are faster or smaller than `custom`: generated, so that nothing is forgotten.
+//! Where others are faster or smaller than `custom`. The list is generated, so that nothing is forgotten.
 
 use std::fmt::{self, Write};
 
@@ -57,7 +57,7 @@ fn smaller(row: &Row, custom: &Row) -> Option<f64> {
     (other < own).then(|| other / own)
 }
 
-/// Elsewhere than in growing, the tail is the operating system's.
+/// Only in `grow` does the tail belong to the candidate. Elsewhere it is due to the operating system.
 fn steadier(row: &Row, custom: &Row) -> Option<f64> {
     let (other, own) = row.p9999.zip(custom.p9999).filter(|_| row.workload == Workload::Grow.name())?;
     (other < own).then(|| other as f64 / own as f64)

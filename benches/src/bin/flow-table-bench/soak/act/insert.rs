@@ -42,7 +42,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         }
     }
 
-    /// The packet-miss path; the flow is made under no lock, so that the table may be used meanwhile.
+    /// The packet-miss path. The flow is made under no lock, so that the table may be used in the meantime.
     pub(in crate::soak) fn get_or_insert_with(&mut self) -> Result<()> {
         let (number, now) = (self.number(), self.now());
         let key = number.key();
@@ -134,7 +134,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         Ok(())
     }
 
-    /// Whoever was in the way has the key.
+    /// The flow that was in the way has the key.
     fn rejected(
         &self,
         holder: &RefOf<T>,

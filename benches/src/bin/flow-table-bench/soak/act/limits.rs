@@ -8,8 +8,8 @@ use crate::soak::body::Body;
 use crate::soak::worker::Worker;
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
-    /// Sets another capacity, unless another thread is at it. Below the table's length it stops insertions, and
-    /// takes no flow out.
+    /// Sets another capacity, unless another thread is doing so. A capacity below the table's length stops
+    /// insertions and removes no flow.
     pub(in crate::soak) fn set_capacity(&mut self) -> Result<()> {
         let world = Arc::clone(&self.world);
         let _changing = match world.capacity.try_lock() {

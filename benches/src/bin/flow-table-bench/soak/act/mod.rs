@@ -1,4 +1,4 @@
-//! What threads do, and what must come of it.
+//! What threads do, and what the results must be.
 
 mod ends;
 mod handles;

@@ -28,7 +28,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         }
     }
 
-    /// The report tells what was handed over. Sometimes a flow's handle is kept from there.
+    /// Checks that the report agrees with what was handed over. Sometimes keeps the handle of a flow.
     fn reaped(&mut self, budget: Budget, report: ReapReport, ended: Vec<Ended<RefOf<T>>>) -> Result<()> {
         ensure!(report.visited() <= budget.get(), "R1: {report:?} with {budget:?}");
         ensure!(!report.more || budget != Budget::UNLIMITED, "R1: {report:?} without a limit");

@@ -8,7 +8,7 @@ use crate::soak::worker::Worker;
 use crate::soak::world::RefOf;
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
-    /// Removes one in 16 of those that may be.
+    /// Removes one in 16 of the flows that may be removed.
     pub(in crate::soak) fn retain(&mut self) -> Result<()> {
         let dice = &mut self.dice;
         let mut refused = 0;
@@ -58,7 +58,7 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         promised.filter(|(_, promised)| now < *promised).collect()
     }
 
-    /// Each flow that was there throughout was visited, and none twice.
+    /// Checks that each flow that was there all the time was visited, and none twice.
     fn walked(&self, visited: &[RefOf<T>], lasting: &[(RefOf<T>, Timestamp)]) -> Result<()> {
         let mut times: HashMap<u64, u32> = HashMap::with_capacity(visited.len());
         for flow in visited {
