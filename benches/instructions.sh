@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts the instructions of hot operations with callgrind, which repeats where times do not: a table for
-# BENCHMARKS.md. Says so and succeeds where valgrind is not installed.
+# Counts the instructions of hot operations with callgrind, and prints a table for BENCHMARKS.md. Unlike times, the counts
+# are repeatable. If valgrind is not installed, the script says so and succeeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -18,7 +18,7 @@ const OPERATIONS: (usize, usize) = (1 << 10, 1 << 17);
 const STEPS: u64 = 50_000;
 const LATENCY_TURNS: u32 = 4;
 
-/// A table of up to so many flows may stay in the processor's caches during a turn, if other candidates' turns
+/// A table of up to this many flows may stay in the processor's caches during a turn, if other candidates' turns
 /// have not pushed it out.
 const CACHED: usize = 1 << 17;
 

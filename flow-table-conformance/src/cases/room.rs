@@ -47,8 +47,8 @@ pub fn reinsertions_take_no_second_place<B: Backend>(setup: Setup) {
     });
 }
 
-/// Has `idle` run in a table with one free place, which another thread takes and gives back: in each call of `Eq`
-/// that it makes, and at any moment.
+/// Runs `idle` in a table with one free place, while another thread takes and gives back the place: in each call
+/// of `Eq` that `idle` makes, and at any moment.
 fn beside<B: Backend>(setup: Setup, idle: impl Fn(&Fixture<B>, usize, u64) + Sync) {
     let table = Fixture::<B>::exactly(setup, TAKEN as usize + 1);
     for key in 0..TAKEN {

@@ -7,15 +7,15 @@ use crate::model::{FlowId, Op, Outcome, View};
 /// A batch of look-ups is as many events with one interval, and so is a burst's.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Who did it.
+    /// The thread that did it.
     pub thread: usize,
     /// What was done.
     pub op: Op,
-    /// What it gave.
+    /// What it returned.
     pub seen: Outcome,
-    /// Before it was called.
+    /// The reading before it was called.
     pub began: usize,
-    /// After it had returned.
+    /// The reading after it had returned.
     pub ended: usize,
 }
 

@@ -17,7 +17,7 @@ pub const BEGINNING: Timestamp = at(10);
 pub struct Lane<B: Backend> {
     /// Its part of the history.
     pub events: Vec<Event>,
-    /// One for each time that an operation gave one, less those dropped.
+    /// A handle for each time that an operation returned one, without those dropped.
     pub handles: Vec<TestRef<B>>,
 }
 

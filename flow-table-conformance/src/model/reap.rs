@@ -27,7 +27,7 @@ impl Model {
             && if report.more { report.visited() == budget } else { ended.len() == due }
     }
 
-    /// Whether these flows, each once and for the right reason, may be let go.
+    /// Returns `true` if these flows may be handed over: each once, and for the right reason.
     pub(super) fn may_hand_over(&self, ended: &[End], now: Timestamp) -> bool {
         let right = |index: usize, end: &End| {
             let Some(entry) = self.flows.get(&end.flow) else { return false };
@@ -38,7 +38,8 @@ impl Model {
         ended.iter().enumerate().all(|(index, end)| right(index, end))
     }
 
-    /// Lets these flows go, to somebody who keeps the handles. How many of them were dying shows in what is left.
+    /// Hands these flows over to a caller that keeps the handles. How many of them were dying is only known from
+    /// the flows that are left.
     pub(super) fn hand_over(&self, ended: &[End], now: Timestamp) -> Vec<Self> {
         let gone = ended.iter().filter(|end| self.flows[&end.flow].may_be_dying).count();
         let least = (self.dying + gone).saturating_sub(self.candidates());

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// Drops each, whatever panics: the first panic goes on when all are gone.
+/// Drops each, even if some panic. The first panic continues when all are dropped.
 pub fn drop_each<T>(all: impl IntoIterator<Item = T>) {
     let mut first = None;
     for one in all {

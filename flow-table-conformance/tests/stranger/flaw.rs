@@ -79,7 +79,7 @@ macro_rules! each_flaw {
             CountsItsOwnReference => "lookup::the_tables_own_reference_does_not_count",
             /// `OnExpiry::Remove` is ignored.
             IgnoresTheOption => "lookup::expired_is_not_found_if_so_wished",
-            /// A flow that a look-up expires is let go there and then.
+            /// A flow that a look-up expires is released at once.
             LookupForgetsEnds => "export::hands_each_ended_flow_over_once",
             /// A look-up keeps others out.
             LookupsExclude => "lookup::a_lookup_waits_for_no_lookup",

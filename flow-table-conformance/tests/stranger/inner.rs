@@ -113,7 +113,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         None
     }
 
-    /// Expires the flow if it is due; whether it is live after that.
+    /// Expires the flow if it is due. Returns `true` if it is live after that.
     pub fn settle(&mut self, node: &Node<K, V>, now: Timestamp) -> bool {
         if node.state.expire(self.expiry_time(node, now)) == Expiry::Expired {
             self.stats.ended.expired += 1;
@@ -223,7 +223,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         Some(node)
     }
 
-    /// A flow that has ended gives up its place, and waits for a reap without.
+    /// A flow that has ended gives up its place, and waits for a reap without one.
     pub fn die(&mut self, id: u64, node: &Arc<Node<K, V>>) {
         self.queue.remove(&(self.held[&id].1, id));
         self.dying.insert(id);

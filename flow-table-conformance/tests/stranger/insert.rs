@@ -239,7 +239,8 @@ impl<K: Key, V: Value> Stranger<K, V> {
         })
     }
 
-    /// Whether there is room for one more flow, if need be after others that have ended gave up their places.
+    /// Returns `true` if there is room for one more flow, perhaps after others that have ended gave up their
+    /// places.
     fn make_room(&self, inner: &mut Inner<K, V>, now: Timestamp) -> bool {
         let mut capacity = self.capacity();
         if self.0.is(Flaw::RefusesTheLastPlace) && inner.len() + 1 == capacity {

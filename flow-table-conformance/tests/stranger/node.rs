@@ -87,7 +87,7 @@ pub struct Handle<K: Key, V: Value> {
 
 impl<K: Key, V: Value> Handle<K, V> {
     pub fn new(node: Arc<Node<K, V>>, direction: Direction) -> Self {
-        // Relaxed: whoever needs the count to be exact holds the lock under which handles are first made.
+        // Relaxed: a thread that needs the exact count holds the lock under which first handles are made.
         node.handles.fetch_add(1, Ordering::Relaxed);
         Self { node, direction }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) p50: Option<u64>,
     /// 99 % of the steps.
     pub(crate) p99: Option<u64>,
-    /// 99.99 % of the steps, if so many were timed that it is not just the longest.
+    /// 99.99 % of the steps, if enough were timed that this is not just the longest.
     pub(crate) p9999: Option<u64>,
     /// The longest step.
     pub(crate) max_ns: Option<u64>,

@@ -14,7 +14,7 @@ impl Dice {
         (mix(self.0) >> 16) as usize % sides
     }
 
-    /// True once in so many times.
+    /// Returns `true` once in this many times.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -67,7 +67,7 @@ impl Ledger {
 
     /// From now on flows may go without being handed over.
     pub(super) fn forgive(&self) {
-        // Relaxed: whoever drops values from now on is this thread, or one that it starts.
+        // Relaxed: only this thread, or one that it starts, drops values from now on.
         self.lenient.store(true, Ordering::Relaxed);
     }
 }

@@ -120,7 +120,7 @@ impl Operation {
 /// What one thread does in one round, and how often.
 pub(super) struct Mix {
     usual: Vec<Operation>,
-    /// One in so many draws is an operation that takes long.
+    /// One in this many draws is an operation that takes long.
     rarity: usize,
 }
 

@@ -38,7 +38,7 @@ impl<const FLAW: u8> Broken<FLAW> {
         if FLAW == flaw { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 }
     }
 
-    /// Once in so many calls, if this is the flaw.
+    /// Returns `true` once in this many calls, if this is the flaw.
     fn now_and_then(&self, flaw: u8, calls: usize) -> bool {
         self.calls(flaw) % calls == 1
     }

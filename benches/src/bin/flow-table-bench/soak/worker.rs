@@ -22,7 +22,7 @@ const DEPTH: usize = 3;
 /// What a thread does after a burst was forgotten.
 const AFTER_THE_BURST: usize = 64;
 
-/// What a thread has, from round to round. Each round gives it a thread of its own.
+/// What a thread has, from round to round. Each round runs it on a new thread.
 pub(super) struct Worker<T: Table<FlowKey, Body> + 'static> {
     thread: usize,
     pub(super) world: Arc<World<T>>,
