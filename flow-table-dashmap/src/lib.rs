@@ -67,17 +67,17 @@
 //! ```
 //!
 //! * A *record* is one allocation. Its status and its deadline are in one atomic word, which changes only by
-//! compare-and-swap.
+//!   compare-and-swap.
 //! * A *slot* is an entry of the map. A flow has one for each of its keys. It contains a copy of the key and a
 //!   weak reference.
 //! * A *queue* belongs to the table. A thread that inserts for the first time takes one. When the thread ends, the
-//! next new thread takes the queue over. If more than 256 threads insert at once, the others share the first one.
+//!   next new thread takes the queue over. If more than 256 threads insert at once, the others share the first one.
 //! * A flow's *id* is new with every insertion and reinsertion. Slots and queue entries are found by id and never
-//! by key, so a late removal cannot hit a flow that has taken another's place.
+//!   by key, so a late removal cannot hit a flow that has taken another's place.
 //! * A flow is in a heap as long as it has a *place*, which `len()` counts. A flow that has ended and gave its
 //!   place to another is *dying*. It is in the dying list of its queue until the next reap.
 //! * *Notes* name flows that were cancelled, or that a look-up expired, before a reap came. Such an end takes no
-//! lock and leaves a note.
+//!   lock and leaves a note.
 //! * *Stripes* are locks by the hash of a key. They serialize the writers of the key.
 //!
 //! The table owns the queues. Queues and handles have counted references to flows, and flows to `shared`, which
@@ -123,7 +123,7 @@
 //! * *One queue for all threads.* Every insertion waits for its lock.
 //! * *Moving the flow in the queue with each refresh.* Each packet costs a lock and O(log n).
 //! * *Guards of the map kept during an insertion, instead of stripes.* Two keys may share a shard or not, in any
-//! order, so two insertions can wait for each other for ever.
+//!   order, so two insertions can wait for each other for ever.
 //! * *Insertions that return the flows that make room for them.* Callers that ignore results lose records.
 //!
 //! # Consistency

@@ -2,11 +2,11 @@
 //! explained by intervals here.
 //!
 //! * **Refusals.** An insertion may be refused at a moment at which the table may have been full: of each flow it
-//! is known from when on it may have had a place, and until when. Flows that were due, and that nobody else was
-//! at work on, could have given up theirs. If so many flows may have been there that as many as the limit may
-//! have been dying, none of this counts.
+//!   is known from when on it may have had a place, and until when. Flows that were due, and that nobody else was
+//!   at work on, could have given up theirs. If so many flows may have been there that as many as the limit may
+//!   have been dying, none of this counts.
 //! * **The limit.** At no moment more flows than the limit are known to be active: from the end of the insertion
-//! of a flow to the beginning of the last operation that met it active.
+//!   of a flow to the beginning of the last operation that met it active.
 //! * **Room.** An insertion that may have met a full table may have expired any flow that was due.
 //!
 //! An insertion under way may take a place for a moment, and give it back; a flow that is being put back may count
