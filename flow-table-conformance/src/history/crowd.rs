@@ -18,7 +18,7 @@ use std::time::Duration;
 use flow_table_api::{Status, Timestamp};
 
 use super::{Event, History};
-use crate::model::{Admitted, FlowId, Op, Outcome, Refusal, Spec};
+use crate::model::{Admitted, FlowId, Op, Outcome, Refusal};
 
 /// When an insertion may have met a full table: between two readings. What was due at `now` then, it may have
 /// expired.
@@ -71,7 +71,7 @@ impl<'h> Crowd<'h> {
     fn note_timeout(&mut self, event: &Event) {
         let (flow, timeout) = match event.op {
             Op::SetTimeout { flow, timeout, .. } => (flow, timeout),
-            _ => match spec_of(&event.op) {
+            _ => match event.op.spec() {
                 Some(spec) => {
                     self.life(spec.id).keys = [Some(spec.key), spec.reply].into_iter().flatten().collect();
                     (spec.id, spec.timeout)
@@ -106,7 +106,7 @@ impl<'h> Crowd<'h> {
             }
             Op::Refresh { flow, now } | Op::SetTimeout { flow, now, .. } => (flow, now + self.life(flow).timeout),
             Op::SetDeadline { flow, deadline } => (flow, deadline),
-            _ => match (spec_of(&event.op), now_of(&event.op)) {
+            _ => match (event.op.spec(), now_of(&event.op)) {
                 (Some(spec), Some(now)) => (spec.id, now + self.life(spec.id).timeout),
                 _ => return,
             },
@@ -165,7 +165,7 @@ impl<'h> Crowd<'h> {
     /// The most flows, of those that count, that may be in the table at a moment of `event`, with those that are
     /// on their way in.
     fn most_places(&self, event: &Event, counts: impl Fn(FlowId) -> bool) -> usize {
-        let own = spec_of(&event.op).map(|spec| spec.id);
+        let own = event.op.spec().map(|spec| spec.id);
         let there = |at: usize| {
             let may_be = |(flow, life): &(&FlowId, &Life)| {
                 let came = life.installed.iter().filter(|(began, _)| *began <= at).count();
@@ -198,10 +198,11 @@ impl<'h> Crowd<'h> {
             }
             let keys = match other.op {
                 Op::Lookup { key, .. } | Op::Remove { key } => vec![key],
-                op => spec_of(&op)
+                op => op
+                    .spec()
                     .map_or(Vec::new(), |spec| [Some(spec.key), spec.reply].into_iter().flatten().collect()),
             };
-            let named = named_by(&other.op);
+            let named = other.op.given();
             busy.extend(named);
             let met = |life: &Life| life.keys.iter().any(|key| keys.contains(key));
             let reinserted = named.and_then(|flow| self.lives.get(&flow));
@@ -223,14 +224,6 @@ impl<'h> Crowd<'h> {
     }
 }
 
-/// The flow that an insertion makes.
-const fn spec_of(op: &Op) -> Option<Spec> {
-    match *op {
-        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => Some(flow),
-        _ => None,
-    }
-}
-
 /// The time of an insertion.
 const fn now_of(op: &Op) -> Option<Timestamp> {
     match *op {
@@ -238,19 +231,6 @@ const fn now_of(op: &Op) -> Option<Timestamp> {
         | Op::InsertIfAbsent { now, .. }
         | Op::GetOrInsertWith { now, .. }
         | Op::Reinsert { now, .. } => Some(now),
-        _ => None,
-    }
-}
-
-/// The flow that an operation is given.
-const fn named_by(op: &Op) -> Option<FlowId> {
-    match *op {
-        Op::Reinsert { flow, .. }
-        | Op::Refresh { flow, .. }
-        | Op::SetDeadline { flow, .. }
-        | Op::SetTimeout { flow, .. }
-        | Op::Cancel { flow }
-        | Op::RemoveFlow { flow } => Some(flow),
         _ => None,
     }
 }
@@ -272,7 +252,7 @@ fn met_active(event: &Event) -> Vec<FlowId> {
         (_, Outcome::Inserted(Ok(Admitted::New { replaced: Some(old) }))) => vec![*old],
         (_, Outcome::Visited(visited)) => visited.clone(),
         (op, Outcome::Granted(true) | Outcome::Set(Ok(())) | Outcome::Inserted(Err(Refusal::Active))) => {
-            named_by(op).into_iter().collect()
+            op.given().into_iter().collect()
         }
         _ => Vec::new(),
     }

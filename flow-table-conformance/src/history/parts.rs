@@ -32,14 +32,7 @@ struct Groups {
 impl Groups {
     fn of(events: &[Event]) -> Self {
         let mut groups = Self { parents: BTreeMap::new(), keys: BTreeMap::new() };
-        for event in events {
-            match event.op {
-                Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => {
-                    groups.add(&flow);
-                }
-                _ => {}
-            }
-        }
+        events.iter().filter_map(|event| event.op.spec()).for_each(|flow| groups.add(&flow));
         groups
     }
 
@@ -186,25 +179,14 @@ fn left_alone(history: &History, searches: &[Search], event: &Event, ended: &[En
     settled(history, event).filter(|&flow| !among(flow)).collect()
 }
 
-const fn key_of(op: &Op) -> Option<u64> {
+fn key_of(op: &Op) -> Option<u64> {
     match *op {
         Op::Lookup { key, .. } | Op::Remove { key } => Some(key),
-        Op::Insert { flow, .. } | Op::InsertIfAbsent { flow, .. } | Op::GetOrInsertWith { flow, .. } => {
-            Some(flow.key)
-        }
-        _ => None,
+        _ => op.spec().map(|spec| spec.key),
     }
 }
 
 /// The flow that `op`, which names no key, is about.
 fn flow_of(op: &Op) -> FlowId {
-    match *op {
-        Op::Reinsert { flow, .. }
-        | Op::Refresh { flow, .. }
-        | Op::SetDeadline { flow, .. }
-        | Op::SetTimeout { flow, .. }
-        | Op::Cancel { flow }
-        | Op::RemoveFlow { flow } => flow,
-        _ => panic!("{op:?} is not for histories"),
-    }
+    op.given().unwrap_or_else(|| panic!("{op:?} is not for histories"))
 }

@@ -71,6 +71,31 @@ pub enum Op {
     Upgrade { flow: FlowId },
 }
 
+impl Op {
+    /// The flow that an insertion makes.
+    pub(crate) const fn spec(&self) -> Option<Spec> {
+        match *self {
+            Self::Insert { flow, .. } | Self::InsertIfAbsent { flow, .. } | Self::GetOrInsertWith { flow, .. } => {
+                Some(flow)
+            }
+            _ => None,
+        }
+    }
+
+    /// The flow that an operation on a table is given a handle to.
+    pub(crate) const fn given(&self) -> Option<FlowId> {
+        match *self {
+            Self::Reinsert { flow, .. }
+            | Self::Refresh { flow, .. }
+            | Self::SetDeadline { flow, .. }
+            | Self::SetTimeout { flow, .. }
+            | Self::Cancel { flow }
+            | Self::RemoveFlow { flow } => Some(flow),
+            _ => None,
+        }
+    }
+}
+
 /// What an operation returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the result of the operation")]
