@@ -67,7 +67,7 @@ pub trait Flow<K, V> {
     /// Returns `true` if the flow is `Active` and `now` is before its deadline (contract T3).
     #[inline]
     fn is_live(&self, now: Timestamp) -> bool {
-        self.state().load().is_live(now)
+        self.state().is_live(now)
     }
 
     /// Moves the deadline to `max(deadline, now + timeout)`. Returns `true` if the refresh was granted

@@ -2,15 +2,18 @@
 //! proved once.
 //!
 //! ```text
-//!  63                                             2 1      0
-//! +------------------------------------------------+--------+
-//! |                 deadline, ns                   | status |    FlowState
-//! +------------------------------------------------+--------+
+//!  63   62 61                                             0
+//! +--------+------------------------------------------------+
+//! | status |                 deadline, ns                   |    FlowState
+//! +--------+------------------------------------------------+
 //!  31   30     29   28                                     0
 //! +-----+-----+----+-----------------------------------------+
 //! | own | own | forget |           timeout                   |    FlowOptions (two bits are the backend's own)
 //! +-----+-----+----+-----------------------------------------+
 //! ```
+//!
+//! `Active` is the highest status. So a flow is live at `now` exactly if its word is above that of an active flow
+//! with the deadline `now`, and a sum that is too large for a deadline saturates by itself.
 //!
 //! Every change of either half of the word is one compare-and-swap. So an expiry that has seen an old deadline
 //! fails if a refresh has moved it since: a granted refresh is never lost (contract D2).
@@ -32,26 +35,32 @@ pub struct StateWord {
 }
 
 impl StateWord {
-    const STATUS_BITS: u32 = 2;
+    const STATUS_SHIFT: u32 = 62;
     /// A detached flow that is about to come back. The word would mean a cancelled flow with deadline zero,
     /// which does not exist.
-    const DETACHED_RETURNS: u64 = Status::Cancelled as u64;
+    const DETACHED_RETURNS: u64 = (Status::Cancelled as u64) << Self::STATUS_SHIFT;
 
     #[inline]
     const fn pack(self) -> u64 {
-        self.deadline.as_nanos() << Self::STATUS_BITS | self.status as u64
+        (self.status as u64) << Self::STATUS_SHIFT | self.deadline.as_nanos()
+    }
+
+    /// The word of an active flow.
+    #[inline]
+    const fn active(deadline: Timestamp) -> u64 {
+        Self { status: Status::Active, deadline }.pack()
     }
 
     #[inline]
     const fn unpack(word: u64) -> Self {
-        let status = match word & 3 {
+        let status = match word >> Self::STATUS_SHIFT {
             0 => Status::Detached,
-            1 => Status::Active,
-            2 => Status::Expired,
-            _ if word == Self::DETACHED_RETURNS => Status::Detached,
-            _ => Status::Cancelled,
+            1 => Status::Expired,
+            2 if word == Self::DETACHED_RETURNS => Status::Detached,
+            2 => Status::Cancelled,
+            _ => Status::Active,
         };
-        Self { status, deadline: Timestamp::from_nanos(word >> Self::STATUS_BITS) }
+        Self { status, deadline: Timestamp::from_nanos(word & Timestamp::MAX.as_nanos()) }
     }
 
     /// Returns `true` if the flow has not become active yet: it is new ([`FlowState::reset`]) or about to come
@@ -120,6 +129,14 @@ impl FlowState {
         StateWord::unpack(self.0.load(Ordering::Acquire))
     }
 
+    /// Returns `true` if the flow is active and `now` is before its deadline (contract T3).
+    #[inline]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        // SeqCst: a burst may rely on it instead of looking for a reference: an active flow is referenced, and
+        // ends before its last reference is given up. Pairs with `transition`.
+        StateWord::active(now) < self.0.load(Ordering::SeqCst)
+    }
+
     /// Repeats the compare-and-swap until it succeeds or `next` refuses. `Ok` holds the word that was replaced.
     #[inline]
     fn transition<E>(&self, mut next: impl FnMut(StateWord) -> Result<StateWord, E>) -> Result<StateWord, E> {
@@ -148,35 +165,38 @@ impl FlowState {
     /// passed does not come back because reaping was late.
     #[inline]
     pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
-        let mut timeout = Timeout::NEVER;
-        let refreshed = self.transition(|old| {
-            if !old.is_live(now) {
-                return Err(());
-            }
+        let now = StateWord::active(now);
+        // SeqCst throughout: as in `transition`.
+        let mut word = self.0.load(Ordering::SeqCst);
+        while now < word {
             // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
             // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
-            timeout = options.timeout();
-            Ok(StateWord { deadline: old.deadline.max(now + timeout), ..old })
-        });
-        match refreshed {
-            Ok(old) => {
-                // If a concurrent `set_timeout` left the word as it was, either it or this look comes after the
-                // other's change.
-                if options.timeout() != timeout {
-                    self.refresh_again(old, now, timeout, options);
-                }
-                true
+            let timeout = options.timeout();
+            let refreshed = now.saturating_add(timeout.as_nanos()).max(word);
+            if refreshed != word
+                && let Err(current) =
+                    self.0.compare_exchange_weak(word, refreshed, Ordering::SeqCst, Ordering::SeqCst)
+            {
+                word = current;
+                continue;
             }
-            Err(()) => false,
+            // If a concurrent `set_timeout` left the word as it was, either it or this look comes after the
+            // other's change.
+            if options.timeout() != timeout {
+                self.refresh_again(word, now, timeout, options);
+            }
+            return true;
         }
+        false
     }
 
-    /// Corrects a refresh at `now` of the word `old` that used the timeout `stale`, which was changed at the
-    /// same time: the refresh counts as one that came after the change.
+    /// Corrects a refresh of the word `old` that used the timeout `stale`, which was changed at the same time:
+    /// the refresh counts as one that came after the change. `now` is the word of an active flow that is due
+    /// at the time of the refresh.
     #[cold]
-    fn refresh_again(&self, old: StateWord, now: Timestamp, mut stale: Timeout, options: &FlowOptions) {
+    fn refresh_again(&self, old: u64, now: u64, mut stale: Timeout, options: &FlowOptions) {
         loop {
-            let refreshed = |timeout| StateWord { deadline: old.deadline.max(now + timeout), ..old }.pack();
+            let refreshed = |timeout: Timeout| now.saturating_add(timeout.as_nanos()).max(old);
             let timeout = options.timeout();
             let (wrong, right) = (refreshed(stale), refreshed(timeout));
             // SeqCst: as in `transition`. If the word has changed by now, the operation that changed it has
@@ -218,7 +238,7 @@ impl FlowState {
     /// `true` if this call did it. However many threads try, and whenever, only one of these calls succeeds in
     /// the life of a flow.
     pub fn start(&self, deadline: Timestamp) -> bool {
-        let started = StateWord { status: Status::Active, deadline }.pack();
+        let started = StateWord::active(deadline);
         // AcqRel and Acquire: as in `transition`.
         self.0.compare_exchange(0, started, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -433,6 +453,12 @@ impl<'f> StateView<'f> {
     #[inline]
     pub fn load(self) -> StateWord {
         self.state.load()
+    }
+
+    /// Returns `true` if the flow is active and `now` is before its deadline (contract T3).
+    #[inline]
+    pub fn is_live(self, now: Timestamp) -> bool {
+        self.state.is_live(now)
     }
 
     /// The idle time after which the flow expires.

@@ -15,12 +15,12 @@
 pub enum Status {
     /// In no table: not inserted yet, removed or replaced. All-zero memory reads as this status.
     Detached = 0,
-    /// In a table, and may match packets until its deadline.
-    Active = 1,
     /// Its deadline passed.
-    Expired = 2,
+    Expired = 1,
     /// Cancelled through a handle. This is final.
-    Cancelled = 3,
+    Cancelled = 2,
+    /// In a table, and may match packets until its deadline.
+    Active = 3,
 }
 
 /// What look-ups do with a flow that has expired while somebody still holds it (contract L3).

@@ -67,17 +67,25 @@ impl Timeout {
 }
 
 impl From<Duration> for Timeout {
+    #[inline]
     fn from(duration: Duration) -> Self {
         let nanos = saturating_nanos(duration);
-        let fits = |unit: &usize| nanos.div_ceil(UNIT_NANOS[*unit]) <= COUNT_MAX;
-        let exact = |unit: &usize| fits(unit) && nanos.is_multiple_of(UNIT_NANOS[*unit]);
-        match (0..4).find(exact).or_else(|| (0..4).find(fits)) {
-            Some(unit) => {
-                let count = u32::try_from(nanos.div_ceil(UNIT_NANOS[unit])).expect("count fits in 27 bits");
-                let unit = u32::try_from(unit).expect("unit is below 4");
-                Self(unit << COUNT_BITS | count)
-            }
-            None => Self::NEVER,
+        // The finest unit that can hold it. If a coarser one can hold it exactly, so can this one.
+        let fits = |unit: u32| nanos <= COUNT_MAX * UNIT_NANOS[unit as usize];
+        let in_unit = |unit: u32| {
+            let count = nanos.div_ceil(UNIT_NANOS[unit as usize]);
+            Self(unit << COUNT_BITS | count as u32)
+        };
+        if fits(0) {
+            in_unit(0)
+        } else if fits(1) {
+            in_unit(1)
+        } else if fits(2) {
+            in_unit(2)
+        } else if fits(3) {
+            in_unit(3)
+        } else {
+            Self::NEVER
         }
     }
 }
