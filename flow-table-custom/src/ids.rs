@@ -1,31 +1,32 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// Where an entry lives: its page and its place in the page. Two-key entries have pages of their own.
+/// Where an entry lives: its page, and its place: the line of the page at which it starts. Two-key entries have
+/// pages of their own.
 ///
 /// ```text
-///   31    30   29                     10 9            0
-/// +------+----+-------------------------+--------------+
-/// | pair | –  |          page           | place + 1    |
-/// +------+----+-------------------------+--------------+
+///  31   30    29                     10 9            0
+/// +----+------+-------------------------+--------------+
+/// | –  | pair |          page           |    place     |
+/// +----+------+-------------------------+--------------+
 /// ```
 ///
-/// An index is never zero, so all-zero memory holds no index.
+/// An index is never zero, because a page starts with its header. So all-zero memory holds no index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryIndex(NonZeroU32);
 
 impl EntryIndex {
     pub(crate) const PLACE_BITS: u32 = 10;
     pub(crate) const PAGE_BITS: u32 = 20;
-    /// Places in a page, at most.
-    pub(crate) const PLACES: usize = (1 << Self::PLACE_BITS) - 1;
-    const PAIR: u32 = 1 << 31;
+    /// Places in a page, those of the header included.
+    pub(crate) const PLACES: usize = 1 << Self::PLACE_BITS;
+    const PAIR: u32 = 1 << 30;
 
     #[inline]
     pub(crate) const fn new(page: u32, place: u32, pair: bool) -> Self {
         debug_assert!((place as usize) < Self::PLACES && page < 1 << Self::PAGE_BITS);
         let bits = page << Self::PLACE_BITS | if pair { Self::PAIR } else { 0 };
-        Self(NonZeroU32::MIN.saturating_add(bits | place))
+        Self(NonZeroU32::new(bits | place).expect("no entry starts where its page does"))
     }
 
     #[inline]
@@ -33,9 +34,15 @@ impl EntryIndex {
         self.0.get() >> Self::PLACE_BITS & ((1 << Self::PAGE_BITS) - 1)
     }
 
+    /// The page among those of both kinds: the pages of one-key flows come first.
+    #[inline]
+    pub(crate) const fn page_of_all(self) -> u32 {
+        self.0.get() >> Self::PLACE_BITS
+    }
+
     #[inline]
     pub(crate) const fn place(self) -> u32 {
-        (self.0.get() & ((1 << Self::PLACE_BITS) - 1)) - 1
+        self.0.get() & ((1 << Self::PLACE_BITS) - 1)
     }
 
     #[inline]
@@ -71,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_round_trip(page in 0u32..1 << 20, place in 0u32..1023, pair: bool) {
+        fn fields_round_trip(page in 0u32..1 << 20, place in 1u32..1024, pair: bool) {
             let index = EntryIndex::new(page, place, pair);
             prop_assert_eq!((index.page(), index.place(), index.is_pair()), (page, place, pair));
             prop_assert_eq!(EntryIndex::from_bits(index.to_bits()), Some(index));

@@ -24,13 +24,13 @@ const PLACES: usize = 512;
 
 /// The entry of the flow with this number.
 pub(crate) fn entry(number: usize) -> EntryIndex {
-    EntryIndex::new((number / PLACES) as u32, (number % PLACES) as u32, false)
+    EntryIndex::new((number / PLACES) as u32, 1 + (number % PLACES) as u32, false)
 }
 
 /// The number of the flow with this entry.
 #[inline]
 pub(crate) fn number(entry: EntryIndex) -> usize {
-    entry.page() as usize * PLACES + entry.place() as usize
+    entry.page() as usize * PLACES + entry.place() as usize - 1
 }
 
 /// An arena of flows.

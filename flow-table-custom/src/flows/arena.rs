@@ -2,11 +2,10 @@
 //! without a lock.
 
 use std::marker::PhantomData;
-use std::ptr::NonNull;
 
 use super::at::FlowAt;
 use super::entry::Entry;
-use super::page::{Page, entry_at};
+use super::page::{Page, entry_offset};
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
 use crate::index::{Slot, SlotHashes};
@@ -16,12 +15,12 @@ use crate::sync::AtomicU32;
 /// One free page is kept for so many pages in use.
 const IN_USE_PER_FREE: usize = 2;
 
-/// The memory of a table's flows: pages of one-key flows and pages of two-key flows.
+/// The memory of a table's flows: pages of one-key flows, and pages of two-key flows. A page never changes its
+/// kind, also when it is free in between (P1).
 pub(crate) struct Arena<K, V> {
-    singles: PagePool,
-    pairs: PagePool,
-    /// For each page of either pool: see [`generation`](Self::generation).
-    generations: [Mapped<[AtomicU32]>; 2],
+    pool: PagePool,
+    /// For each page: see [`generation`](Self::generation).
+    generations: Mapped<[AtomicU32]>,
     flows: PhantomData<(K, V)>,
 }
 
@@ -34,29 +33,33 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Arena<K, V> {}
 impl<K, V> Arena<K, V> {
     pub(crate) fn new() -> Self {
         const PAGES: u32 = 1 << EntryIndex::PAGE_BITS;
-        let pool = || PagePool::new(PAGES, IN_USE_PER_FREE);
-        let generations =
-            [(); 2].map(|()| Mapped::zeroed(PAGES as usize).expect("addresses for a number per page"));
-        Self { singles: pool(), pairs: pool(), generations, flows: PhantomData }
+        let generations = Mapped::zeroed(2 * PAGES as usize).expect("addresses for a number per page");
+        Self { pool: PagePool::new(2, PAGES, IN_USE_PER_FREE), generations, flows: PhantomData }
     }
 
     #[inline]
-    pub(crate) fn pool(&self, pair: bool) -> &PagePool {
-        if pair { &self.pairs } else { &self.singles }
+    pub(crate) const fn pool(&self) -> &PagePool {
+        &self.pool
     }
 
     /// The generation below which no entry of the page may start. A shard that returns the page to the pool
     /// stores it here, because a page that is given back to the system forgets it.
-    pub(crate) fn generation(&self, id: u32, pair: bool) -> &AtomicU32 {
-        &self.generations[usize::from(pair)][id as usize]
+    pub(crate) fn generation(&self, page: PageId) -> &AtomicU32 {
+        &self.generations[page.get() as usize]
     }
 
-    /// The page with this number, which a shard has or had.
+    /// The page of one kind with this number, which a shard has or had.
     #[inline]
-    pub(crate) fn page(&self, id: u32, pair: bool) -> Page<K, V> {
+    pub(crate) fn page(&self, number: u32, pair: bool) -> Page<K, V> {
         // SAFETY: page numbers are handed on by the slots and locks of this table only, after the pool has
-        // handed the page out; the pool serves entries of this kind, and lives as long as the table's core.
-        unsafe { Page::new(self.pool(pair).address(PageId::new(id)), pair) }
+        // handed the page out; the pool keeps the kinds apart, and lives as long as the table's core.
+        unsafe { Page::new(self.pool.address(Self::page_id(number, pair), 0), pair) }
+    }
+
+    /// The pool's name for the page of one kind with this number.
+    #[inline]
+    pub(super) const fn page_id(number: u32, pair: bool) -> PageId {
+        PageId::new(number | (pair as u32) << EntryIndex::PAGE_BITS)
     }
 
     /// The page of the entry with this index.
@@ -68,18 +71,17 @@ impl<K, V> Arena<K, V> {
     /// The entry with this index, which a shard has or had.
     #[inline]
     pub(crate) fn entry(&self, index: EntryIndex) -> Entry<K, V> {
-        let pair = index.is_pair();
         // SAFETY: as for `page`; indices are made by `Slab::alloc` of a page that the shard has taken over.
         unsafe {
-            let page: NonNull<u8> = self.pool(pair).address(PageId::new(index.page()));
-            entry_at(page, index.place(), pair)
+            let start = self.pool.address(PageId::new(index.page_of_all()), entry_offset(index.place()));
+            Entry::new(start.cast())
         }
     }
 
     /// As [`entry`](Self::entry), with its page.
     #[inline]
     pub(crate) fn at(&self, index: EntryIndex) -> FlowAt<K, V> {
-        FlowAt::new(self.page_of(index), index)
+        FlowAt::new(self.entry(index), index)
     }
 }
 

@@ -3,14 +3,13 @@
 use flow_table_api::Direction;
 
 use super::entry::Entry;
-use super::page::{Page, PageAddress};
+use super::page::Page;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
 
-/// An entry with its index and its page. An operation computes it once and passes it on.
+/// An entry with its index. An operation computes it once and passes it on.
 pub(crate) struct FlowAt<K, V> {
     entry: Entry<K, V>,
-    page: PageAddress,
     index: EntryIndex,
 }
 
@@ -23,17 +22,16 @@ impl<K, V> Clone for FlowAt<K, V> {
 impl<K, V> Copy for FlowAt<K, V> {}
 
 impl<K, V> FlowAt<K, V> {
-    /// The entry with this index, which is in this page.
+    /// `entry`, which has this index.
     #[inline]
-    pub(super) fn new(page: Page<K, V>, index: EntryIndex) -> Self {
-        Self { entry: page.entry(index.place()), page: page.address(), index }
+    pub(super) const fn new(entry: Entry<K, V>, index: EntryIndex) -> Self {
+        Self { entry, index }
     }
 
     /// The same for an entry of which only the address is known.
     #[inline]
     pub(crate) fn of(entry: Entry<K, V>) -> Self {
-        let (page, index) = Page::of(entry);
-        Self { entry, page: page.address(), index }
+        Self { entry, index: Page::index_of(entry) }
     }
 
     #[inline]
@@ -43,8 +41,7 @@ impl<K, V> FlowAt<K, V> {
 
     #[inline]
     pub(crate) fn page(&self) -> Page<K, V> {
-        // SAFETY: it is the address of the page with this index, of this kind.
-        unsafe { Page::at(self.page, self.is_pair()) }
+        Page::of(self.entry, self.is_pair())
     }
 
     #[inline]

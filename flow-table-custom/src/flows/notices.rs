@@ -22,7 +22,7 @@ use crate::sync::{AtomicU64, Ordering};
 const BITS: usize = u64::BITS as usize;
 
 /// Words of bits for the places of a page.
-const PAGE_WORDS: usize = if cfg!(flow_table_loom) { 1 } else { (EntryIndex::PLACES + 1) / BITS };
+const PAGE_WORDS: usize = if cfg!(flow_table_loom) { 1 } else { EntryIndex::PLACES / BITS };
 
 /// Words of bits for the pages of a shard.
 const WORDS: usize = if cfg!(flow_table_loom) { 1 } else { BITS };
@@ -133,7 +133,7 @@ mod tests {
     proptest! {
         /// However notices are left and taken, each place that has one is returned once.
         #[test]
-        fn each_notice_is_told_once(steps in prop::collection::vec((0usize..4, 0u32..1023, 0usize..3), 0..200)) {
+        fn each_notice_is_told_once(steps in prop::collection::vec((0usize..4, 0u32..1024, 0usize..3), 0..200)) {
             let (notices, pages): (_, [_; 4]) = (Notices::new(), std::array::from_fn(|_| PageNotices::new()));
             let mut left = BTreeSet::new();
             for (page, place, budget) in steps {

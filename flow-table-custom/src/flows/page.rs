@@ -3,9 +3,11 @@
 //! ```text
 //! +--------+---------+---------+-----+---------+------------------------+
 //! | header | entry 0 | entry 1 |  …  | entry n | records of entry 0 … n |
-//! |  192   | stride, a multiple of 64 if larger  | 8 bytes each; pairs 12  |
+//! |  192   | stride, a multiple of 64            | 8 bytes each; pairs 12 |
 //! +--------+---------+---------+-----+---------+------------------------+
 //! ```
+//!
+//! The place of an entry is the line at which it starts, so that its address needs no multiplication.
 //!
 //! A record holds what only the shard needs: the hash of the key (in a free entry: the next free one), the
 //! position of the flow in the timer queue, and for pairs the hash of the reply key.
@@ -24,7 +26,7 @@ use std::marker::PhantomData;
 use std::mem::size_of;
 use std::ptr::{self, NonNull};
 
-use super::entry::{Entry, FlowEntry, Pair, Single};
+use super::entry::{Entry, Pair, Single};
 use super::notices::PageNotices;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
@@ -68,35 +70,34 @@ struct Geometry {
     first: usize,
     stride: usize,
     record_words: usize,
-    places: usize,
+    entries: usize,
 }
 
 impl Geometry {
     const fn new(size: usize, align: usize, record_words: usize) -> Self {
         let first = HEADER_BYTES.next_multiple_of(align);
         let line = if align > LINE_BYTES { align } else { LINE_BYTES };
-        let stride = if size <= 32 && align <= 32 { 32 } else { size.next_multiple_of(line) };
+        let stride = size.next_multiple_of(line);
         assert!(
             first + stride + record_words * 4 <= PAGE_BYTES,
             "a flow must fit in a page of 64 KiB: box large values"
         );
-        let places = (PAGE_BYTES - first) / (stride + record_words * 4);
-        let most = EntryIndex::PLACES;
-        Self { first, stride, record_words, places: if places < most { places } else { most } }
+        Self { first, stride, record_words, entries: (PAGE_BYTES - first) / (stride + record_words * 4) }
     }
-}
 
-impl Geometry {
-    #[inline]
-    const fn entry(&self, place: u32) -> usize {
-        self.first + place as usize * self.stride
+    /// The place of the entry with this number.
+    const fn place(&self, number: u32) -> u32 {
+        (self.first + number as usize * self.stride) as u32 / LINE_BYTES as u32
     }
 
     #[inline]
     const fn record(&self, place: u32) -> usize {
-        self.first + self.places * self.stride + place as usize * self.record_words * size_of::<u32>()
+        let number = (place as usize * LINE_BYTES - self.first) / self.stride;
+        self.first + self.entries * self.stride + number * self.record_words * size_of::<u32>()
     }
 }
+
+const _: () = assert!(EntryIndex::PLACES * LINE_BYTES == PAGE_BYTES);
 
 struct Layout<K, V>(PhantomData<(K, V)>);
 
@@ -104,54 +105,29 @@ impl<K, V> Layout<K, V> {
     const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 2);
     const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 3);
 
-    /// The offset of an entry in its page. There are two expressions, so that each of them uses constants only.
-    #[inline]
-    const fn entry(place: u32, pair: bool) -> usize {
-        if pair { const { &Self::PAIR }.entry(place) } else { const { &Self::SINGLE }.entry(place) }
+    const fn geometry(pair: bool) -> &'static Geometry {
+        if pair { const { &Self::PAIR } } else { const { &Self::SINGLE } }
     }
 
-    /// The offset of an entry's record in its page.
+    /// The offset of an entry's record in its page. There are two expressions, so that each of them uses
+    /// constants only.
     #[inline]
     const fn record(place: u32, pair: bool) -> usize {
         if pair { const { &Self::PAIR }.record(place) } else { const { &Self::SINGLE }.record(place) }
-    }
-
-    /// The place of the entry at `offset` in its page.
-    #[inline]
-    const fn place(offset: usize, pair: bool) -> u32 {
-        let place = if pair {
-            (offset - Self::PAIR.first) / Self::PAIR.stride
-        } else {
-            (offset - Self::SINGLE.first) / Self::SINGLE.stride
-        };
-        place as u32
-    }
-
-    const fn places(pair: bool) -> u32 {
-        if pair { Self::PAIR.places as u32 } else { Self::SINGLE.places as u32 }
     }
 }
 
 /// Bytes that an entry takes in its page, its record included.
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
-    let geometry = if pair { &Layout::<K, V>::PAIR } else { &Layout::<K, V>::SINGLE };
+    let geometry = Layout::<K, V>::geometry(pair);
     geometry.stride + geometry.record_words * 4
 }
 
-/// The entry at `place` of the page at `page`.
-///
-/// # Safety
-///
-/// 1. `page` is a page of entries of these K, V and this `pair` that was taken over at least once.
-/// 2. The pool outlives the result.
+/// The offset of an entry in its page.
 #[inline]
-pub(crate) unsafe fn entry_at<K, V>(page: NonNull<u8>, place: u32, pair: bool) -> Entry<K, V> {
-    let offset = Layout::<K, V>::entry(place, pair);
-    // SAFETY: by (1) the page has this place, 64 KiB in all.
-    let pointer = unsafe { page.add(offset) }.cast::<FlowEntry<K, V>>();
-    // SAFETY: by (1) and (2).
-    unsafe { Entry::new(pointer) }
+pub(super) const fn entry_offset(place: u32) -> usize {
+    place as usize * LINE_BYTES
 }
 
 /// The right to what belongs to the lock of a shard in the pages of this shard. There is one for each shard,
@@ -174,10 +150,6 @@ pub(crate) struct Page<K, V> {
     flows: PhantomData<(K, V)>,
 }
 
-/// The address of a page.
-#[derive(Clone, Copy)]
-pub(super) struct PageAddress(NonNull<Header>);
-
 impl<K, V> Clone for Page<K, V> {
     fn clone(&self) -> Self {
         *self
@@ -195,31 +167,21 @@ impl<K, V> Page<K, V> {
         Self { header: address.cast(), pair, flows: PhantomData }
     }
 
-    /// # Safety
-    ///
-    /// 1. The address is that of a page of entries of these K, V and this `pair`.
+    /// The page of `entry`, which is of this kind.
     #[inline]
-    pub(super) const unsafe fn at(address: PageAddress, pair: bool) -> Self {
-        Self { header: address.0, pair, flows: PhantomData }
+    pub(super) fn of(entry: Entry<K, V>, pair: bool) -> Self {
+        let start = entry.as_ptr().addr().get() & !(PAGE_BYTES - 1);
+        let header = NonNull::new(ptr::with_exposed_provenance_mut(start)).expect("a page is not at zero");
+        Self { header, pair, flows: PhantomData }
     }
 
-    #[inline]
-    pub(super) const fn address(self) -> PageAddress {
-        PageAddress(self.header)
-    }
-
-    /// The page of `entry`, and the index of the entry.
-    pub(crate) fn of(entry: Entry<K, V>) -> (Self, EntryIndex) {
-        let address = entry.as_ptr().addr().get();
-        let start = address & !(PAGE_BYTES - 1);
-        let header =
-            NonNull::new(ptr::with_exposed_provenance_mut::<Header>(start)).expect("a page is not at zero");
-        // SAFETY: written in `take_over`, before any entry of the page was published.
-        let pair = unsafe { (&raw const (*header.as_ptr()).pair).read() };
-        let page = Self { header, pair, flows: PhantomData };
-        let place = Layout::<K, V>::place(address - start, pair);
-        let index = EntryIndex::new(page.id(), place, pair);
-        (page, index)
+    /// The index of `entry`.
+    pub(super) fn index_of(entry: Entry<K, V>) -> EntryIndex {
+        let page = Self::of(entry, false);
+        // SAFETY: as for `core`.
+        let pair = unsafe { (&raw const (*page.header.as_ptr()).pair).read() };
+        let place = entry.as_ptr().addr().get() % PAGE_BYTES / LINE_BYTES;
+        EntryIndex::new(page.id(), place as u32, pair)
     }
 
     /// Starts the page's life in a shard. No entry starts below `generation`.
@@ -260,8 +222,8 @@ impl<K, V> Page<K, V> {
         unsafe { (&raw const (*self.header.as_ptr()).id).read() }
     }
 
-    fn places(&self) -> u32 {
-        Layout::<K, V>::places(self.pair)
+    fn geometry(&self) -> &'static Geometry {
+        Layout::<K, V>::geometry(self.pair)
     }
 
     /// The lock's part of the header.
@@ -275,8 +237,9 @@ impl<K, V> Page<K, V> {
     /// The entry at a place.
     #[inline]
     pub(crate) fn entry(&self, place: u32) -> Entry<K, V> {
-        // SAFETY: (1) a page that was taken over has this place; (2) by `new`.
-        unsafe { entry_at(self.header.cast(), place, self.pair) }
+        // SAFETY: (1) an entry starts at this place of a page that was taken over, which has 64 KiB; (2) by
+        // `new`.
+        unsafe { Entry::new(self.header.byte_add(entry_offset(place)).cast()) }
     }
 
     /// The words of an entry's record: hash or next free, timer position, reply hash.
@@ -299,9 +262,9 @@ impl<K, V> Page<K, V> {
                 self.prefetch_record(part.free);
             }
             place
-        } else if part.fresh < self.places() {
+        } else if (part.fresh as usize) < self.geometry().entries {
             part.fresh += 1;
-            part.fresh - 1
+            self.geometry().place(part.fresh - 1)
         } else {
             return None;
         };
@@ -339,7 +302,7 @@ impl<K, V> Page<K, V> {
     #[inline]
     pub(crate) fn is_full(&self, locked: &mut Locked) -> bool {
         let part = self.part(locked);
-        part.free == NONE && part.fresh == self.places()
+        part.free == NONE && part.fresh as usize == self.geometry().entries
     }
 
     /// The generation below which entries must not start when the page is used again.
@@ -347,9 +310,10 @@ impl<K, V> Page<K, V> {
         self.part(locked).next_generation
     }
 
-    /// The number of places that may have an entry in use: those below it.
-    pub(crate) fn used_places(&self, locked: &mut Locked) -> u32 {
-        self.part(locked).fresh
+    /// The places at which an entry may be in use.
+    pub(crate) fn used_places(&self, locked: &mut Locked) -> impl Iterator<Item = u32> + use<K, V> {
+        let geometry = self.geometry();
+        (0..self.part(locked).fresh).map(|number| geometry.place(number))
     }
 
     /// Writes the record of a new flow that is filed nowhere, before the entry is published.

@@ -7,7 +7,7 @@ use super::notices;
 use super::page::Locked;
 use super::page_set::PageSet;
 use crate::ids::EntryIndex;
-use crate::memory::{AllocError, PageId};
+use crate::memory::AllocError;
 use crate::sync::Ordering;
 
 /// The pages of one kind that a shard has. It belongs to the shard's lock. New flows go to the lowest page with
@@ -55,7 +55,7 @@ impl Slab {
                 arena.page(next, pair).prefetch();
             }
         }
-        Ok(Vacant { at: FlowAt::new(page, EntryIndex::new(id, place, pair)), generation })
+        Ok(Vacant { at: FlowAt::new(page.entry(place), EntryIndex::new(id, place, pair)), generation })
     }
 
     #[cold]
@@ -67,16 +67,16 @@ impl Slab {
         pair: bool,
         core: *const (),
     ) -> Result<u32, AllocError> {
-        let taken = arena.pool(pair).alloc(0)?;
-        let id = taken.get();
+        let taken = arena.pool().alloc(usize::from(pair), 0)?;
+        let id = taken.get() & (1 << EntryIndex::PAGE_BITS) - 1;
         if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
             // SAFETY: the pool has just handed the page out, and nobody has used it.
-            unsafe { arena.pool(pair).free(taken, 0) };
+            unsafe { arena.pool().free(taken, 0) };
             return Err(error);
         }
         // Relaxed: pairs with `release`. The pool's lock orders it before this.
-        let generation = arena.generation(id, pair).load(Ordering::Relaxed);
-        // SAFETY: the pool has just handed the page out, and serves entries of this kind only.
+        let generation = arena.generation(taken).load(Ordering::Relaxed);
+        // SAFETY: the pool has just handed the page out, and its pages of this kind are for such entries only.
         unsafe { arena.page(id, pair).take_over(locked, core, id, generation) };
         self.pages.insert(id);
         self.roomy.insert(id);
@@ -120,11 +120,12 @@ impl Slab {
             *self = Self::default();
         }
         let next = arena.page(id, pair).next_generation(locked);
+        let page = Arena::<K, V>::page_id(id, pair);
         // Relaxed: pairs with `grow`.
-        arena.generation(id, pair).store(next, Ordering::Relaxed);
+        arena.generation(page).store(next, Ordering::Relaxed);
         // SAFETY: the page came from this pool in `grow`, no entry of it is in use, and it has just left this
         // slab.
-        unsafe { arena.pool(pair).free(PageId::new(id), 0) };
+        unsafe { arena.pool().free(page, 0) };
     }
 
     /// Returns the empty page that was kept to the pool, if there is one.

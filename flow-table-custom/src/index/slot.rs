@@ -7,7 +7,7 @@ use flow_table_api::Direction;
 use crate::ids::EntryIndex;
 
 /// The contents of a slot: the index of an entry, and the direction of the key that the slot is for. The
-/// direction is in bit 30 of the index, which is unused there.
+/// direction is in bit 31 of the index, which is unused there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     entry: EntryIndex,
@@ -15,7 +15,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    const REPLY: u32 = 1 << 30;
+    const REPLY: u32 = 1 << 31;
 
     #[inline]
     pub(crate) const fn new(entry: EntryIndex, direction: Direction) -> Self {
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn direction_and_entry_do_not_mix() {
         assert_eq!(Slot::from_bits(0), None);
-        for entry in [EntryIndex::new(0, 0, false), EntryIndex::new((1 << 20) - 1, 1022, true)] {
+        for entry in [EntryIndex::new(0, 1, false), EntryIndex::new((1 << 20) - 1, 1023, true)] {
             for direction in [Direction::Forward, Direction::Reply] {
                 let slot = Slot::new(entry, direction);
                 assert_eq!((slot.entry(), slot.direction()), (entry, direction));

@@ -42,7 +42,7 @@ impl LineArrays {
     /// Makes a source of arrays in at most `max_pages` pages. One free page is kept for each `in_use_per_free`
     /// in use.
     pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
-        Self { pool: PagePool::new(max_pages, in_use_per_free), shared: Mutex::new(Vec::new()) }
+        Self { pool: PagePool::new(1, max_pages, in_use_per_free), shared: Mutex::new(Vec::new()) }
     }
 
     /// The pool of the pages.
@@ -65,12 +65,12 @@ impl LineArrays {
     pub(crate) fn alloc(&self, log2: u32) -> Result<NonNull<Line>, AllocError> {
         debug_assert!(log2 <= MAX_LINES_LOG2);
         let (page, line) = match log2.checked_sub(PAGE_CLASS) {
-            Some(run_log2) => (self.pool.alloc(run_log2)?, 0),
+            Some(run_log2) => (self.pool.alloc(0, run_log2)?, 0),
             None => self.take_part(log2)?,
         };
         // SAFETY: the pool has returned the page, and all that was shared of it was under the lock; the line
         // lies in it.
-        let array = unsafe { self.pool.address(page).cast::<Line>().add(line) };
+        let array = unsafe { self.pool.address(page, line * size_of::<Line>()).cast::<Line>() };
         // SAFETY: the array is allocated, and nobody else has it now.
         debug_assert!(unsafe { is_zero(array, log2) }, "written after it was freed");
         Ok(array)
@@ -88,7 +88,7 @@ impl LineArrays {
                 try_reserve(&mut shared, 1)?;
                 let mut free = try_box(Buddies::new())?;
                 free.put(0, PAGE_CLASS);
-                let id = self.pool.alloc(0)?;
+                let id = self.pool.alloc(0, 0)?;
                 let at = shared.partition_point(|page| page.id < id);
                 shared.insert(at, SharedPage { id, free });
                 (PAGE_CLASS, at)
@@ -167,10 +167,10 @@ mod tests {
         assert_eq!(lines, [0, 8, 1, 512, 1024, 2, 2048]);
         free(&arrays, held[2]);
         assert_eq!(alloc(&arrays, 0), held[2], "the lowest");
-        assert_eq!(arrays.pool.alloc(0), Err(AllocError));
+        assert_eq!(arrays.pool.alloc(0, 0), Err(AllocError));
         held.into_iter().for_each(|array| free(&arrays, array));
         assert!(arrays.shared.lock().is_empty());
-        assert_eq!([(); 3].map(|()| arrays.pool.alloc(0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
+        assert_eq!([(); 3].map(|()| arrays.pool.alloc(0, 0)), [0, 1, 2].map(|id| Ok(PageId::new(id))));
     }
 
     /// There is bookkeeping for pages that arrays share, not for pages that one array fills. Its size follows

@@ -41,35 +41,47 @@ impl PageId {
     }
 }
 
-/// Pages of 64 KiB, handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks
+/// Pages of 64 KiB of one or more kinds that are never mixed: a page is only used for its kind again. They are
+/// handed out in aligned runs, lowest first, so that what lives long gathers in the low chunks
 /// and high chunks become free.
 ///
 /// Free memory goes back to the system step by step, while pages are freed. A chunk that is wholly free goes
 /// back at once, except one that is kept for reuse. Other free pages go back when they exceed a share of those
 /// in use and 128 KiB.
 pub(crate) struct PagePool {
+    /// The bases of all chunks, those of the first kind first.
     directory: Mapped<[AtomicPtr<u8>]>,
+    kinds: Box<[Kind]>,
+    chunks_per_kind: usize,
+}
+
+/// The pages of one kind.
+struct Kind {
     resident: AtomicUsize,
     inventory: Mutex<Inventory>,
 }
 
 impl PagePool {
-    /// Makes a pool of at most `max_pages` pages, one or more, which keeps a free page for each
-    /// `in_use_per_free` in use. It maps none yet.
+    /// Makes a pool of at most `max_pages` pages, one or more, of each of `kinds` kinds. It keeps a free page of
+    /// a kind for each `in_use_per_free` in use, and maps none yet.
     ///
     /// # Panics
     ///
     /// The system has no addresses left for the directory.
-    pub(crate) fn new(max_pages: u32, in_use_per_free: usize) -> Self {
-        let chunks = max_pages.div_ceil(PAGES) as usize;
-        Self {
-            directory: Mapped::zeroed(chunks).expect("addresses for a directory"),
+    pub(crate) fn new(kinds: usize, max_pages: u32, in_use_per_free: usize) -> Self {
+        let chunks_per_kind = max_pages.div_ceil(PAGES) as usize;
+        let kind = || Kind {
             resident: AtomicUsize::new(0),
             inventory: Mutex::new(Inventory::new(max_pages, in_use_per_free)),
+        };
+        Self {
+            directory: Mapped::zeroed(kinds * chunks_per_kind).expect("addresses for a directory"),
+            kinds: std::iter::repeat_with(kind).take(kinds).collect(),
+            chunks_per_kind,
         }
     }
 
-    /// The address of a page. It does not change until the pool is dropped, whether the page is in use or not.
+    /// The address of the byte at `offset` in a page. It does not change until the pool is dropped, whether the page is in use or not.
     ///
     /// # Safety
     ///
@@ -78,12 +90,13 @@ impl PagePool {
     /// 2. That return happens before this call: the page number was handed on with `Release` and `Acquire`, or
     ///    under a lock.
     #[inline]
-    pub(crate) unsafe fn address(&self, page: PageId) -> NonNull<u8> {
+    pub(crate) unsafe fn address(&self, page: PageId, offset: usize) -> NonNull<u8> {
+        debug_assert!(offset < PAGE_BYTES);
         // SAFETY: pages that exist (caller's 1) are within the directory.
         let base = unsafe { self.base(page) };
         debug_assert!(!base.is_null(), "a page of this pool that was never allocated");
         // SAFETY: the base is there, as `base` shows, and the page lies in the chunk's mapping.
-        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES)) }
+        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES | offset)) }
     }
 
     /// The base of the page's chunk.
@@ -115,28 +128,30 @@ impl PagePool {
         PageId(first + (address % CHUNK_BYTES / PAGE_BYTES) as u32)
     }
 
-    /// Allocates the lowest free run of `1 << run_log2` pages, aligned to its length, at most a whole chunk;
+    /// Allocates the lowest free run of `1 << run_log2` pages of a kind, aligned to its length, at most a whole chunk;
     /// returns its first page.
     ///
     /// # Errors
     ///
     /// The limit is reached, counting free pages that make up no such run, or the system has no memory.
-    pub(crate) fn alloc(&self, run_log2: u32) -> Result<PageId, AllocError> {
+    pub(crate) fn alloc(&self, kind: usize, run_log2: u32) -> Result<PageId, AllocError> {
         debug_assert!(run_log2 <= MAX_RUN_LOG2);
-        let mut inventory = self.inventory.lock();
+        let mut inventory = self.kinds[kind].inventory.lock();
+        let first_chunk = kind * self.chunks_per_kind;
         let (chunk, place) = loop {
             match inventory.take(run_log2) {
                 Some(taken) => break taken,
-                None => self.add_chunk(&mut inventory)?,
+                None => self.add_chunk(first_chunk, &mut inventory)?,
             }
         };
-        self.publish_resident(&inventory);
-        Ok(PageId(chunk as u32 * PAGES + place))
+        self.kinds[kind].publish_resident(&inventory);
+        Ok(PageId((first_chunk + chunk) as u32 * PAGES + place))
     }
 
     #[cold]
-    fn add_chunk(&self, inventory: &mut Inventory) -> Result<(), AllocError> {
-        let slot = self.directory.get(inventory.chunks()).ok_or(AllocError)?;
+    fn add_chunk(&self, first_chunk: usize, inventory: &mut Inventory) -> Result<(), AllocError> {
+        let directory = &self.directory[first_chunk..][..self.chunks_per_kind];
+        let slot = directory.get(inventory.chunks()).ok_or(AllocError)?;
         let base = inventory.add_chunk()?;
         // Relaxed: pairs with `address`, see there.
         slot.store(base.as_ptr(), Ordering::Relaxed);
@@ -152,20 +167,22 @@ impl PagePool {
     ///    them write.
     pub(crate) unsafe fn free(&self, page: PageId, run_log2: u32) {
         debug_assert!(run_log2 <= MAX_RUN_LOG2 && page.0.is_multiple_of(1 << run_log2));
-        let mut inventory = self.inventory.lock();
+        let (kind, chunk) =
+            (&self.kinds[page.chunk() / self.chunks_per_kind], page.chunk() % self.chunks_per_kind);
+        let mut inventory = kind.inventory.lock();
         // SAFETY: the caller's 1 and 2.
-        unsafe { inventory.put(page.chunk(), page.place(), run_log2) };
-        self.publish_resident(&inventory);
+        unsafe { inventory.put(chunk, page.place(), run_log2) };
+        kind.publish_resident(&inventory);
     }
 
     /// Gives all free memory back to the system, without holding the lock for long.
     pub(crate) fn purge(&self) {
-        loop {
-            let mut inventory = self.inventory.lock();
-            let more = inventory.give_back_dirtiest();
-            self.publish_resident(&inventory);
-            if !more {
-                return;
+        for kind in &self.kinds {
+            let mut more = true;
+            while more {
+                let mut inventory = kind.inventory.lock();
+                more = inventory.give_back_dirtiest();
+                kind.publish_resident(&inventory);
             }
         }
     }
@@ -173,9 +190,11 @@ impl PagePool {
     /// Bytes of pages that are in use or dirty: what the system may have given to the pool.
     pub(crate) fn resident(&self) -> usize {
         // Relaxed: a statistic; pairs with `publish_resident`.
-        self.resident.load(Ordering::Relaxed)
+        self.kinds.iter().map(|kind| kind.resident.load(Ordering::Relaxed)).sum()
     }
+}
 
+impl Kind {
     fn publish_resident(&self, inventory: &Inventory) {
         // Relaxed: a statistic; pairs with `resident`.
         self.resident.store(inventory.resident() * PAGE_BYTES, Ordering::Relaxed);

@@ -31,9 +31,7 @@ impl<K, V> Core<K, V> {
         for shard in 0..self.shards.len() {
             self.shards.lock(shard).shrink();
         }
-        for pool in [self.shards.arena.pool(false), self.shards.arena.pool(true), self.shards.index.arrays.pool()]
-        {
-            pool.purge();
-        }
+        self.shards.arena.pool().purge();
+        self.shards.index.arrays.pool().purge();
     }
 }

@@ -37,8 +37,7 @@ impl<K, V> Shards<K, V> {
     /// Bytes of the shards and of what belongs to them.
     pub(crate) fn memory(&self) -> usize {
         let shards: usize = (0..self.len()).map(|shard| self.lock(shard).memory()).sum();
-        let pages = self.arena.pool(false).resident() + self.arena.pool(true).resident();
-        shards + pages + self.index.memory() + size_of_val(&*self.shards)
+        shards + self.arena.pool().resident() + self.index.memory() + size_of_val(&*self.shards)
     }
 }
 
@@ -156,8 +155,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     ) -> impl Iterator<Item = FlowAt<K, V>> + use<'s, K, V> {
         let (shards, state) = (self.shards, &mut *self.state);
         let owns = state.slabs[usize::from(pair)].owns(page);
-        let used = if owns { shards.arena.page(page, pair).used_places(&mut state.locked) } else { 0 };
-        (0..used).map(move |place| shards.arena.at(EntryIndex::new(page, place, pair)))
+        let used = owns.then(|| shards.arena.page(page, pair).used_places(&mut state.locked));
+        used.into_iter().flatten().map(move |place| shards.arena.at(EntryIndex::new(page, place, pair)))
     }
 
     /// Marks the shard closed and returns the number of its entries in use. From now on, entries that are freed

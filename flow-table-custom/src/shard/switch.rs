@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_replacement_is_announced_for_the_new_flow_only() {
-        let (old, new, at) = (EntryIndex::new(7, 3, true), EntryIndex::new(0, 0, false), Timestamp::from_secs(5));
+        let (old, new, at) = (EntryIndex::new(7, 3, true), EntryIndex::new(0, 1, false), Timestamp::from_secs(5));
         let switch = Switch::new();
         assert_eq!((switch.of(new), switch.of(old)), (None, None));
         switch.begin(old, new, at);

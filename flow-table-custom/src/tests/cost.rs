@@ -23,7 +23,7 @@ fn an_entry_is_whole_lines_and_a_record() {
     assert_eq!(entry_bytes::<Key, Payload>(false), 128 + 8);
     assert_eq!(entry_bytes::<Key, Payload>(true), 192 + 12);
     assert_eq!(entry_bytes::<FlowKey, [u64; 8]>(false), 128 + 8);
-    assert_eq!(entry_bytes::<u64, ()>(false), 32 + 8, "small flows share a line");
+    assert_eq!(entry_bytes::<u64, ()>(false), 64 + 8);
 }
 
 /// A million flows, and what the table has for each beside key, value and deadline, free pages in reserve

@@ -10,7 +10,6 @@ use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp,
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::handle::StrongRef;
-use crate::ids::EntryIndex;
 use crate::ops::Mode;
 use crate::sync::Ordering;
 
@@ -144,8 +143,9 @@ fn a_reap_comes_by_every_shard() {
 fn an_entry_whose_generations_run_out_is_not_used_again() {
     let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1));
     let put = |key: u64| insert(&core, NewFlow::new(key, ())).is_some();
-    assert!(put(0));
-    let page = core.shards.arena.at(EntryIndex::new(0, 0, false)).page();
+    let first = insert(&core, NewFlow::new(0, ())).expect("there is room");
+    let page = first.at().page();
+    drop(first);
     let is_full = || page.is_full(core.shards.lock(0).locked());
     for key in 1.. {
         assert!(put(key));

@@ -30,7 +30,7 @@ impl Block {
         next: None,
         bucket: Bucket::new(0, 0),
         len: 0,
-        entries: [EntryIndex::new(0, 0, false); Self::CAPACITY],
+        entries: [EntryIndex::new(0, 1, false); Self::CAPACITY],
     };
 
     #[inline]

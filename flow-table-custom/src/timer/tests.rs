@@ -79,11 +79,11 @@ impl Entries for Flows {
 const PLACES: usize = 512;
 
 fn entry(number: usize) -> EntryIndex {
-    EntryIndex::new((number / PLACES) as u32, (number % PLACES) as u32, false)
+    EntryIndex::new((number / PLACES) as u32, 1 + (number % PLACES) as u32, false)
 }
 
 fn number(entry: EntryIndex) -> usize {
-    entry.page() as usize * PLACES + entry.place() as usize
+    entry.page() as usize * PLACES + entry.place() as usize - 1
 }
 
 /// Everything due at `now`, with no limit, in the order in which it comes; and how many were filed again.

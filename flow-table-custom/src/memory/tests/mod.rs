@@ -34,7 +34,7 @@ unsafe fn ends<'m>(start: NonNull<u8>, bytes: usize) -> [&'m AtomicU64; 2] {
 /// Both ends of a page that the pool has returned.
 fn page_ends(pool: &PagePool, page: u32) -> [&AtomicU64; 2] {
     // SAFETY: the page exists while the pool lives, and the tests access pages through these two words only.
-    unsafe { ends(pool.address(PageId::new(page)), PAGE_BYTES) }
+    unsafe { ends(pool.address(PageId::new(page), 0), PAGE_BYTES) }
 }
 
 fn store(ends: [&AtomicU64; 2], value: u64) {

@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn pool_agrees_with_its_model(ops in ops(prop_oneof![3 => 0u32..2, 1 => 0u32..6])) {
         const PAGES: usize = 200;
-        let pool = PagePool::new(PAGES as u32, 2);
+        let pool = PagePool::new(1, PAGES as u32, 2);
         let mut used = [false; PAGES];
         let mut runs = BTreeMap::new();
         for (stamp, op) in (1_u64..).zip(ops) {
@@ -48,7 +48,7 @@ proptest! {
                 Op::Alloc(log2) => {
                     let len = 1 << log2;
                     let lowest = (0..PAGES / len).map(|run| run * len).find(|&first| !used[first..][..len].contains(&true));
-                    prop_assert_eq!(pool.alloc(log2), lowest.map(|first| PageId::new(first as u32)).ok_or(AllocError));
+                    prop_assert_eq!(pool.alloc(0, log2), lowest.map(|first| PageId::new(first as u32)).ok_or(AllocError));
                     if let Some(first) = lowest {
                         used[first..][..len].fill(true);
                         runs.insert(first, (log2, stamp));
@@ -130,7 +130,7 @@ proptest! {
             }
         }
         for chunk in 0..3 {
-            prop_assert_eq!(arrays.pool().alloc(5), Ok(PageId::new(32 * chunk)), "not all pages came back");
+            prop_assert_eq!(arrays.pool().alloc(0, 5), Ok(PageId::new(32 * chunk)), "not all pages came back");
         }
     }
 }

@@ -41,12 +41,12 @@ fn resident_size_of_the_process_shrinks() {
         return;
     }
     let process = || told("VmRSS:");
-    let pool = PagePool::new(4096, 2);
+    let pool = PagePool::new(1, 4096, 2);
     let before = process();
-    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0).unwrap()).collect();
+    let pages: Vec<_> = (0..4096).map(|_| pool.alloc(0, 0).unwrap()).collect();
     for &page in &pages {
         // SAFETY: the page was just allocated, and nobody else has it.
-        unsafe { pool.address(page).write_bytes(1, PAGE_BYTES) };
+        unsafe { pool.address(page, 0).write_bytes(1, PAGE_BYTES) };
     }
     assert_eq!(pool.resident(), 256 * MIB);
     assert!(process() > before + 192 * MIB);

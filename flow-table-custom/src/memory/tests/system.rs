@@ -4,25 +4,25 @@ use super::*;
 
 #[test]
 fn a_pool_without_pages_left_refuses() {
-    let pool = PagePool::new(33, 2);
-    assert!(pool.alloc(5).is_ok());
-    assert_eq!(pool.alloc(1), Err(AllocError), "one page is left, in a chunk of its own");
-    assert!(pool.alloc(0).is_ok());
-    assert_eq!(pool.alloc(0), Err(AllocError));
+    let pool = PagePool::new(1, 33, 2);
+    assert!(pool.alloc(0, 5).is_ok());
+    assert_eq!(pool.alloc(0, 1), Err(AllocError), "one page is left, in a chunk of its own");
+    assert!(pool.alloc(0, 0).is_ok());
+    assert_eq!(pool.alloc(0, 0), Err(AllocError));
 }
 
 /// While others are in use, one wholly free chunk is kept, the lower one. Given back, pages read as zeros.
 #[test]
 #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
 fn what_is_given_back_reads_as_zeros() {
-    let pool = PagePool::new(256, 2);
+    let pool = PagePool::new(1, 256, 2);
     let chunks = [0, 32, 64].map(|first| {
-        assert_eq!(pool.alloc(5), Ok(PageId::new(first)));
+        assert_eq!(pool.alloc(0, 5), Ok(PageId::new(first)));
         store(page_ends(&pool, first), 7);
         first
     });
     let in_use = [96, 128].map(|first| {
-        assert_eq!(pool.alloc(5), Ok(PageId::new(first)));
+        assert_eq!(pool.alloc(0, 5), Ok(PageId::new(first)));
         PageId::new(first)
     });
     for chunk in chunks.into_iter().rev() {
@@ -37,7 +37,7 @@ fn what_is_given_back_reads_as_zeros() {
         unsafe { pool.free(page, 5) };
     }
     assert_eq!((load(page_ends(&pool, 0))[0], pool.resident()), (0, 0), "an empty pool keeps nothing");
-    assert_eq!([(); 3].map(|()| pool.alloc(5)), chunks.map(|first| Ok(PageId::new(first))));
+    assert_eq!([(); 3].map(|()| pool.alloc(0, 5)), chunks.map(|first| Ok(PageId::new(first))));
 }
 
 /// Frees pages one by one.
@@ -50,8 +50,8 @@ fn free_each(pool: &PagePool, pages: impl IntoIterator<Item = u32>) {
 
 /// A pool of two chunks with so many pages in use.
 fn pool_with(pages: usize) -> PagePool {
-    let pool = PagePool::new(64, 2);
-    assert!((0..pages).all(|_| pool.alloc(0).is_ok()));
+    let pool = PagePool::new(1, 64, 2);
+    assert!((0..pages).all(|_| pool.alloc(0, 0).is_ok()));
     pool
 }
 
@@ -105,15 +105,29 @@ fn what_the_system_will_not_take_back_stays() {
     assert_eq!(unsafe { libc::munlock(address, 8) }, 0);
     pool.purge();
     assert_eq!(resident(&pool), 5, "the system is not asked again");
-    assert_eq!(pool.alloc(0), Ok(PageId::new(0)));
+    assert_eq!(pool.alloc(0, 0), Ok(PageId::new(0)));
     assert_eq!(load(first), [7; 2]);
 }
 
 /// Threads that take pages, hand their numbers on, and read pages of others through them.
+/// A page of one kind is never used for another one, though it was free in between.
+#[test]
+fn kinds_are_kept_apart() {
+    let pool = PagePool::new(2, 64, 2);
+    let first = PageId::new(0);
+    assert_eq!([pool.alloc(0, 0), pool.alloc(1, 0)], [Ok(first), Ok(PageId::new(64))]);
+    // SAFETY: nobody uses the page.
+    unsafe { pool.free(first, 0) };
+    assert_eq!([pool.alloc(1, 0), pool.alloc(0, 0)], [Ok(PageId::new(65)), Ok(first)]);
+    assert!((2..64).all(|page| pool.alloc(1, 0) == Ok(PageId::new(64 + page))));
+    assert_eq!(pool.alloc(1, 0), Err(AllocError), "that kind has no more");
+    assert!(pool.alloc(0, 0).is_ok());
+}
+
 #[test]
 fn threads_share_a_pool() {
     let rounds = if cfg!(miri) { 8 } else { 2_000 };
-    let pool = PagePool::new(64, 2);
+    let pool = PagePool::new(1, 64, 2);
     let board = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 1..=3_u64 {
@@ -121,7 +135,7 @@ fn threads_share_a_pool() {
             scope.spawn(move || {
                 for round in 0..rounds {
                     let log2 = (thread + round) as u32 % 3;
-                    let Ok(page) = pool.alloc(log2) else { panic!("21 pages for each") };
+                    let Ok(page) = pool.alloc(0, log2) else { panic!("21 pages for each") };
                     store(page_ends(pool, page.get()), thread);
                     let seen = board.swap(u64::from(page.get()) + 1, Ordering::AcqRel);
                     if seen != 0 {

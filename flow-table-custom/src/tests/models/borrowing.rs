@@ -11,9 +11,9 @@ use crate::grace::{BATCH, Bursts, Limbo};
 use crate::ids::EntryIndex;
 use crate::sync::Mutex;
 
-const INDEX: EntryIndex = EntryIndex::new(0, 0, false);
+const INDEX: EntryIndex = EntryIndex::new(0, 1, false);
 /// Of an entry that nobody looks at.
-const OTHER: EntryIndex = EntryIndex::new(0, 1, false);
+const OTHER: EntryIndex = EntryIndex::new(0, 2, false);
 
 struct Table {
     refs: RefWord,

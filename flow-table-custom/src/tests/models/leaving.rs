@@ -52,7 +52,7 @@ impl Memory {
     /// All words that need the total order have an operation of it.
     fn settle(&self) {
         let even = self.bursts.open(0);
-        self.limbo.push(&self.bursts, [EntryIndex::new(0, 0, false)]);
+        self.limbo.push(&self.bursts, [EntryIndex::new(0, 1, false)]);
         let take = || self.limbo.ask(0).then(|| self.limbo.take(&self.bursts, 0).0.len());
         assert_eq!(take(), Some(0));
         self.bursts.close(&self.bursts.open(0));
@@ -74,7 +74,7 @@ impl Memory {
                 return last;
             }
             for index in taken {
-                last = self.reclaim(index.place() as usize).or(last);
+                last = self.reclaim(index.place() as usize - 1).or(last);
             }
             self.mapped.read();
         }
@@ -212,7 +212,7 @@ fn finish(memory: &Memory, shard: usize, claim: Arc<Core>, wait: fn(&Memory, usi
 
 /// With its claim until it is done.
 fn wait_in_limbo(memory: &Memory, shard: usize, claim: Arc<Core>) {
-    memory.limbo.push(&memory.bursts, [EntryIndex::new(0, shard as u32, false)]);
+    memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
     drop(memory.collect(shard + 1));
     drop(claim);
 }
@@ -259,7 +259,7 @@ fn waiting_in_limbo_without_a_claim_is_refuted() {
         |memory| memory.bursts.forget(),
         |memory, shard, claim| {
             drop(claim);
-            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, shard as u32, false)]);
+            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
             drop(memory.collect(shard + 1));
         },
     );
@@ -273,7 +273,7 @@ fn going_to_limbo_without_looking_again_is_refuted() {
     with_a_leaked_burst(
         |memory| memory.bursts.forget(),
         |memory, shard, claim| {
-            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, shard as u32, false)]);
+            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
             drop(claim);
         },
     );

@@ -18,11 +18,11 @@ struct Named {
 
 impl Named {
     fn new() -> Arc<Self> {
-        Arc::new(Self { pool: PagePool::new(2, 2), slot: AtomicU32::new(NOTHING) })
+        Arc::new(Self { pool: PagePool::new(1, 2, 2), slot: AtomicU32::new(NOTHING) })
     }
 
     fn publish(&self, order: Ordering) {
-        let page = self.pool.alloc(0).expect("there is room");
+        let page = self.pool.alloc(0, 0).expect("there is room");
         self.slot.store(page.get(), order);
     }
 
@@ -62,7 +62,7 @@ fn a_chunk_of_another_thread_has_its_address() {
         let named = Named::new();
         let adder = thread::spawn({
             let named = Arc::clone(&named);
-            move || named.pool.alloc(0).is_ok()
+            move || named.pool.alloc(0, 0).is_ok()
         });
         let reader = thread::spawn({
             let named = Arc::clone(&named);

@@ -20,7 +20,7 @@ pub(super) const FOREVER: Timestamp = Timestamp::MAX;
 pub(super) const HASH: KeyHash = KeyHash::from_bits(1);
 
 pub(super) const fn slot(entry: u32, direction: Direction) -> Slot {
-    Slot::new(EntryIndex::new(0, entry, false), direction)
+    Slot::new(EntryIndex::new(0, 1 + entry, false), direction)
 }
 
 pub(super) const OLD: Slot = slot(0, Direction::Forward);
@@ -90,7 +90,7 @@ impl Table {
     }
 
     pub(super) fn flow(&self, entry: EntryIndex) -> &FlowState {
-        &self.flows[entry.place() as usize]
+        &self.flows[entry.place() as usize - 1]
     }
 
     pub(super) fn is_active(&self, slot: Slot) -> bool {
