@@ -172,8 +172,8 @@ impl FlowState {
             // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
             // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
             let timeout = options.timeout();
-            let refreshed = now.saturating_add(timeout.as_nanos()).max(word);
-            if refreshed != word
+            let refreshed = now.saturating_add(timeout.as_nanos());
+            if refreshed > word
                 && let Err(current) =
                     self.0.compare_exchange_weak(word, refreshed, Ordering::SeqCst, Ordering::SeqCst)
             {

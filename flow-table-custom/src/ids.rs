@@ -1,5 +1,4 @@
 use std::fmt;
-use std::num::NonZeroU32;
 
 /// Where an entry lives: its page, and its place: the line of the page at which it starts. Two-key entries have
 /// pages of their own.
@@ -13,7 +12,7 @@ use std::num::NonZeroU32;
 ///
 /// An index is never zero, because a page starts with its header. So all-zero memory holds no index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct EntryIndex(NonZeroU32);
+pub(crate) struct EntryIndex(u32);
 
 impl EntryIndex {
     pub(crate) const PLACE_BITS: u32 = 10;
@@ -26,41 +25,46 @@ impl EntryIndex {
     pub(crate) const fn new(page: u32, place: u32, pair: bool) -> Self {
         debug_assert!((place as usize) < Self::PLACES && page < 1 << Self::PAGE_BITS);
         let bits = page << Self::PLACE_BITS | if pair { Self::PAIR } else { 0 };
-        Self(NonZeroU32::new(bits | place).expect("no entry starts where its page does"))
+        Self::from_nonzero_bits(bits | place)
     }
 
     #[inline]
     pub(crate) const fn page(self) -> u32 {
-        self.0.get() >> Self::PLACE_BITS & ((1 << Self::PAGE_BITS) - 1)
+        self.0 >> Self::PLACE_BITS & ((1 << Self::PAGE_BITS) - 1)
     }
 
     /// The page among those of both kinds: the pages of one-key flows come first.
     #[inline]
     pub(crate) const fn page_of_all(self) -> u32 {
-        self.0.get() >> Self::PLACE_BITS
+        self.0 >> Self::PLACE_BITS
     }
 
     #[inline]
     pub(crate) const fn place(self) -> u32 {
-        self.0.get() & ((1 << Self::PLACE_BITS) - 1)
+        self.0 & ((1 << Self::PLACE_BITS) - 1)
     }
 
     #[inline]
     pub(crate) const fn is_pair(self) -> bool {
-        self.0.get() & Self::PAIR != 0
+        self.0 & Self::PAIR != 0
     }
 
     #[inline]
     pub(crate) const fn to_bits(self) -> u32 {
-        self.0.get()
+        self.0
     }
 
+    /// The index with these bits, which are not all zero.
+    #[inline]
+    pub(crate) const fn from_nonzero_bits(bits: u32) -> Self {
+        debug_assert!(bits != 0, "no entry starts where its page does");
+        Self(bits)
+    }
+
+    /// The index with these bits, or `None` if they are all zero.
     #[inline]
     pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
-        match NonZeroU32::new(bits) {
-            Some(bits) => Some(Self(bits)),
-            None => None,
-        }
+        if bits == 0 { None } else { Some(Self(bits)) }
     }
 }
 

@@ -33,6 +33,7 @@ use flow_table_api::state::{FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
 
 use super::refs::RefWord;
+use crate::index::Slot;
 use crate::nesting::Nested;
 use crate::panics::Panics;
 
@@ -81,6 +82,19 @@ impl<K, V> FlowEntry<K, V> {
     #[inline]
     pub(crate) fn options(&self) -> &FlowOptions {
         self.entry().options()
+    }
+}
+
+impl<K: Eq, V> FlowEntry<K, V> {
+    /// Returns `true` if the flow, which was found by `slot`, has this key for the direction of the slot.
+    #[inline]
+    pub(crate) fn has_key(&self, slot: Slot, key: &K) -> bool {
+        let entry = self.entry();
+        // SAFETY: as for `key`; a page never changes its kind (P1), so the entry is of the slot's kind, whichever
+        // flow the slot is for.
+        let is_key_of = |pair| unsafe { &*entry.key_pointer_of(pair, slot.direction()) == key };
+        // Two comparisons, each with offsets that the compiler knows.
+        if slot.entry().is_pair() { is_key_of(true) } else { is_key_of(false) }
     }
 }
 
@@ -200,7 +214,13 @@ impl<K, V> Entry<K, V> {
 
     #[inline]
     fn key_pointer(self, direction: Direction) -> *mut K {
-        self.field(match (self.is_pair(), direction) {
+        self.key_pointer_of(self.is_pair(), direction)
+    }
+
+    /// As [`key_pointer`](Self::key_pointer), of an entry that is known to be one of a pair or not.
+    #[inline]
+    fn key_pointer_of(self, pair: bool, direction: Direction) -> *mut K {
+        self.field(match (pair, direction) {
             (true, Direction::Forward) => offset_of!(Pair<K, V>, key),
             (true, Direction::Reply) => offset_of!(Pair<K, V>, reply),
             (false, _) => offset_of!(Single<K, V>, key),

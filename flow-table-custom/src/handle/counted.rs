@@ -80,11 +80,10 @@ impl<K, V> StrongRef<K, V> {
 
     #[inline]
     pub(crate) fn entry(&self) -> Entry<K, V> {
-        let address = self.tagged.addr().get() & !REPLY;
-        let pointer = self.tagged.cast::<FlowEntry<K, V>>().with_addr(address.try_into().expect("not null"));
+        let pointer = self.tagged.as_ptr().map_addr(|address| address & !REPLY).cast::<FlowEntry<K, V>>();
         // SAFETY: (1) `from_counted` was given this entry; (2) a core lives while any of its entries is
         // referenced.
-        unsafe { Entry::new(pointer) }
+        unsafe { Entry::new(NonNull::new_unchecked(pointer)) }
     }
 
     /// The flow's entry and page.

@@ -3,5 +3,5 @@
 mod borrow;
 mod counted;
 
-pub(crate) use borrow::peek;
+pub(crate) use borrow::{peek, peek_live};
 pub use counted::{StrongRef, WeakRef};

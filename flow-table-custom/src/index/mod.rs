@@ -13,7 +13,7 @@ pub(crate) use bucket::Bucket;
 pub(crate) use bucket::SLOTS;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use segment::BucketSource;
-pub(crate) use segment::{Glance, LockedHalf, Place, Segment, SlotHashes};
+pub(crate) use segment::{Glance, Home, LockedHalf, Place, Segment, SlotHashes};
 pub(crate) use slot::Slot;
 
 use crate::hash::{KeyHash, Tag};

@@ -24,7 +24,7 @@ use super::bucket::{Bucket, SLOTS};
 use super::slot::Slot;
 use crate::hash::KeyHash;
 use crate::memory::AllocError;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// An array has 2^LOG2_MAX buckets at most: some 80,000 slots.
 const LOG2_MAX: u32 = KeyHash::BUCKET_BITS;
@@ -59,10 +59,47 @@ pub(crate) trait BucketSource {
 
 /// The part of a segment that readers see.
 pub(crate) struct Segment {
-    /// The address of the first bucket, with the log2 of the number of buckets in its lower bits. Null if there
-    /// are none.
-    array: AtomicPtr<Bucket>,
+    /// An [`Array`].
+    array: AtomicU64,
     version: AtomicU64,
+}
+
+/// The array of a segment in one word. All zeros if there is none.
+///
+/// ```text
+///  63             48 47                            0
+/// +-----------------+-------------------------------+
+/// | last bucket     | address of bucket 0           |
+/// +-----------------+-------------------------------+
+/// ```
+#[derive(Clone, Copy)]
+struct Array(u64);
+
+impl Array {
+    const ADDRESS_BITS: u32 = 48;
+
+    /// Fails if the system has placed the array at an address of more than 48 bits, which no system does
+    /// unless it is asked to.
+    fn new(first: NonNull<Bucket>, log2: u32) -> Result<Self, AllocError> {
+        let address = first.as_ptr().expose_provenance() as u64;
+        let last = (1 << log2) - 1;
+        if address >> Self::ADDRESS_BITS == 0 {
+            Ok(Self(last << Self::ADDRESS_BITS | address))
+        } else {
+            Err(AllocError)
+        }
+    }
+
+    /// The number of the last bucket: a mask for the others.
+    #[inline]
+    const fn mask(self) -> usize {
+        (self.0 >> Self::ADDRESS_BITS) as usize
+    }
+
+    #[inline]
+    fn first(self) -> *const Bucket {
+        std::ptr::with_exposed_provenance((self.0 & ((1 << Self::ADDRESS_BITS) - 1)) as usize)
+    }
 }
 
 /// The part of a segment that belongs to the shard's lock.
@@ -82,15 +119,34 @@ impl LockedHalf {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version(u64);
 
-/// The result of one walk over the slots that may be a key's.
+/// Where the walk for a key begins: its home bucket, if the segment has an array, and the version before.
 #[derive(Clone, Copy)]
-pub(crate) enum Glance<R> {
-    /// At some moment of the walk, no flow had the key.
+pub(crate) struct Home<'s> {
+    bucket: Option<&'s Bucket>,
+    version: Version,
+}
+
+/// The result of a look at a key's home bucket only.
+#[derive(Clone, Copy)]
+pub(crate) enum Glance<S = Slot> {
+    /// At some moment of the look, no flow had the key.
     Miss,
-    /// A slot was met, with this result of the visit.
-    Met(R),
-    /// Nothing was met, but the segment has changed.
+    /// The first slot that may be the key's. There may be others.
+    Met(S),
+    /// Only a walk can tell.
     Unsure,
+}
+
+impl<S> Glance<S> {
+    /// Replaces what was met by what `look` makes of it.
+    #[inline]
+    pub(crate) fn and<T>(self, look: impl FnOnce(S) -> T) -> Glance<T> {
+        match self {
+            Self::Miss => Glance::Miss,
+            Self::Met(slot) => Glance::Met(look(slot)),
+            Self::Unsure => Glance::Unsure,
+        }
+    }
 }
 
 /// A slot's place in its segment. It is valid while the lock is held and nothing is inserted or removed.
@@ -106,32 +162,71 @@ const fn room(log2: u32) -> usize {
     (SLOTS << log2) * 13 / 16
 }
 
+impl Home<'_> {
+    /// What is nowhere.
+    pub(crate) const NONE: Self = Self { bucket: None, version: Version(0) };
+
+    /// Starts loading the bucket. (There is no harm in loading from nowhere.)
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        crate::prefetch::read(self.bucket.map_or(std::ptr::null(), std::ptr::from_ref));
+    }
+}
+
 impl Segment {
     pub(crate) fn new() -> Self {
-        Self { array: AtomicPtr::new(std::ptr::null_mut()), version: AtomicU64::new(0) }
+        Self { array: AtomicU64::new(0), version: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn array(&self) -> Array {
+        // Acquire: pairs with the Release in `rebuild`: the new array's slots are visible.
+        Array(self.array.load(Ordering::Acquire))
     }
 
     #[inline]
     fn buckets(&self) -> &[Bucket] {
-        // Acquire: pairs with the Release in `rebuild`: the new array's slots are visible.
-        let tagged = self.array.load(Ordering::Acquire);
-        let log2 = tagged.addr() & (align_of::<Bucket>() - 1);
-        match NonNull::new(tagged.map_addr(|address| address & !(align_of::<Bucket>() - 1))) {
-            // SAFETY: (1) `rebuild` stored a pointer to 2^log2 buckets that `BucketSource::alloc` returned; (2)
-            // they stay readable for as long as the segment exists, by the contract of `BucketSource`, which
-            // lives as long; (3) buckets consist of atomics only, so shared references to reused ones are fine.
-            Some(first) => unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) },
-            None => &[],
+        let array = self.array();
+        if array.0 == 0 {
+            return &[];
         }
+        // SAFETY: (1) `rebuild` stored an array of this length that `BucketSource::alloc` returned; (2) it
+        // stays readable for as long as the segment exists, by the contract of `BucketSource`, which lives as
+        // long; (3) buckets consist of atomics only, so shared references to reused ones are fine.
+        unsafe { slice::from_raw_parts(array.first(), array.mask() + 1) }
+    }
+
+    /// The key's home bucket, and the version of the segment before.
+    #[inline]
+    pub(crate) fn home(&self, hash: KeyHash) -> Home<'_> {
+        let version = self.version();
+        let array = self.array();
+        let first = NonNull::new(array.first().cast_mut());
+        // SAFETY: as for `buckets`; the mask keeps the bucket within the array.
+        let bucket = first.map(|first| unsafe { first.add(hash.bucket(array.mask())).as_ref() });
+        Home { bucket, version }
+    }
+
+    /// Looks for the key in its home bucket, which [`home`](Self::home) of this segment returned. P6: a miss is
+    /// confirmed by the version.
+    #[inline]
+    pub(crate) fn glance(&self, home: Home<'_>, hash: KeyHash) -> Glance {
+        if let Some(bucket) = home.bucket {
+            let tags = bucket.tags();
+            if let Some(number) = tags.matching(hash.tag()).next() {
+                return bucket.slot(number).map_or(Glance::Unsure, Glance::Met);
+            }
+            if tags.overflows() {
+                return Glance::Unsure;
+            }
+        }
+        if self.version() == home.version { Glance::Miss } else { Glance::Unsure }
     }
 
     /// Loads the array's address and starts loading the key's home bucket.
     #[inline]
     pub(crate) fn prefetch(&self, hash: KeyHash) {
-        let buckets = self.buckets();
-        if let Some(bucket) = buckets.get(hash.bucket(buckets.len().wrapping_sub(1))) {
-            crate::prefetch::read(bucket);
-        }
+        self.home(hash).prefetch();
     }
 
     /// The version: see the module. Read it before a walk, and again after a miss.
@@ -148,18 +243,6 @@ impl Segment {
     pub(crate) fn bump(&self, _: &mut LockedHalf) {
         // Release: pairs with `version`. Relaxed load: only the holder of the lock stores.
         self.version.store(self.version.load(Ordering::Relaxed) + 1, Ordering::Release);
-    }
-
-    /// Walks the slots that may be the key's once, until `visit` returns something. P6: a miss is confirmed by
-    /// the version.
-    #[inline]
-    pub(crate) fn glance<R>(&self, hash: KeyHash, visit: impl FnMut(Slot) -> Option<R>) -> Glance<R> {
-        let version = self.version();
-        match self.find(hash, visit) {
-            Some(met) => Glance::Met(met),
-            None if self.version() == version => Glance::Miss,
-            None => Glance::Unsure,
-        }
     }
 
     /// Walks the slots that may be the key's once, until `visit` returns something. Nothing confirms a miss.
@@ -359,10 +442,10 @@ impl Segment {
         source: &impl BucketSource,
         hashes: &impl SlotHashes,
     ) -> Result<(), AllocError> {
-        let array = source.alloc(log2)?;
-        debug_assert!((log2 as usize) < align_of::<Bucket>());
+        let first = source.alloc(log2)?;
+        let array = Array::new(first, log2)?;
         // SAFETY: `alloc` returned 2^log2 buckets. They stay readable for as long as the segment exists.
-        let new: &[Bucket] = unsafe { slice::from_raw_parts(array.as_ptr(), 1 << log2) };
+        let new: &[Bucket] = unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) };
         let old = self.buckets();
         for (at, bucket) in old.iter().enumerate() {
             // The records of a bucket's flows lie anywhere in memory. Those of a later bucket are loaded ahead.
@@ -375,7 +458,7 @@ impl Segment {
             }
         }
         // Release: pairs with `buckets`.
-        self.array.store(array.as_ptr().map_addr(|address| address | log2 as usize), Ordering::Release);
+        self.array.store(array.0, Ordering::Release);
         self.bump(half);
         for bucket in old {
             bucket.reset();

@@ -1,51 +1,46 @@
 //! The contents of a bucket's slot.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use flow_table_api::Direction;
 
 use crate::ids::EntryIndex;
 
 /// The contents of a slot: the index of an entry, and the direction of the key that the slot is for. The
-/// direction is in bit 31 of the index, which is unused there.
+/// direction is in bit 31 of the index, which is unused there. All zeros are no slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot {
-    entry: EntryIndex,
-    direction: Direction,
-}
+pub(crate) struct Slot(NonZeroU32);
 
 impl Slot {
     const REPLY: u32 = 1 << 31;
 
     #[inline]
     pub(crate) const fn new(entry: EntryIndex, direction: Direction) -> Self {
-        Self { entry, direction }
+        let direction = if matches!(direction, Direction::Reply) { Self::REPLY } else { 0 };
+        Self(NonZeroU32::new(entry.to_bits() | direction).expect("an index is not zero"))
     }
 
     #[inline]
     pub(crate) const fn entry(self) -> EntryIndex {
-        self.entry
+        EntryIndex::from_nonzero_bits(self.0.get() & !Self::REPLY)
     }
 
     #[inline]
     pub(crate) const fn direction(self) -> Direction {
-        self.direction
+        if self.0.get() & Self::REPLY == 0 { Direction::Forward } else { Direction::Reply }
     }
 
     #[inline]
     pub(crate) const fn to_bits(self) -> u32 {
-        match self.direction {
-            Direction::Forward => self.entry.to_bits(),
-            Direction::Reply => self.entry.to_bits() | Self::REPLY,
-        }
+        self.0.get()
     }
 
-    /// Returns `None` for all zeros, which are no slot.
+    /// Returns `None` for all zeros.
     #[inline]
     pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
-        let direction = if bits & Self::REPLY == 0 { Direction::Forward } else { Direction::Reply };
-        match EntryIndex::from_bits(bits & !Self::REPLY) {
-            Some(entry) => Some(Self { entry, direction }),
+        match NonZeroU32::new(bits) {
+            Some(bits) => Some(Self(bits)),
             None => None,
         }
     }
@@ -53,7 +48,7 @@ impl Slot {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", self.entry, self.direction)
+        write!(f, "{:?} {:?}", self.entry(), self.direction())
     }
 }
 

@@ -9,10 +9,10 @@ use flow_table_api::{Borrowed, Direction, Flow, Key, OnExpiry, Status, Timestamp
 use crate::core::Core;
 use crate::flows::{Entry, FlowAt, FlowEntry};
 use crate::grace::Announcement;
-use crate::handle::{StrongRef, peek};
+use crate::handle::{StrongRef, peek, peek_live};
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
-use crate::index::{Glance, Slot};
+use crate::index::{Glance, Home, Slot};
 use crate::shard::Replacement;
 
 /// How a look-up gets access to a flow.
@@ -24,6 +24,9 @@ pub(crate) trait Reach<K, V>: Copy {
 
     /// Gets access to the flow in an entry, if there is one.
     fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
+
+    /// Gets access to the flow in an entry if it is live at `now`.
+    fn reach_live(self, entry: Entry<K, V>, direction: Direction, now: Timestamp) -> Option<Self::Found>;
 }
 
 /// By a counted reference.
@@ -38,6 +41,11 @@ impl<K, V> Reach<K, V> for Counted {
     fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
         StrongRef::acquire(entry, direction)
     }
+
+    #[inline]
+    fn reach_live(self, entry: Entry<K, V>, direction: Direction, now: Timestamp) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire(entry, direction).filter(|flow| flow.is_live(now))
+    }
 }
 
 /// Within an open burst.
@@ -48,6 +56,16 @@ impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement {
     #[inline]
     fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
         peek(entry, self).map(|flow| Borrowed::new(flow, direction))
+    }
+
+    #[inline]
+    fn reach_live(
+        self,
+        entry: Entry<K, V>,
+        direction: Direction,
+        now: Timestamp,
+    ) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
+        peek_live(entry, now, self).map(|flow| Borrowed::new(flow, direction))
     }
 }
 
@@ -72,12 +90,11 @@ enum Seen {
 /// the usual size of a burst.
 const GROUP: usize = 32;
 
-#[inline]
-fn has_key<K: Key, V>(flow: &FlowEntry<K, V>, direction: Direction, key: &K) -> bool {
-    match direction {
-        Direction::Forward => flow.key() == key,
-        Direction::Reply => flow.reply_key() == Some(key),
-    }
+/// A key of a batch: its hash, and where its walk begins.
+#[derive(Clone, Copy)]
+struct Probe<'t> {
+    hash: KeyHash,
+    home: Home<'t>,
 }
 
 impl<K: Key, V: Value> Core<K, V> {
@@ -89,13 +106,49 @@ impl<K: Key, V: Value> Core<K, V> {
         hash: KeyHash,
         now: Timestamp,
     ) -> Option<R::Found> {
-        let glance = self.shards.index.segment(hash).glance(hash, |slot| {
-            let flow = self.reach_key(reach, slot, key)?;
-            Some(if flow.is_live(now) { Ok(flow) } else { Err(()) })
-        });
+        let segment = self.shards.index.segment(hash);
+        let glance = segment.glance(segment.home(hash), hash);
+        let glance = glance.and(|slot| (slot, self.shards.arena.entry(slot.entry())));
+        self.follow(reach, key, hash, glance, now)
+    }
+
+    /// The rest of a look-up, after a look at the home bucket.
+    #[inline]
+    fn follow<R: Reach<K, V>>(
+        &self,
+        reach: R,
+        key: &K,
+        hash: KeyHash,
+        glance: Glance<(Slot, Entry<K, V>)>,
+        now: Timestamp,
+    ) -> Option<R::Found> {
         match glance {
-            Glance::Met(Ok(flow)) => Some(flow),
-            Glance::Miss => None,
+            Glance::Miss => return None,
+            Glance::Met((slot, entry)) => {
+                if let Some(flow) = reach.reach_live(entry, slot.direction(), now)
+                    && flow.has_key(slot, key)
+                {
+                    return Some(flow);
+                }
+            }
+            Glance::Unsure => {}
+        }
+        self.walk(reach, key, hash, now)
+    }
+
+    /// The look-up for keys that are not the first with their tag, or not in their home bucket.
+    #[inline(never)]
+    fn walk<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
+        let segment = self.shards.index.segment(hash);
+        let version = segment.version();
+        let met = segment.find(hash, |slot| {
+            let flow = self.reach_key(reach, slot, key)?;
+            Some(flow.is_live(now).then_some(flow))
+        });
+        match met {
+            Some(Some(flow)) => Some(flow),
+            // P6: a miss is confirmed by the version.
+            None if segment.version() == version => None,
             _ => self.search(reach, key, hash, now),
         }
     }
@@ -104,7 +157,7 @@ impl<K: Key, V: Value> Core<K, V> {
     #[inline]
     fn reach_key<R: Reach<K, V>>(&self, reach: R, slot: Slot, key: &K) -> Option<R::Found> {
         let flow = reach.reach(self.shards.arena.entry(slot.entry()), slot.direction())?;
-        has_key(&flow, slot.direction(), key).then_some(flow)
+        flow.has_key(slot, key).then_some(flow)
     }
 
     /// Looks all keys up so that their cache misses overlap: first all buckets, then all flows. It fills
@@ -120,48 +173,27 @@ impl<K: Key, V: Value> Core<K, V> {
     ) {
         found.clear();
         found.reserve(keys.len());
+        let (index, arena) = (&self.shards.index, &self.shards.arena);
         for keys in keys.chunks(GROUP) {
-            let mut hashes = [KeyHash::from_bits(0); GROUP];
-            for (key, hash) in keys.iter().zip(&mut hashes) {
+            let mut probes = [Probe { hash: KeyHash::from_bits(0), home: Home::NONE }; GROUP];
+            for (key, probe) in keys.iter().zip(&mut probes) {
                 let full = self.full_hash(key);
-                *hash = KeyHash::new(full);
                 hashed(full);
-                self.shards.index.segment(*hash).prefetch(*hash);
+                probe.hash = KeyHash::new(full);
+                probe.home = index.segment(probe.hash).home(probe.hash);
+                probe.home.prefetch();
             }
             let mut glances = [Glance::Unsure; GROUP];
-            for (&hash, glance) in hashes[..keys.len()].iter().zip(&mut glances) {
-                *glance = self.shards.index.segment(hash).glance(hash, Some);
-                if let Glance::Met(slot) = *glance {
-                    self.shards.arena.entry(slot.entry()).prefetch(slot.entry().is_pair());
-                }
+            for (&Probe { hash, home }, glance) in probes[..keys.len()].iter().zip(&mut glances) {
+                *glance = index.segment(hash).glance(home, hash).and(|slot| {
+                    let entry = arena.entry(slot.entry());
+                    entry.prefetch(slot.entry().is_pair());
+                    (slot, entry)
+                });
             }
-            for ((key, &hash), &glance) in keys.iter().zip(&hashes).zip(&glances) {
-                found.push(self.follow(reach, key, hash, glance, now));
-            }
+            let looks = keys.iter().zip(&probes).zip(&glances);
+            found.extend(looks.map(|((key, probe), &glance)| self.follow(reach, key, probe.hash, glance, now)));
         }
-    }
-
-    /// The rest of a look-up, after a glance at the slots, when the flow has had time to arrive from memory.
-    #[inline]
-    fn follow<R: Reach<K, V>>(
-        &self,
-        reach: R,
-        key: &K,
-        hash: KeyHash,
-        glance: Glance<Slot>,
-        now: Timestamp,
-    ) -> Option<R::Found> {
-        match glance {
-            Glance::Miss => return None,
-            Glance::Met(slot) => {
-                let flow = self.reach_key(reach, slot, key).filter(|flow| flow.is_live(now));
-                if flow.is_some() {
-                    return flow;
-                }
-            }
-            Glance::Unsure => {}
-        }
-        self.search(reach, key, hash, now)
     }
 
     /// The look-up for segments that are changing and for flows that are due. It visits the slots that may be

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use flow_table_api::state::FlowState;
+use flow_table_api::{Status, Timestamp};
 use loom::thread;
 
 use super::{Payload, explore, explore_within};
 use crate::flows::RefWord;
 use crate::grace::{BATCH, Bursts, Limbo};
 use crate::ids::EntryIndex;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Ordering, fence};
+
+const FOREVER: Timestamp = Timestamp::MAX;
 
 const INDEX: EntryIndex = EntryIndex::new(0, 1, false);
 /// Of an entry that nobody looks at.
 const OTHER: EntryIndex = EntryIndex::new(0, 2, false);
 
 struct Table {
+    state: FlowState,
     refs: RefWord,
     payload: Payload,
     /// The shard's lock, and how often each entry was reused.
@@ -30,6 +35,7 @@ impl Table {
     /// operation of it.
     fn settled(collect: fn(&Table, usize)) -> Arc<Self> {
         let table = Self {
+            state: FlowState::new(),
             refs: RefWord::new(),
             payload: Payload::of(0),
             reused: Mutex::new([0, 0]),
@@ -39,6 +45,7 @@ impl Table {
         };
         table.refs.publish(0, 2);
         table.refs.release();
+        table.state.activate(FOREVER).unwrap();
         let even = table.bursts.open(0);
         table.limbo.push(&table.bursts, [OTHER]);
         Self::collect(&table, 0);
@@ -58,8 +65,11 @@ impl Table {
         let mut reused = self.reused.lock();
         self.refs.retire();
         reused[0] += 1;
+        self.state.reset(Status::Detached, Timestamp::ZERO);
         self.payload.write(reused[0]);
         self.refs.publish(self.refs.generation(), 1);
+        fence(Ordering::Release);
+        self.state.reset(Status::Active, FOREVER);
     }
 
     /// As `Core::finish` does, for whoever brought the count to zero.
@@ -90,8 +100,9 @@ impl Table {
         }
     }
 
-    /// As a handle's drop does: the table's.
+    /// The flow ends, and the table gives up its reference, as the drop of a handle does.
     fn let_go(&self) {
+        self.state.detach();
         if self.refs.release() {
             self.finish(0);
         }
@@ -101,6 +112,16 @@ impl Table {
     fn read(&self) {
         let flow = self.payload.read();
         assert_eq!(self.payload.read(), flow);
+    }
+
+    /// A burst whose look-up finds a live flow, as `peek_live` does.
+    fn burst_of_live(&self, thread: usize) {
+        let announced = self.bursts.open(0);
+        if self.state.is_live(Timestamp::ZERO) {
+            self.read();
+        }
+        self.bursts.close(&announced);
+        (self.collect)(self, thread);
     }
 
     /// A whole burst.
@@ -132,6 +153,46 @@ fn against(burst: fn(&Table), let_go: fn(&Table)) {
 #[test]
 fn what_a_burst_reads_stays_until_it_closes() {
     against(|table| table.burst(1), Table::let_go);
+}
+
+#[test]
+fn a_live_flow_that_a_burst_reads_stays_until_it_closes() {
+    against(|table| table.burst_of_live(1), Table::let_go);
+}
+
+/// The same, with another burst, which looks at the count.
+#[test]
+fn bursts_of_both_kinds_keep_a_flow() {
+    against_two(3, Table::let_go, |table| table.burst_of_live(1));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn looking_for_a_live_flow_before_announcing_is_refuted() {
+    against(
+        |table| {
+            if table.state.is_live(Timestamp::ZERO) {
+                let announced = table.bursts.open(0);
+                table.read();
+                table.bursts.close(&announced);
+            }
+            table.collect(1);
+        },
+        Table::let_go,
+    );
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn letting_go_of_a_flow_that_is_active_is_refuted() {
+    against(
+        |table| table.burst_of_live(1),
+        |table| {
+            if table.refs.release() {
+                table.finish(0);
+            }
+        },
+    );
 }
 
 #[test]
@@ -209,14 +270,14 @@ fn going_to_limbo_without_a_look_back_is_refuted() {
 }
 
 /// Two bursts, which may come before and after the flow's end and one another.
-fn against_two(switches: usize, let_go: fn(&Table)) {
+fn against_two(switches: usize, let_go: fn(&Table), first: fn(&Table)) {
     explore_within(switches, move || {
         let table = Table::settled(Table::collect);
-        let burst = |thread| {
+        let spawn = |burst: fn(&Table)| {
             let table = Arc::clone(&table);
-            thread::spawn(move || table.burst(thread))
+            thread::spawn(move || burst(&table))
         };
-        let bursts = [burst(1), burst(2)];
+        let bursts = [spawn(first), spawn(|table| table.burst(2))];
         let_go(&table);
         bursts.into_iter().for_each(|burst| burst.join().unwrap());
         assert_eq!(table.reused.lock()[0], 1, "the flow was not let go, or was twice");
@@ -225,7 +286,7 @@ fn against_two(switches: usize, let_go: fn(&Table)) {
 
 #[test]
 fn a_young_burst_does_not_stand_for_an_old_one() {
-    against_two(3, Table::let_go);
+    against_two(3, Table::let_go, |table| table.burst(1));
 }
 
 /// A burst on one thread, the flow's end on another, and a third party: a burst that closes, for which
