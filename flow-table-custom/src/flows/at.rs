@@ -24,7 +24,7 @@ impl<K, V> Copy for FlowAt<K, V> {}
 impl<K, V> FlowAt<K, V> {
     /// `entry`, which has this index.
     #[inline]
-    pub(super) const fn new(entry: Entry<K, V>, index: EntryIndex) -> Self {
+    pub(crate) const fn new(entry: Entry<K, V>, index: EntryIndex) -> Self {
         Self { entry, index }
     }
 

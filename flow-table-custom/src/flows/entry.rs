@@ -32,6 +32,7 @@ use std::ptr::{self, NonNull};
 use flow_table_api::state::{FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
 
+use super::page::Locked;
 use super::refs::RefWord;
 use crate::index::Slot;
 use crate::nesting::Nested;
@@ -229,7 +230,12 @@ impl<K, V> Entry<K, V> {
 
     #[inline]
     fn value_pointer(self) -> *mut V {
-        self.field(if self.is_pair() { offset_of!(Pair<K, V>, value) } else { offset_of!(Single<K, V>, value) })
+        self.value_pointer_of(self.is_pair())
+    }
+
+    #[inline]
+    fn value_pointer_of(self, pair: bool) -> *mut V {
+        self.field(if pair { offset_of!(Pair<K, V>, value) } else { offset_of!(Single<K, V>, value) })
     }
 
     /// The flow, with its keys and value.
@@ -248,6 +254,14 @@ impl<K, V> Entry<K, V> {
         unsafe { self.0.as_ref() }
     }
 
+    /// The flow of an entry of the shard whose lock this is, if the table holds it: the table's reference goes
+    /// under that lock only.
+    #[inline]
+    pub(crate) fn held<'l>(self, _: &'l Locked) -> Option<&'l FlowEntry<K, V>> {
+        // SAFETY: (1) the lock is borrowed for as long as the result is used.
+        self.is_held().then(|| unsafe { self.flow() })
+    }
+
     /// Writes a new, detached flow that the table holds.
     ///
     /// # Safety
@@ -255,16 +269,17 @@ impl<K, V> Entry<K, V> {
     /// 1. The caller owns the entry: its count is zero, its keys and value are not initialised, and nobody else
     ///    owns it.
     /// 2. `flow.reply` is present exactly if the entry's page is one of pairs.
+    #[inline]
     pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>) {
         self.state().reset(Status::Detached, Timestamp::ZERO);
-        let own = if flow.reply.is_some() { HELD | PAIR } else { HELD };
-        self.options().reset(flow.timeout, flow.on_expiry, own);
+        let pair = flow.reply.is_some();
+        self.options().reset(flow.timeout, flow.on_expiry, if pair { HELD | PAIR } else { HELD });
         // SAFETY: by (1) nobody reads or writes these fields, and by (2) they lie within the entry.
         unsafe {
-            self.key_pointer(Direction::Forward).write(flow.key);
-            self.value_pointer().write(flow.value);
+            self.key_pointer_of(pair, Direction::Forward).write(flow.key);
+            self.value_pointer_of(pair).write(flow.value);
             if let Some(reply) = flow.reply {
-                self.key_pointer(Direction::Reply).write(reply);
+                self.key_pointer_of(pair, Direction::Reply).write(reply);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The life of an entry, as types. Each type is the right to take the next step, once.
 
-use flow_table_api::NewFlow;
+use flow_table_api::{NewFlow, Timeout};
 
 use super::at::FlowAt;
 use super::entry::HELD;
@@ -24,19 +24,26 @@ impl<K, V> Vacant<K, V> {
         Empty(self.at)
     }
 
-    /// Writes a detached flow that the table holds and that is filed nowhere.
+    /// Writes a detached flow that the table holds and that is filed nowhere. Returns its timeout beside it.
     ///
     /// # Panics
     ///
     /// If the entry is not one for as many keys as the flow has.
     #[inline]
-    pub(crate) fn write(self, locked: &mut Locked, flow: NewFlow<K, V>, hashes: KeyHashes) -> Unpublished<K, V> {
+    pub(crate) fn write(
+        self,
+        locked: &mut Locked,
+        flow: NewFlow<K, V>,
+        hashes: KeyHashes,
+    ) -> (Unpublished<K, V>, Timeout) {
         let Self { at, generation } = self;
-        assert_eq!((flow.reply_key().is_some(), hashes.reply.is_some()), (at.is_pair(), at.is_pair()));
+        let flow = flow.into_parts();
+        let timeout = flow.timeout;
+        assert!(flow.reply.is_some() == at.is_pair() && hashes.reply.is_some() == at.is_pair());
         at.page().start_record(locked, at.index().place(), hashes);
         // SAFETY: (1) `self` is the right to the free entry; (2) checked above.
-        unsafe { at.entry().write(flow.into_parts()) };
-        Unpublished { at, generation }
+        unsafe { at.entry().write(flow) };
+        (Unpublished { at, generation }, timeout)
     }
 }
 

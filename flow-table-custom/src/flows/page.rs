@@ -171,7 +171,8 @@ impl<K, V> Page<K, V> {
     #[inline]
     pub(super) fn of(entry: Entry<K, V>, pair: bool) -> Self {
         let start = entry.as_ptr().addr().get() & !(PAGE_BYTES - 1);
-        let header = NonNull::new(ptr::with_exposed_provenance_mut(start)).expect("a page is not at zero");
+        // SAFETY: the entry lies in a page, which does not start at zero.
+        let header = unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(start)) };
         Self { header, pair, flows: PhantomData }
     }
 
@@ -245,7 +246,8 @@ impl<K, V> Page<K, V> {
     /// The words of an entry's record: hash or next free, timer position, reply hash.
     fn record(&self, place: u32) -> NonNull<u32> {
         let address = self.header.as_ptr().expose_provenance() + Layout::<K, V>::record(place, self.pair);
-        NonNull::new(ptr::with_exposed_provenance_mut(address)).expect("a page is not at zero")
+        // SAFETY: the record lies in a page, which does not start at zero.
+        unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(address)) }
     }
 
     /// Takes a free entry, and returns its place and the generation in which to publish it.

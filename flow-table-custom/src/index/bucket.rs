@@ -116,6 +116,7 @@ impl Bucket {
     }
 
     /// Fills or overwrites a slot. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn put(&self, number: usize, tag: Tag, slot: Slot) {
         // Release: pairs with `slot` and `tags`.
         self.slots[number].store(slot.to_bits(), Ordering::Release);
@@ -123,10 +124,12 @@ impl Bucket {
     }
 
     /// Empties a slot. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn clear(&self, number: usize) {
         self.set_tag(number, 0);
     }
 
+    #[inline]
     fn set_tag(&self, number: usize, tag: u8) {
         let (half, shift) = (number / 8, number % 8 * 8);
         // Relaxed: only the holder of the lock stores. Release: pairs with `tags`.

@@ -31,6 +31,8 @@ const _: () = assert!(SEGMENT_BITS + KeyHash::BUCKET_BITS + Tag::BITS <= u32::BI
 pub(crate) struct Index {
     segments: Box<[Segment; SEGMENTS]>,
     shard_bits: u32,
+    /// Selects the number of a segment within its shard.
+    local_mask: usize,
     pub(crate) arrays: Arrays,
 }
 
@@ -38,7 +40,7 @@ impl Index {
     /// Makes an index for 2^`shard_bits` shards.
     pub(crate) fn new(shard_bits: u32) -> Self {
         let segments = Box::new(std::array::from_fn(|_| Segment::new()));
-        Self { segments, shard_bits, arrays: Arrays::new() }
+        Self { segments, shard_bits, local_mask: (SEGMENTS >> shard_bits) - 1, arrays: Arrays::new() }
     }
 
     #[inline]
@@ -53,13 +55,13 @@ impl Index {
     }
 
     pub(crate) const fn per_shard(&self) -> usize {
-        SEGMENTS >> self.shard_bits
+        self.local_mask + 1
     }
 
     /// The segment's number within its shard.
     #[inline]
     pub(crate) const fn local(&self, hash: KeyHash) -> usize {
-        hash.prefix(SEGMENT_BITS) & ((1 << (SEGMENT_BITS - self.shard_bits)) - 1)
+        hash.prefix(SEGMENT_BITS) & self.local_mask
     }
 
     #[inline]

@@ -105,13 +105,17 @@ impl Array {
 /// The part of a segment that belongs to the shard's lock.
 #[derive(Default)]
 pub(crate) struct LockedHalf {
-    used: usize,
+    used: u32,
+    /// The most slots that may be used in the array, and the number below which it is halved. Zero if there is
+    /// no array.
+    room: u32,
+    few: u32,
 }
 
 #[cfg(all(test, not(flow_table_loom)))]
 impl LockedHalf {
     pub(crate) fn used(&self) -> usize {
-        self.used
+        self.used as usize
     }
 }
 
@@ -158,8 +162,8 @@ pub(crate) struct Place {
 
 /// The most slots that are used in 2^`log2` buckets: 13/16 of them. At that load, two in seven buckets
 /// overflow.
-const fn room(log2: u32) -> usize {
-    (SLOTS << log2) * 13 / 16
+const fn room(log2: u32) -> u32 {
+    ((SLOTS << log2) * 13 / 16) as u32
 }
 
 impl Home<'_> {
@@ -248,11 +252,11 @@ impl Segment {
     /// Walks the slots that may be the key's once, until `visit` returns something. Nothing confirms a miss.
     #[inline]
     pub(crate) fn find<R>(&self, hash: KeyHash, mut visit: impl FnMut(Slot) -> Option<R>) -> Option<R> {
-        self.walk(hash, |bucket, number| visit(bucket.slot(number)?))
+        self.walk(hash, |_, slot| visit(slot))
     }
 
     #[inline]
-    fn walk<R>(&self, hash: KeyHash, mut visit: impl FnMut(&Bucket, usize) -> Option<R>) -> Option<R> {
+    fn walk<R>(&self, hash: KeyHash, mut visit: impl FnMut(Place, Slot) -> Option<R>) -> Option<R> {
         let buckets = self.buckets();
         let mask = buckets.len().wrapping_sub(1);
         let (tag, mut at) = (hash.tag(), hash.bucket(mask));
@@ -260,7 +264,9 @@ impl Segment {
             let bucket = &buckets[at];
             let tags = bucket.tags();
             for number in tags.matching(tag) {
-                if let Some(found) = visit(bucket, number) {
+                if let Some(slot) = bucket.slot(number)
+                    && let Some(found) = visit(Place { bucket: at, number }, slot)
+                {
                     return Some(found);
                 }
             }
@@ -273,48 +279,56 @@ impl Segment {
     }
 
     /// As [`find`](Self::find), with the slot's place. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn find_place<R>(
         &self,
         _: &mut LockedHalf,
         hash: KeyHash,
-        mut visit: impl FnMut(Place, Slot) -> Option<R>,
+        visit: impl FnMut(Place, Slot) -> Option<R>,
     ) -> Option<R> {
-        let buckets = self.buckets();
-        self.walk(hash, |bucket, number| {
-            let index = (std::ptr::from_ref(bucket).addr() - buckets.as_ptr().addr()) / size_of::<Bucket>();
-            visit(Place { bucket: index, number }, bucket.slot(number)?)
-        })
+        self.walk(hash, visit)
     }
 
     /// Makes room for `slots` more slots, at most nine. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn reserve(
         &self,
         half: &mut LockedHalf,
-        slots: usize,
+        slots: u32,
         source: &impl BucketSource,
         hashes: &impl SlotHashes,
     ) -> Result<(), AllocError> {
-        let log2 = match self.buckets().len() {
-            0 => return self.rebuild(half, 0, source, hashes),
-            len => len.trailing_zeros(),
-        };
-        if half.used + slots <= room(log2) {
-            Ok(())
-        } else if log2 < LOG2_MAX {
-            self.rebuild(half, log2 + 1, source, hashes)
-        } else {
-            Err(AllocError)
+        if half.used + slots <= half.room { Ok(()) } else { self.grow(half, source, hashes) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(
+        &self,
+        half: &mut LockedHalf,
+        source: &impl BucketSource,
+        hashes: &impl SlotHashes,
+    ) -> Result<(), AllocError> {
+        match self.buckets().len() {
+            0 => self.rebuild(half, 0, source, hashes),
+            len if len < 1 << LOG2_MAX => self.rebuild(half, len.trailing_zeros() + 1, source, hashes),
+            _ => Err(AllocError),
         }
     }
 
-    /// Finds the first empty slot on the key's probe path, if no slot on the path can be the key's and there is
-    /// room. It walks the path once. Call it under the shard's lock.
+    /// Finds the first empty slot on the key's probe path, if no slot on the path can be the key's. It walks the
+    /// path once. There must be room ([`reserve`](Self::reserve)). Call it under the shard's lock.
     #[inline]
     pub(crate) fn vacancy(&self, half: &LockedHalf, hash: KeyHash) -> Option<Place> {
+        debug_assert!(half.used < half.room);
         let buckets = self.buckets();
         let mask = buckets.len().wrapping_sub(1);
-        if buckets.is_empty() || half.used >= room(buckets.len().trailing_zeros()) {
-            return None;
+        let home = hash.bucket(mask);
+        let tags = buckets.get(home)?.tags();
+        if tags.matching(hash.tag()).next().is_none() && !tags.overflows() {
+            if let Some(number) = tags.empty().next() {
+                return Some(Place { bucket: home, number });
+            }
         }
         let (tag, mut at, mut vacancy) = (hash.tag(), hash.bucket(mask), None);
         for _ in 0..buckets.len() {
@@ -389,8 +403,8 @@ impl Segment {
                 }
             }
         }
-        if used != half.used {
-            return Err(format!("{used} slots are in use, {} are counted", half.used));
+        if used != half.used || half.used > half.room {
+            return Err(format!("{used} slots are in use, {} of {} are counted", half.used, half.room));
         }
         for (place, (bucket, passed)) in buckets.iter().zip(passed).enumerate() {
             if bucket.overflow().is_some_and(|count| count != passed) {
@@ -401,7 +415,8 @@ impl Segment {
     }
 
     /// Empties the slot at `place`, which is on the probe path of `hash`. Call it under the shard's lock.
-    fn clear(&self, half: &mut LockedHalf, hash: KeyHash, place: Place) {
+    #[inline]
+    pub(crate) fn clear(&self, half: &mut LockedHalf, hash: KeyHash, place: Place) {
         let buckets = self.buckets();
         let mask = buckets.len() - 1;
         buckets[place.bucket].clear(place.number);
@@ -414,6 +429,7 @@ impl Segment {
     }
 
     /// Empties exactly this slot. Returns `false` if it was not there. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn remove(&self, half: &mut LockedHalf, hash: KeyHash, slot: Slot) -> bool {
         let place = self.find_place(half, hash, |place, other| (other == slot).then_some(place));
         if let Some(place) = place {
@@ -423,13 +439,10 @@ impl Segment {
     }
 
     /// Halves an array that is nearly empty. Without memory it stays as it is. Call it under the shard's lock.
+    #[inline]
     pub(crate) fn shrink(&self, half: &mut LockedHalf, source: &impl BucketSource, hashes: &impl SlotHashes) {
-        let log2 = match self.buckets().len() {
-            0 | 1 => return,
-            len => len.trailing_zeros(),
-        };
-        if half.used < room(log2) / 5 {
-            let _ = self.rebuild(half, log2 - 1, source, hashes);
+        if half.used < half.few {
+            let _ = self.rebuild(half, self.buckets().len().trailing_zeros() - 1, source, hashes);
         }
     }
 
@@ -459,6 +472,8 @@ impl Segment {
         }
         // Release: pairs with `buckets`.
         self.array.store(array.0, Ordering::Release);
+        half.room = room(log2);
+        half.few = if log2 == 0 { 0 } else { room(log2) / 5 };
         self.bump(half);
         for bucket in old {
             bucket.reset();

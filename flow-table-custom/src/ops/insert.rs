@@ -67,10 +67,10 @@ impl<K: Key, V: Value> Core<K, V> {
         if self.shards.capacity.is_full() {
             return None;
         }
+        shard.reserve(hash, 1).ok()?;
         let vacant = shard.alloc(false, self.address()).ok()?;
-        let new = shard.write(vacant, flow.take()?, hashes);
-        let at = new.at();
-        let deadline = now + at.entry().options().timeout();
+        let (new, timeout) = shard.write(vacant, flow.take()?, hashes);
+        let (at, deadline) = (new.at(), now + timeout);
         // The bucket comes last, so that there is time to load it.
         let armed = shard.arm(at, deadline);
         let vacancy = armed.ok().and_then(|()| shard.vacancy(hash));
@@ -176,8 +176,8 @@ impl<K: Key, V: Value> Core<K, V> {
         locks.reserve_slots(hashes)?;
         let shard = locks.of(hashes.forward);
         let vacant = shard.alloc(hashes.reply.is_some(), self.address())?;
-        let new = shard.write(vacant, flow.take().expect("the caller's flow"), hashes);
-        let deadline = now + new.at().entry().options().timeout();
+        let (new, timeout) = shard.write(vacant, flow.take().expect("the caller's flow"), hashes);
+        let deadline = now + timeout;
         match shard.arm(new.at(), deadline) {
             Ok(()) => Ok((new, deadline)),
             Err(AllocError) => {

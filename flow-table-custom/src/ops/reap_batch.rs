@@ -122,23 +122,26 @@ impl<'s, K, V> Batch<'s, K, V> {
                 guard.segment(hash).prefetch(hash);
             }
         }
-        let mut number = 0;
-        while number < self.flows.len() {
-            let flow = self.flows[number].0.at();
+        let mut pairs = ArrayVec::<_, BATCH>::new_const();
+        for (own, reason) in self.flows.drain(..) {
+            let flow = own.at();
             let findable = is_findable(flow);
             if flow.is_pair() {
-                number += 1;
                 if !findable {
                     guard.unlink_key(flow, Direction::Forward);
                 }
+                pairs.push((own, reason));
                 continue;
             }
-            let dead = self.flows.swap_remove(number).0.release();
+            let dead = own.release();
             // There may be other holders, but none of them can free the entry without this shard's lock.
             if dead.is_some() || !findable {
                 guard.unlink_key(flow, Direction::Forward);
             }
             unreferenced.dead.extend(dead);
+        }
+        if !pairs.is_empty() {
+            self.flows.extend(pairs);
         }
     }
 

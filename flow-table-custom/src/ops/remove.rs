@@ -1,46 +1,46 @@
 //! `remove` and `remove_flow`: they detach a flow, and the caller's handle keeps it.
 
-use flow_table_api::{Direction, Key, Value};
+use flow_table_api::{Key, Value};
 
 use super::deferred::Deferred;
 use crate::core::Core;
 use crate::flows::FlowAt;
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
-use crate::shard::{Locks, ShardGuard};
+use crate::shard::{Held, Locks, ShardGuard};
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Detaches the active flow under `key`. If it has ended, its slot for the key is removed, or all its slots
-    /// if it has two keys.
+    /// Detaches the active flow under `key`. If it has ended, its slots are removed.
     pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
         let hash = self.hash(key);
-        match Deferred::scope(|deferred| self.remove_single(key, hash, deferred)) {
+        match self.remove_single(key, hash) {
             Ok(removed) => removed,
-            Err(IsPair) => Deferred::scope(|deferred| self.remove_pair(key, hash, deferred)),
+            Err(Unsure) => Deferred::scope(|deferred| self.remove_any(key, hash, deferred)),
         }
     }
 
-    /// The usual case: the flow has one key.
-    fn remove_single(
-        &self,
-        key: &K,
-        hash: KeyHash,
-        deferred: &mut Deferred<K, V>,
-    ) -> Result<Option<StrongRef<K, V>>, IsPair> {
+    /// The usual case: the flow is active and has one key. The table's reference becomes the handle.
+    #[inline]
+    fn remove_single(&self, key: &K, hash: KeyHash) -> Result<Option<StrongRef<K, V>>, Unsure> {
         let mut shard = self.shards.lock(self.shards.index.shard_of(hash));
-        let Some(holder) = self.find_holder(&mut shard, key, hash, None, deferred) else { return Ok(None) };
-        if holder.flow.is_pair() {
-            return Err(IsPair);
+        let (place, flow) = match shard.find_held(hash, |flow, slot| flow.has_key(slot, key)) {
+            Held::Found(place, flow) => (place, flow),
+            Held::None => return Ok(None),
+            Held::Unsure => return Err(Unsure),
+        };
+        if !flow.entry().state().detach() {
+            return Err(Unsure);
         }
-        if self.detach(&mut shard, holder.flow) {
-            return Ok(Some(holder.handle(deferred)));
-        }
-        shard.unlink_key(holder.flow, Direction::Forward);
-        Ok(None)
+        shard.count_removed();
+        let own = shard.let_go(flow).expect("the table holds it");
+        shard.vacate(hash, place, flow);
+        drop(shard);
+        self.shards.capacity.give_back(1);
+        Ok(Some(StrongRef::from_table(own)))
     }
 
     #[inline(never)]
-    fn remove_pair(&self, key: &K, hash: KeyHash, deferred: &mut Deferred<K, V>) -> Option<StrongRef<K, V>> {
+    fn remove_any(&self, key: &K, hash: KeyHash, deferred: &mut Deferred<K, V>) -> Option<StrongRef<K, V>> {
         let mut holders = self.find_holders((key, None), hash.into(), None, deferred);
         let holder = holders.forward.take()?;
         let is_detached = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow);
@@ -51,9 +51,6 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Detaches exactly this flow. Returns `true` if it was active.
     pub(crate) fn remove_flow(&self, flow: &StrongRef<K, V>) -> bool {
         let flow = flow.at();
-        if !flow.is_pair() {
-            return self.detach(&mut self.shards.lock(flow.shard()), flow);
-        }
         let mut locks = Locks::take(&self.shards, self.shards.set_of(flow.hashes()));
         let is_detached = self.detach(locks.shard(flow.shard()), flow);
         if is_detached {
@@ -62,15 +59,13 @@ impl<K: Key, V: Value> Core<K, V> {
         is_detached
     }
 
-    /// Detaches an active flow, removes its forward slot and gives up the table's reference. That is not the
-    /// last reference, because the caller has one. All shards of the flow are locked. The caller removes a
-    /// second slot.
+    /// Detaches an active flow and gives up the table's reference. That is not the last reference, because the
+    /// caller has one. All shards of the flow are locked. The caller removes the slots.
     fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> bool {
         if !flow.entry().state().detach() {
             return false;
         }
-        self.shards.get(flow.shard()).counters.removed.add(1);
-        shard.unlink_key(flow, Direction::Forward);
+        shard.count_removed();
         let own = shard.let_go(flow).expect("the table has a reference to an active flow");
         let dead = own.release();
         debug_assert!(dead.is_none(), "the caller has a reference");
@@ -79,5 +74,5 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 }
 
-/// The flow has two keys, so another shard may have to be locked too.
-struct IsPair;
+/// A flow that is found may have two keys or have ended.
+struct Unsure;

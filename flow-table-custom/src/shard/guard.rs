@@ -2,11 +2,11 @@
 //! reaches all of this through [`ShardGuard`] only, so that it cannot forget the lock.
 
 use flow_table_api::state::Expiry;
-use flow_table_api::{Direction, NewFlow, Status, Timestamp};
+use flow_table_api::{Direction, NewFlow, Status, Timeout, Timestamp};
 
 use super::filed::Filed;
 use super::shards::{Shard, ShardState, Shards};
-use crate::flows::{Empty, FlowAt, TableRef, Unpublished, Vacant};
+use crate::flows::{Empty, FlowAt, FlowEntry, TableRef, Unpublished, Vacant};
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
 use crate::index::{Place, Segment, Slot};
@@ -19,6 +19,15 @@ pub(crate) struct ShardGuard<'s, K, V> {
     state: MutexGuard<'s, ShardState>,
     shards: &'s Shards<K, V>,
     number: usize,
+}
+
+/// The result of [`ShardGuard::find_held`].
+pub(crate) enum Held<K, V> {
+    Found(Place, FlowAt<K, V>),
+    /// No flow has the key.
+    None,
+    /// No such flow, but others that may have the key: of two keys, or not held by the table any more.
+    Unsure,
 }
 
 impl<K, V> Shards<K, V> {
@@ -82,14 +91,14 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         Ok(vacant)
     }
 
-    /// Writes a flow into the entry that was taken for it.
+    /// Writes a flow into the entry that was taken for it. Returns its timeout beside it.
     #[inline]
     pub(crate) fn write(
         &mut self,
         entry: Vacant<K, V>,
         flow: NewFlow<K, V>,
         hashes: KeyHashes,
-    ) -> Unpublished<K, V> {
+    ) -> (Unpublished<K, V>, Timeout) {
         entry.write(&mut self.state.locked, flow, hashes)
     }
 
@@ -193,7 +202,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     /// Makes room for `slots` more slots in the segment of `hash`.
     #[inline]
-    pub(crate) fn reserve(&mut self, hash: KeyHash, slots: usize) -> Result<(), AllocError> {
+    pub(crate) fn reserve(&mut self, hash: KeyHash, slots: u32) -> Result<(), AllocError> {
         let Shards { arena, index, .. } = self.shards;
         let half = &mut self.state.segments[index.local(hash)];
         index.segment(hash).reserve(half, slots, &index.arrays, arena)
@@ -220,7 +229,57 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Empties the slot of one of a flow's keys, if it is there.
     #[inline]
     pub(crate) fn unlink_key(&mut self, flow: FlowAt<K, V>, direction: Direction) {
-        self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
+        if flow.is_pair() || self.position(flow) != Position::UNLINKED {
+            self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
+            self.note_unlinked(flow);
+        }
+    }
+
+    /// Notes that a flow with one key has lost its slot, so that nobody looks for it again. This is noted until
+    /// the flow is filed again.
+    #[inline]
+    fn note_unlinked(&mut self, flow: FlowAt<K, V>) {
+        if !flow.is_pair() && self.position(flow) == Position::NONE {
+            let bits = Position::UNLINKED.to_bits();
+            flow.page().set_timer(&mut self.state.locked, flow.index().place(), bits);
+        }
+    }
+
+    /// Finds the flow with one key that the table holds under that key.
+    #[inline]
+    pub(crate) fn find_held(
+        &mut self,
+        hash: KeyHash,
+        mut is_wanted: impl FnMut(&FlowEntry<K, V>, Slot) -> bool,
+    ) -> Held<K, V> {
+        let Shards { arena, index, .. } = self.shards;
+        let ShardState { locked, segments, .. } = &mut *self.state;
+        let mut others = false;
+        let found = index.segment(hash).find_place(&mut segments[index.local(hash)], hash, |place, slot| {
+            let entry = arena.entry(slot.entry());
+            match entry.held(locked).filter(|_| !slot.entry().is_pair()) {
+                Some(flow) => is_wanted(flow, slot).then(|| (place, FlowAt::new(entry, slot.entry()))),
+                None => {
+                    others = true;
+                    None
+                }
+            }
+        });
+        match found {
+            Some((place, flow)) => Held::Found(place, flow),
+            None if others => Held::Unsure,
+            None => Held::None,
+        }
+    }
+
+    /// Empties the slot at `place`, where [`find_held`](Self::find_held) has just found the flow.
+    #[inline]
+    pub(crate) fn vacate(&mut self, hash: KeyHash, place: Place, flow: FlowAt<K, V>) {
+        let Shards { arena, index, .. } = self.shards;
+        let (segment, half) = (index.segment(hash), &mut self.state.segments[index.local(hash)]);
+        segment.clear(half, hash, place);
+        segment.shrink(half, &index.arrays, arena);
+        self.note_unlinked(flow);
     }
 
     /// Increments the version of the segment of `hash`.
@@ -229,6 +288,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     }
 
     // ---- Timers --------------------------------------------------------------------------------------------
+
+    #[inline]
+    fn position(&self, flow: FlowAt<K, V>) -> Position {
+        Position::from_bits(flow.page().timer(&self.state.locked, flow.index().place()))
+    }
 
     /// Files a flow under its deadline. It must not be filed anywhere.
     #[inline]
@@ -248,6 +312,12 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     pub(crate) fn disarm(&mut self, flow: FlowAt<K, V>) -> bool {
         split!(self: timers with filed);
         timers.disarm(flow.index(), filed)
+    }
+
+    /// Counts a flow of this shard that was removed.
+    #[inline]
+    pub(crate) fn count_removed(&mut self) {
+        self.shard().counters.removed.add_locked(&mut self.state.locked, 1);
     }
 
     /// Counts a flow of this shard that has become active with `deadline`.
@@ -281,10 +351,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         self.state.dying.reserve(flows)
     }
 
-    pub(crate) fn is_dying(&mut self, flow: FlowAt<K, V>) -> bool {
-        split!(self: dying with filed);
-        let _ = dying;
-        filed.position(flow.index()).is_dying()
+    pub(crate) fn is_dying(&self, flow: FlowAt<K, V>) -> bool {
+        self.position(flow).is_dying()
     }
 
     /// Takes a flow off the list of the dying. Returns `false` if it was not there.

@@ -92,7 +92,7 @@ impl<'s, K, V> Locks<'s, K, V> {
 
     /// Makes room for a slot for each key of a flow.
     pub(crate) fn reserve_slots(&mut self, hashes: KeyHashes) -> Result<(), AllocError> {
-        let slots = hashes.iter().count();
+        let slots = if hashes.reply.is_some() { 2 } else { 1 };
         hashes.iter().try_for_each(|(hash, _)| self.of(hash).reserve(hash, slots))
     }
 

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 /// ```text
 ///   31   30                              6 5        0
 /// +------+--------------------------------+----------+
+/// |  0   |                0               |  0 or 1  |   nowhere; 1: the entry has lost its slot in the index too
 /// |  0   |        block number, not 0     |   slot   |   in a bucket of the wheel
 /// +------+----+---------------------------+----------+
 /// |  1   | 0  |              index                   |   in the heap
@@ -34,6 +35,8 @@ pub(crate) struct BlockNumber(NonZeroU32);
 impl Position {
     /// Not filed.
     pub(crate) const NONE: Self = Self(0);
+    /// Not filed, and known to have no slot in the index, so that its owner need not look for it.
+    pub(crate) const UNLINKED: Self = Self(1);
 
     const HEAP: u32 = 1 << 31;
     const DYING: u32 = 1 << 30;
@@ -72,7 +75,7 @@ impl Position {
     /// Returns `true` if the entry is filed anywhere.
     #[inline]
     pub(crate) const fn is_filed(self) -> bool {
-        self.0 != 0
+        self.0 >> Self::SLOT_BITS != 0
     }
 
     /// Returns `true` if the entry is on the list of the dying.
@@ -136,7 +139,8 @@ mod tests {
     fn zero_is_not_filed() {
         assert_eq!(Position::from_bits(0), Position::NONE);
         assert_eq!(Position::NONE.place(), Place::Nowhere);
-        assert!(!Position::NONE.is_filed());
+        assert_eq!(Position::UNLINKED.place(), Place::Nowhere);
+        assert!(!Position::NONE.is_filed() && !Position::UNLINKED.is_filed());
         assert_eq!(size_of::<Option<BlockNumber>>(), 4);
     }
 

@@ -11,7 +11,7 @@ use crate::index::LockedHalf;
 const LONG_AGO: Timestamp = Timestamp::from_nanos(7);
 
 /// More slots than a segment of one bucket has room for beside another.
-const MANY: usize = 9;
+const MANY: u32 = 9;
 
 fn search(table: &Table) {
     assert!(table.search(Direction::Forward).is_some(), "missed");
