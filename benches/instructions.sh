@@ -1,11 +1,27 @@
 #!/usr/bin/env bash
-# Counts the instructions of hot operations with callgrind, and prints a table for BENCHMARKS.md. Unlike times, the counts
-# are repeatable. If valgrind is not installed, the script says so and succeeds.
+# Counts the instructions of hot operations with callgrind:
+#
+#   benches/instructions.sh           prints a table for BENCHMARKS.md
+#   benches/instructions.sh check     compares the counts with benches/instructions.limits: none may be more than 5 %
+#                                     above its limit
+#   benches/instructions.sh record    writes the counts of now to benches/instructions.limits
+#
+# Unlike times, the counts are repeatable, but compilers differ: `check` skips where the limits were recorded with
+# another one. Where valgrind is not installed, all forms say so and succeed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+form=${1-table}
+limits=benches/instructions.limits
+compiler=$(rustc --version)
+operations=(hit borrow hit_batch borrow_batch miss miss_batch refresh insert insert_growing remove reap_one reap_16 reap_all)
+
 if ! command -v valgrind >/dev/null; then
     echo 'SKIPPED: valgrind is not installed'
+    exit 0
+fi
+if [[ $form == check ]] && ! grep -qxF "# $compiler" "$limits"; then
+    echo "SKIPPED: $limits was recorded with another compiler than $compiler"
     exit 0
 fi
 program=$(cargo build --release --package flow-table-benches --bin instructions --message-format json-render-diagnostics |
@@ -19,9 +35,42 @@ count() {
     rm -f "$log"
 }
 
-printf '| %-14s | %9s | %9s |\n|---|---:|---:|\n' operation dashmap custom
-for operation in hit hit_batch borrow_batch miss insert refresh reap_one; do
-    dashmap=$(count dashmap "$operation")
-    custom=$(count custom "$operation")
-    printf '| %-14s | %9s | %9s |\n' "$operation" "$dashmap" "$custom"
-done
+case $form in
+    table)
+        printf '| %-14s | %9s | %9s |\n|---|---:|---:|\n' operation dashmap custom
+        for operation in "${operations[@]}"; do
+            dashmap=$(count dashmap "$operation")
+            custom=$(count custom "$operation")
+            printf '| %-14s | %9s | %9s |\n' "$operation" "$dashmap" "$custom"
+        done
+        ;;
+    record)
+        {
+            echo "# Instructions of each operation, as benches/instructions.sh record wrote them."
+            echo "# $compiler"
+            for backend in dashmap custom; do
+                for operation in "${operations[@]}"; do
+                    echo "$backend $operation $(count "$backend" "$operation")"
+                done
+            done
+        } >"$limits.new"
+        mv "$limits.new" "$limits"
+        ;;
+    check)
+        failed=0
+        while read -r backend operation limit; do
+            counted=$(count "$backend" "$operation")
+            verdict=ok
+            if ((counted * 100 > limit * 105)); then
+                verdict='TOO MANY'
+                failed=1
+            fi
+            printf '%-8s %-15s %6s, limit %6s + 5 %%: %s\n' "$backend" "$operation" "$counted" "$limit" "$verdict"
+        done < <(grep -v '^#' "$limits")
+        exit $failed
+        ;;
+    *)
+        echo "usage: benches/instructions.sh [table|check|record]" >&2
+        exit 2
+        ;;
+esac

@@ -1,8 +1,18 @@
 //! Keys and values of the sizes that real flow tables have, and the random numbers that choose among them.
 
 /// 40 bytes: an IPv6 5-tuple with a tenant. Four words are random; the last is the flow's number, by which the
-/// hardware floor finds its lines.
-pub type Key = [u64; 5];
+/// hardware floor finds its lines. It is a struct, so that it is hashed and compared word by word: an array would
+/// also hash its length, and be compared by a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Key {
+    source_high: u64,
+    source_low: u64,
+    destination_high: u64,
+    destination_low: u64,
+    number: u64,
+}
+
 /// 64 bytes: counters, or what a packet is rewritten to.
 pub type Payload = [u64; 8];
 
@@ -12,13 +22,19 @@ pub const BURST: usize = 32;
 /// The key of flow number `index`. Different numbers have different keys.
 #[inline]
 pub const fn key(index: u64) -> Key {
-    [mix(index), mix(!index), mix(index ^ 1 << 40), mix(index ^ 1 << 41), index]
+    Key {
+        source_high: mix(index),
+        source_low: mix(!index),
+        destination_high: mix(index ^ 1 << 40),
+        destination_low: mix(index ^ 1 << 41),
+        number: index,
+    }
 }
 
 /// The number of the flow with this key.
 #[inline]
 pub const fn index(key: &Key) -> u64 {
-    key[4]
+    key.number
 }
 
 /// The value of flow number `index`.

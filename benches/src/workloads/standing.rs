@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flow_table::Timestamp;
 
-use crate::data::{BURST, key, scatter};
+use crate::data::{BURST, Key, key, scatter};
 use crate::lane::{Lane, Pace};
 use crate::meter::Meter;
 use crate::subject::Subject;
@@ -49,7 +49,7 @@ pub(super) fn prepare_zipf(lane: &mut Lane, operations: usize) {
 }
 
 /// Calls `look_up` for each packet. It returns how many it found.
-fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&[u64; 5], Timestamp) -> bool) -> usize {
+fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&Key, Timestamp) -> bool) -> usize {
     let mut found = 0;
     for key in &lane.keys {
         lane.now = lane.now + PACKET;
@@ -61,11 +61,7 @@ fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&[u64; 
 }
 
 /// The same for bursts.
-fn bursts(
-    lane: &mut Lane,
-    meter: &mut impl Meter,
-    mut look_up: impl FnMut(&[[u64; 5]], Timestamp) -> usize,
-) -> usize {
+fn bursts(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&[Key], Timestamp) -> usize) -> usize {
     let mut found = 0;
     for keys in lane.keys.chunks(BURST) {
         lane.now = lane.now + PACKET * BURST as u32;

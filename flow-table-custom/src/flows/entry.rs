@@ -32,7 +32,7 @@ use std::ptr::{self, NonNull};
 use flow_table_api::state::{FlowOptions, FlowState, StateView};
 use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
 
-use super::page::Locked;
+use super::locked::Locked;
 use super::refs::RefWord;
 use crate::index::Slot;
 use crate::nesting::Nested;

@@ -4,7 +4,7 @@ use flow_table_api::{NewFlow, Timeout};
 
 use super::at::FlowAt;
 use super::entry::HELD;
-use super::page::Locked;
+use super::locked::Locked;
 use crate::grace::Unseen;
 use crate::hash::KeyHashes;
 use crate::ids::EntryIndex;

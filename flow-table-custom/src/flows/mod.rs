@@ -10,6 +10,7 @@ mod arena;
 mod at;
 mod entry;
 mod life;
+mod locked;
 mod notices;
 mod page;
 mod page_set;
@@ -23,10 +24,11 @@ pub use entry::FlowEntry;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use entry::HELD;
 pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
+pub(crate) use locked::Locked;
 pub(crate) use notices::Notices;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use notices::PageNotices;
-pub(crate) use page::Locked;
+
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) use page::entry_bytes;
 #[cfg(all(test, flow_table_loom))]

@@ -27,6 +27,7 @@ use std::mem::size_of;
 use std::ptr::{self, NonNull};
 
 use super::entry::{Entry, Pair, Single};
+use super::locked::Locked;
 use super::notices::PageNotices;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
@@ -128,19 +129,6 @@ pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
 #[inline]
 pub(super) const fn entry_offset(place: u32) -> usize {
     place as usize * LINE_BYTES
-}
-
-/// The right to what belongs to the lock of a shard in the pages of this shard. There is one for each shard,
-/// behind its lock.
-pub(crate) struct Locked {
-    shard: u32,
-}
-
-impl Locked {
-    /// For the shard with this number.
-    pub(crate) const fn new(shard: u32) -> Self {
-        Self { shard }
-    }
 }
 
 /// A page, by its address. Methods for what belongs to the lock of its shard need a [`Locked`].

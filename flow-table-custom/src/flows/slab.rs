@@ -3,8 +3,8 @@
 use super::arena::Arena;
 use super::at::FlowAt;
 use super::life::{Empty, Vacant};
+use super::locked::Locked;
 use super::notices;
-use super::page::Locked;
 use super::page_set::PageSet;
 use crate::ids::EntryIndex;
 use crate::memory::AllocError;
