@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::KeyHasher;
 
@@ -13,13 +14,14 @@ pub struct TableConfig {
     capacity: usize,
     shards: Option<NonZeroUsize>,
     hash_seed: Option<u64>,
+    refresh_slack: Duration,
 }
 
 impl TableConfig {
     /// A table for at most `capacity` flows (contract C1). The table allocates memory for the flows that it
     /// holds, not for its capacity.
     pub const fn new(capacity: usize) -> Self {
-        Self { capacity, shards: None, hash_seed: None }
+        Self { capacity, shards: None, hash_seed: None, refresh_slack: Duration::ZERO }
     }
 
     /// Sets the number of shards: the parts of the table that are locked independently. The backend may change
@@ -35,6 +37,22 @@ impl TableConfig {
     pub const fn hash_seed(mut self, seed: u64) -> Self {
         self.hash_seed = Some(seed);
         self
+    }
+
+    /// Sets how much later than its timeout asks a refreshed flow may expire (contract D5). The default is zero.
+    ///
+    /// A refresh that has to move the deadline moves it by so much more. The refreshes that follow within that
+    /// time then find the deadline late enough, and write nothing. So a busy flow is written about once in
+    /// `slack`, not for each packet. A flow never expires early. The backend may use less slack than this, or
+    /// none. (The Linux connection tracking refreshed its flows once a second for the same reason.)
+    pub const fn refresh_slack(mut self, slack: Duration) -> Self {
+        self.refresh_slack = slack;
+        self
+    }
+
+    /// The slack of refreshes.
+    pub const fn slack(&self) -> Duration {
+        self.refresh_slack
     }
 
     /// The most flows that the table may hold.

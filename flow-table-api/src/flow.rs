@@ -71,7 +71,8 @@ pub trait Flow<K, V> {
     }
 
     /// Moves the deadline to `max(deadline, now + timeout)`. Returns `true` if the refresh was granted
-    /// (contract D1).
+    /// (contract D1). In a table with [slack](crate::TableConfig::refresh_slack), it may move the deadline to a
+    /// time that is later by at most that much (contract D5).
     ///
     /// A refresh is granted exactly if the flow is live at `now`. A refused refresh changes nothing. A granted
     /// refresh is never lost: the flow does not expire before the new deadline, even if a reap runs at the same

@@ -1,4 +1,4 @@
-//! The status and the deadline of a flow in one atomic word. All backends share it, so that S1 and D1–D4 are
+//! The status and the deadline of a flow in one atomic word. All backends share it, so that S1 and D1–D5 are
 //! proved once.
 //!
 //! ```text
@@ -6,10 +6,10 @@
 //! +--------+------------------------------------------------+
 //! | status |                 deadline, ns                   |    FlowState
 //! +--------+------------------------------------------------+
-//!  31   30     29   28                                     0
-//! +-----+-----+----+-----------------------------------------+
-//! | own | own | forget |           timeout                   |    FlowOptions (two bits are the backend's own)
-//! +-----+-----+----+-----------------------------------------+
+//!  31   30   29      28     27                              0
+//! +-----+-----+-------+--------+-----------------------------+
+//! | own | own | slack | forget |         timeout             |    FlowOptions (two bits are the backend's own)
+//! +-----+-----+-------+--------+-----------------------------+
 //! ```
 //!
 //! `Active` is the highest status. So a flow is live at `now` exactly if its word is above that of an active flow
@@ -22,6 +22,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::time::saturating_nanos;
 use crate::{OnExpiry, Status, Timeout, Timestamp};
 
 /// Both halves of a [`FlowState`], read at one moment.
@@ -165,25 +166,34 @@ impl FlowState {
     /// passed does not come back because reaping was late.
     #[inline]
     pub fn refresh(&self, now: Timestamp, options: &FlowOptions) -> bool {
+        self.refresh_with_slack(now, options, || Duration::ZERO)
+    }
+
+    /// As [`refresh`](Self::refresh). If the options have [`SLACK`](FlowOptions::SLACK), a deadline that has to
+    /// be moved is moved further by `slack` (contract D5).
+    #[inline]
+    pub fn refresh_with_slack(&self, now: Timestamp, options: &FlowOptions, slack: impl Fn() -> Duration) -> bool {
         let now = StateWord::active(now);
         // SeqCst throughout: as in `transition`.
         let mut word = self.0.load(Ordering::SeqCst);
         while now < word {
             // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
             // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
-            let timeout = options.timeout();
-            let refreshed = now.saturating_add(timeout.as_nanos());
-            if refreshed > word
-                && let Err(current) =
-                    self.0.compare_exchange_weak(word, refreshed, Ordering::SeqCst, Ordering::SeqCst)
-            {
-                word = current;
-                continue;
+            let (timeout, has_slack) = options.timeout_and_slack();
+            let wanted = now.saturating_add(timeout.as_nanos());
+            if wanted > word {
+                let refreshed = if has_slack { wanted.saturating_add(saturating_nanos(slack())) } else { wanted };
+                let swapped = self.0.compare_exchange_weak(word, refreshed, Ordering::SeqCst, Ordering::SeqCst);
+                if let Err(current) = swapped {
+                    word = current;
+                    continue;
+                }
             }
             // If a concurrent `set_timeout` left the word as it was, either it or this look comes after the
             // other's change.
             if options.timeout() != timeout {
-                self.refresh_again(word, now, timeout, options);
+                let slack = if has_slack { slack() } else { Duration::ZERO };
+                self.refresh_again(word, now, timeout, slack, options);
             }
             return true;
         }
@@ -194,9 +204,13 @@ impl FlowState {
     /// the refresh counts as one that came after the change. `now` is the word of an active flow that is due
     /// at the time of the refresh.
     #[cold]
-    fn refresh_again(&self, old: u64, now: u64, mut stale: Timeout, options: &FlowOptions) {
+    fn refresh_again(&self, old: u64, now: u64, mut stale: Timeout, slack: Duration, options: &FlowOptions) {
+        let slack = saturating_nanos(slack);
+        let refreshed = |timeout: Timeout| match now.saturating_add(timeout.as_nanos()) {
+            wanted if wanted > old => wanted.saturating_add(slack),
+            _ => old,
+        };
         loop {
-            let refreshed = |timeout: Timeout| now.saturating_add(timeout.as_nanos()).max(old);
             let timeout = options.timeout();
             let (wrong, right) = (refreshed(stale), refreshed(timeout));
             // SeqCst: as in `transition`. If the word has changed by now, the operation that changed it has
@@ -345,14 +359,18 @@ pub struct FlowOptions(AtomicU32);
 
 impl FlowOptions {
     const FORGET: u32 = 1 << Timeout::BITS;
+    /// Refreshes of the flow use the slack of its table ([`FlowState::refresh_with_slack`]). This never changes
+    /// in the life of a flow.
+    pub const SLACK: u32 = 1 << 29;
     /// The first bit that backends may use for themselves.
     pub const OWN_0: u32 = 1 << 30;
     /// The second bit that backends may use for themselves.
     pub const OWN_1: u32 = 1 << 31;
 
-    /// Options with both own bits clear.
-    pub fn new(timeout: Timeout, on_expiry: OnExpiry) -> Self {
-        Self(AtomicU32::new(Self::pack(timeout, on_expiry)))
+    /// Options with both own bits clear. `slack` is [`SLACK`](Self::SLACK) or zero.
+    pub fn new(timeout: Timeout, on_expiry: OnExpiry, slack: u32) -> Self {
+        debug_assert_eq!(slack & !Self::SLACK, 0, "not the bit of the slack");
+        Self(AtomicU32::new(Self::pack(timeout, on_expiry) | slack))
     }
 
     const fn pack(timeout: Timeout, on_expiry: OnExpiry) -> u32 {
@@ -362,12 +380,12 @@ impl FlowOptions {
         }
     }
 
-    /// Overwrites the options, with the own bits `own`, for a new flow in memory that the backend owns and
-    /// reuses.
-    pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry, own: u32) {
-        debug_assert_eq!(own & !(Self::OWN_0 | Self::OWN_1), 0, "not the backend's bits");
+    /// Overwrites the options, with the own bits and perhaps [`SLACK`](Self::SLACK) in `bits`, for a new flow in
+    /// memory that the backend owns and reuses.
+    pub fn reset(&self, timeout: Timeout, on_expiry: OnExpiry, bits: u32) {
+        debug_assert_eq!(bits & !(Self::OWN_0 | Self::OWN_1 | Self::SLACK), 0, "not the backend's bits");
         // Relaxed: whatever publishes the new flow releases this too.
-        self.0.store(Self::pack(timeout, on_expiry) | own, Ordering::Relaxed);
+        self.0.store(Self::pack(timeout, on_expiry) | bits, Ordering::Relaxed);
     }
 
     /// The timeout.
@@ -376,6 +394,14 @@ impl FlowOptions {
         // Pairs with `set_timeout`: a thread that sees the new timeout also sees what was written before it.
         // SeqCst: in `refresh`, after the compare-and-swap of the state, see `FlowState::refresh`.
         Timeout::from_bits(self.0.load(Ordering::SeqCst))
+    }
+
+    /// The timeout, and whether [`SLACK`](Self::SLACK) is set.
+    #[inline]
+    fn timeout_and_slack(&self) -> (Timeout, bool) {
+        // SeqCst: as in `timeout`.
+        let bits = self.0.load(Ordering::SeqCst);
+        (Timeout::from_bits(bits), bits & Self::SLACK != 0)
     }
 
     fn set_timeout(&self, timeout: Timeout) {
@@ -440,13 +466,15 @@ impl fmt::Debug for FlowOptions {
 pub struct StateView<'f> {
     state: &'f FlowState,
     options: &'f FlowOptions,
+    slack: &'f Duration,
 }
 
 impl<'f> StateView<'f> {
-    /// The view of a flow with this state and these options.
+    /// The view of a flow with this state and these options. `slack` is that of its table; it is read only if
+    /// the options have [`SLACK`](FlowOptions::SLACK).
     #[inline]
-    pub const fn new(state: &'f FlowState, options: &'f FlowOptions) -> Self {
-        Self { state, options }
+    pub const fn new(state: &'f FlowState, options: &'f FlowOptions, slack: &'f Duration) -> Self {
+        Self { state, options, slack }
     }
 
     /// Reads status and deadline at one moment.
@@ -475,7 +503,7 @@ impl<'f> StateView<'f> {
     /// See [`Flow::refresh`](crate::Flow::refresh).
     #[inline]
     pub fn refresh(self, now: Timestamp) -> bool {
-        self.state.refresh(now, self.options)
+        self.state.refresh_with_slack(now, self.options, || *self.slack)
     }
 }
 
@@ -494,7 +522,7 @@ mod tests {
     }
 
     fn keep(timeout: u64) -> FlowOptions {
-        FlowOptions::new(Duration::from_nanos(timeout).into(), OnExpiry::KeepWhileReferenced)
+        FlowOptions::new(Duration::from_nanos(timeout).into(), OnExpiry::KeepWhileReferenced, 0)
     }
 
     #[test]
@@ -547,6 +575,23 @@ mod tests {
     }
 
     #[test]
+    fn with_slack_a_refresh_writes_less_often() {
+        let (state, slack) = (active(100), Duration::from_nanos(20));
+        let options = FlowOptions::new(Duration::from_nanos(100).into(), OnExpiry::Remove, FlowOptions::SLACK);
+        let deadlines = [0, 1, 20, 21, 22, 41, 42].map(|now| {
+            assert!(state.refresh_with_slack(at(now), &options, || slack));
+            state.load().deadline.as_nanos()
+        });
+        assert_eq!(deadlines, [100, 121, 121, 121, 142, 142, 142]);
+        assert!(!state.refresh_with_slack(at(142), &options, || slack), "due");
+        let exact = FlowOptions::new(Duration::from_nanos(101).into(), OnExpiry::Remove, 0);
+        assert!(state.refresh_with_slack(at(42), &exact, || panic!("it has none")));
+        assert_eq!(state.load().deadline, at(143));
+        assert!(state.refresh_with_slack(at(50), &options, || Duration::MAX));
+        assert_eq!(state.load().deadline, Timestamp::MAX);
+    }
+
+    #[test]
     fn a_flow_that_comes_back_is_told_from_one_that_was_there() {
         let start = |state: &FlowState| state.start(at(9));
         for ended in [FlowState::detach, |state: &FlowState| state.expire(Timestamp::MAX) == Expiry::Expired] {
@@ -565,7 +610,7 @@ mod tests {
 
     #[test]
     fn time_saturates() {
-        let (state, options) = (active(u64::MAX), FlowOptions::new(Timeout::NEVER, OnExpiry::Remove));
+        let (state, options) = (active(u64::MAX), FlowOptions::new(Timeout::NEVER, OnExpiry::Remove, 0));
         assert!(state.refresh(at(7), &options));
         assert_eq!(state.load().deadline, Timestamp::MAX);
         assert_eq!(state.expire(at(u64::MAX - 1)), Expiry::Expired);

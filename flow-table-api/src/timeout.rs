@@ -4,18 +4,18 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::time::saturating_nanos;
 
-/// The time after which a flow expires if it is not refreshed, in 29 bits.
+/// The time after which a flow expires if it is not refreshed, in 28 bits.
 ///
 /// ```text
-///  28   27 26                         0
+///  27   26 25                         0
 /// +-------+----------------------------+
 /// | unit  |           count            |     unit: 0 ns, 1 µs, 2 ms, 3 s
 /// +-------+----------------------------+
 /// ```
 ///
-/// A timeout is exact for whole nanoseconds up to 134 ms, whole microseconds up to 134 s, whole milliseconds up
-/// to 37 h and whole seconds up to 4.25 years. Other durations are rounded *up* in the finest unit that can
-/// hold them, by less than one part in 100,000. Durations beyond 4.25 years become [`Timeout::NEVER`]. Its size
+/// A timeout is exact for whole nanoseconds up to 67 ms, whole microseconds up to 67 s, whole milliseconds up
+/// to 18 h and whole seconds up to 2.1 years. Other durations are rounded *up* in the finest unit that can
+/// hold them, by less than one part in 60,000. Durations beyond 2.1 years become [`Timeout::NEVER`]. Its size
 /// lets the timeout share a cache line with the flow's key.
 ///
 /// ```
@@ -27,7 +27,7 @@ use crate::time::saturating_nanos;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timeout(u32);
 
-const COUNT_BITS: u32 = 27;
+const COUNT_BITS: u32 = 26;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 const UNIT_NANOS: [u64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 
@@ -53,13 +53,13 @@ impl Timeout {
         Duration::from_nanos(self.as_nanos())
     }
 
-    /// The packed form, below 2²⁹.
+    /// The packed form, below 2²⁸.
     #[inline]
     pub const fn to_bits(self) -> u32 {
         self.0
     }
 
-    /// The timeout whose packed form is the lower 29 bits of `bits`.
+    /// The timeout whose packed form is the lower 28 bits of `bits`.
     #[inline]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits & Self::NEVER.0)
@@ -125,7 +125,7 @@ mod tests {
             let timeout = Timeout::from(Duration::from_nanos(nanos));
             prop_assert!(timeout.as_nanos() >= nanos);
             if timeout != Timeout::NEVER {
-                prop_assert!(timeout.as_nanos() - nanos <= nanos / 100_000 + 1);
+                prop_assert!(timeout.as_nanos() - nanos <= nanos / 60_000 + 1);
             }
             prop_assert_eq!(Timeout::from_bits(timeout.to_bits()), timeout);
         }

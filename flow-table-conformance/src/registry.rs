@@ -138,6 +138,8 @@ macro_rules! __cases {
                 a_shorter_timeout_takes_effect_at_once [D4];
                 a_deadline_can_be_moved_either_way [D4];
                 setters_revive_nothing [D4 I5];
+                slack_prolongs_within_bounds [D5 D1 D3];
+                slack_leaves_setters_exact [D5 D4];
             }
             reap {
                 removes_what_is_due_and_reports_it [R1];

@@ -65,6 +65,8 @@ rules! {
     D3,
     /// Deadlines may be brought forward.
     D4,
+    /// With slack, refreshes may prolong a flow a little more.
+    D5,
     /// What a reap does, and what it costs.
     R1,
     /// A reap covers every thread's flows.

@@ -44,7 +44,7 @@ impl<K, V> Core<K, V> {
         // The map needs at least two.
         let shards = wished.clamp(2, MOST_SHARDS).next_power_of_two();
         Self {
-            shared: Arc::new(Shared { slots: Slots::new(shards), nesting: Nesting::new() }),
+            shared: Arc::new(Shared { slots: Slots::new(shards), nesting: Nesting::new(), slack: config.slack() }),
             stripes: Stripes::new(shards),
             queues: Queues::new(),
             held: CachePadded::new(Watermark::limited(config.capacity())),

@@ -22,7 +22,7 @@ impl Record {
     pub fn shared(key: &Key, timeout: Timeout, now: Timestamp) -> Shared {
         let state = FlowState::new();
         state.activate(now + timeout).expect("a new record is not active");
-        let options = FlowOptions::new(timeout, OnExpiry::Remove);
+        let options = FlowOptions::new(timeout, OnExpiry::Remove, 0);
         Arc::new(Self { state, options, _value: payload(index(key)) })
     }
 

@@ -1,6 +1,6 @@
 use flow_table_api::{Flow, FlowRef, SetDeadlineError, Status, Table};
 
-use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
+use crate::fixture::{Dice, Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
 use crate::{Backend, Setup};
 
 /// A refresh moves the deadline to `now + timeout`, but never back.
@@ -148,4 +148,39 @@ pub fn setters_revive_nothing<B: Backend>(setup: Setup) {
     assert!(flow.cancel());
     assert_eq!(table.set_deadline(&flow, at(900)), Err(SetDeadlineError::NotLive(Status::Cancelled)));
     assert_eq!(flow.deadline(), at(109), "of an ended flow, its last deadline");
+}
+
+/// With slack, a flow lives at least its timeout after the last granted refresh, and at most that and the slack.
+pub fn slack_prolongs_within_bounds<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::with_slack(setup, 1, secs(10));
+    for round in 0..rounds(50) {
+        let (mut dice, mut now) = (Dice::new(round, 0), 0);
+        let flow = table.put(1, at(0));
+        for _ in 0..dice.below(20) {
+            let most = [2, 12, 60][dice.below(3)];
+            now += dice.below(most) as u64;
+            assert!(flow.refresh(at(now)), "round {round}: live at {now}");
+            let deadline = flow.deadline();
+            assert!(at(now + 60) <= deadline && deadline <= at(now + 70), "round {round}: {deadline:?} at {now}");
+        }
+        drop(flow);
+        assert_eq!(table.reap_all(at(now + 59)).expired, 0, "round {round}");
+        assert!(table.is_live(1, at(now + 59)), "round {round}: too early");
+        assert_eq!(table.reap_all(at(now + 70)).expired, 1, "round {round}: too late");
+    }
+}
+
+/// Slack is for refreshes only.
+pub fn slack_leaves_setters_exact<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::with_slack(setup, 1, secs(10));
+    let flow = table.put(1, at(0));
+    assert_eq!(flow.deadline(), at(60));
+    table.set_deadline(&flow, at(20)).expect("live");
+    assert_eq!(flow.deadline(), at(20));
+    table.set_timeout(&flow, secs(5), at(10)).expect("live");
+    assert_eq!((flow.deadline(), flow.timeout()), (at(15), secs(5)));
+    assert!(flow.refresh(at(12)));
+    assert!((at(17)..=at(27)).contains(&flow.deadline()), "{:?}", flow.deadline());
+    table.set_timeout(&flow, TIMEOUT, at(13)).expect("live");
+    assert_eq!(flow.deadline(), at(73));
 }

@@ -23,6 +23,10 @@ macro_rules! each_flaw {
             CancelledFlowsLinger => "early_end::cancel_takes_effect_at_once",
             /// A refresh adds the timeout to the old deadline.
             RefreshAccumulates => "deadline::busy_flows_accumulate_no_time",
+            /// With slack, a refresh is left out if it would move the deadline by less than that.
+            SlackShortens => "deadline::slack_prolongs_within_bounds",
+            /// With slack, each refresh adds it.
+            SlackAccumulates => "deadline::slack_prolongs_within_bounds",
             /// With a `now` from before the flow's last refresh, its age wraps around.
             AgeWrapsAround => "time::an_older_now_expires_nothing",
             /// An insertion stores `Active` when the flow can be found already.

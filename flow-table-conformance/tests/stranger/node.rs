@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
+use std::time::Duration;
 use std::{fmt, ptr};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState, StateView};
@@ -24,6 +25,7 @@ pub struct Node<K: Key, V: Value> {
     pub value: V,
     pub state: FlowState,
     pub options: FlowOptions,
+    pub slack: Duration,
     /// The thread that inserted it.
     pub thread: ThreadId,
     /// How many [`Handle`]s there are: references other than the table's own.
@@ -57,7 +59,7 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
     }
 
     fn state(&self) -> StateView<'_> {
-        StateView::new(&self.state, &self.options)
+        StateView::new(&self.state, &self.options, &self.slack)
     }
 
     fn refresh(&self, now: Timestamp) -> bool {
@@ -67,7 +69,15 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
         if self.is(Flaw::RefreshRevives) {
             return self.state.set_deadline(now + self.timeout()).is_ok();
         }
-        self.state().refresh(now)
+        let wanted = now + self.timeout();
+        if self.is(Flaw::SlackShortens) && self.is_live(now) && wanted <= self.deadline() + self.slack {
+            return true;
+        }
+        let granted = self.state().refresh(now);
+        if self.is(Flaw::SlackAccumulates) && granted {
+            return self.state.set_deadline(self.deadline() + self.slack).is_ok();
+        }
+        granted
     }
 }
 

@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
 
 use flow_table_conformance::api::{Flow, Key, KeyHash, KeyHasher, Status, TableConfig, Timestamp, Value};
 
@@ -17,6 +18,7 @@ use super::node::Node;
 pub struct Shared<K: Key, V: Value> {
     pub hasher: KeyHasher,
     pub capacity: AtomicUsize,
+    pub slack: Duration,
     pub ids: AtomicU64,
     pub inner: Lock<Inner<K, V>>,
     pub limbo: Limbo<K, V>,
@@ -30,6 +32,7 @@ impl<K: Key, V: Value> Shared<K, V> {
         Self {
             hasher: config.hasher(),
             capacity: AtomicUsize::new(config.capacity()),
+            slack: config.slack(),
             ids: AtomicU64::new(0),
             inner: Lock::new(Inner::new(flaw)),
             limbo: Limbo::new(),

@@ -2,6 +2,7 @@
 //! without a lock.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::at::FlowAt;
 use super::entry::Entry;
@@ -21,6 +22,7 @@ pub(crate) struct Arena<K, V> {
     pool: PagePool,
     /// For each page: see [`generation`](Self::generation).
     generations: Mapped<[AtomicU32]>,
+    slack: Duration,
     flows: PhantomData<(K, V)>,
 }
 
@@ -31,15 +33,21 @@ unsafe impl<K: Send, V: Send> Send for Arena<K, V> {}
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Arena<K, V> {}
 
 impl<K, V> Arena<K, V> {
-    pub(crate) fn new() -> Self {
+    /// The memory of a table whose refreshes have this slack.
+    pub(crate) fn new(slack: Duration) -> Self {
         const PAGES: u32 = 1 << EntryIndex::PAGE_BITS;
         let generations = Mapped::zeroed(2 * PAGES as usize).expect("addresses for a number per page");
-        Self { pool: PagePool::new(2, PAGES, IN_USE_PER_FREE), generations, flows: PhantomData }
+        Self { pool: PagePool::new(2, PAGES, IN_USE_PER_FREE), generations, slack, flows: PhantomData }
     }
 
     #[inline]
     pub(crate) const fn pool(&self) -> &PagePool {
         &self.pool
+    }
+
+    /// The slack of refreshes.
+    pub(super) const fn slack(&self) -> Duration {
+        self.slack
     }
 
     /// The generation below which no entry of the page may start. A shard that returns the page to the pool

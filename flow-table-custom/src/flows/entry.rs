@@ -24,13 +24,12 @@
 //!   references. It changes only under the lock of the entry's shard, and is never set in a free entry. `PAIR`
 //!   is set in the layout for two keys.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
-use flow_table_api::state::{FlowOptions, FlowState, StateView};
-use flow_table_api::{Direction, Flow, NewFlowParts, Status, Timestamp};
+use flow_table_api::state::{FlowOptions, FlowState};
+use flow_table_api::{Direction, NewFlowParts, Status, Timestamp};
 
 use super::locked::Locked;
 use super::refs::RefWord;
@@ -65,7 +64,7 @@ pub(crate) struct Pair<K, V> {
 /// A flow of this table, as handles and bursts show it. See [`Flow`] for its methods.
 #[repr(C)]
 pub struct FlowEntry<K, V> {
-    state: FlowState,
+    pub(super) state: FlowState,
     flow: PhantomData<(K, V)>,
 }
 
@@ -96,42 +95,6 @@ impl<K: Eq, V> FlowEntry<K, V> {
         let is_key_of = |pair| unsafe { &*entry.key_pointer_of(pair, slot.direction()) == key };
         // Two comparisons, each with offsets that the compiler knows.
         if slot.entry().is_pair() { is_key_of(true) } else { is_key_of(false) }
-    }
-}
-
-impl<K, V> Flow<K, V> for FlowEntry<K, V> {
-    #[inline]
-    fn key(&self) -> &K {
-        // SAFETY: users reach an entry through handles and bursts only, and `Entry::flow` has the same
-        // condition: the key is initialised and stays so for as long as `self` is borrowed.
-        unsafe { &*self.entry().key_pointer(Direction::Forward) }
-    }
-
-    fn reply_key(&self) -> Option<&K> {
-        // SAFETY: as for `key`; a pair has this field.
-        self.entry().is_pair().then(|| unsafe { &*self.entry().key_pointer(Direction::Reply) })
-    }
-
-    #[inline]
-    fn value(&self) -> &V {
-        // SAFETY: as for `key`.
-        unsafe { &*self.entry().value_pointer() }
-    }
-
-    #[inline]
-    fn state(&self) -> StateView<'_> {
-        StateView::new(&self.state, self.options())
-    }
-}
-
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for FlowEntry<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow")
-            .field("key", self.key())
-            .field("reply_key", &self.reply_key())
-            .field("state", &self.state)
-            .field("value", self.value())
-            .finish()
     }
 }
 
@@ -209,12 +172,12 @@ impl<K, V> Entry<K, V> {
     }
 
     #[inline]
-    fn is_pair(self) -> bool {
+    pub(super) fn is_pair(self) -> bool {
         self.options().own(PAIR)
     }
 
     #[inline]
-    fn key_pointer(self, direction: Direction) -> *mut K {
+    pub(super) fn key_pointer(self, direction: Direction) -> *mut K {
         self.key_pointer_of(self.is_pair(), direction)
     }
 
@@ -229,7 +192,7 @@ impl<K, V> Entry<K, V> {
     }
 
     #[inline]
-    fn value_pointer(self) -> *mut V {
+    pub(super) fn value_pointer(self) -> *mut V {
         self.value_pointer_of(self.is_pair())
     }
 
@@ -262,7 +225,7 @@ impl<K, V> Entry<K, V> {
         self.is_held().then(|| unsafe { self.flow() })
     }
 
-    /// Writes a new, detached flow that the table holds.
+    /// Writes a new, detached flow that the table holds. `slack` is [`FlowOptions::SLACK`] or zero.
     ///
     /// # Safety
     ///
@@ -270,10 +233,10 @@ impl<K, V> Entry<K, V> {
     ///    owns it.
     /// 2. `flow.reply` is present exactly if the entry's page is one of pairs.
     #[inline]
-    pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>) {
+    pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>, slack: u32) {
         self.state().reset(Status::Detached, Timestamp::ZERO);
         let pair = flow.reply.is_some();
-        self.options().reset(flow.timeout, flow.on_expiry, if pair { HELD | PAIR } else { HELD });
+        self.options().reset(flow.timeout, flow.on_expiry, if pair { HELD | PAIR | slack } else { HELD | slack });
         // SAFETY: by (1) nobody reads or writes these fields, and by (2) they lie within the entry.
         unsafe {
             self.key_pointer_of(pair, Direction::Forward).write(flow.key);

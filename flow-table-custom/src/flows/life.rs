@@ -1,5 +1,6 @@
 //! The life of an entry, as types. Each type is the right to take the next step, once.
 
+use flow_table_api::state::FlowOptions;
 use flow_table_api::{NewFlow, Timeout};
 
 use super::at::FlowAt;
@@ -42,7 +43,7 @@ impl<K, V> Vacant<K, V> {
         assert!(flow.reply.is_some() == at.is_pair() && hashes.reply.is_some() == at.is_pair());
         at.page().start_record(locked, at.index().place(), hashes);
         // SAFETY: (1) `self` is the right to the free entry; (2) checked above.
-        unsafe { at.entry().write(flow) };
+        unsafe { at.entry().write(flow, if at.page().slack().is_zero() { 0 } else { FlowOptions::SLACK }) };
         (Unpublished { at, generation }, timeout)
     }
 }

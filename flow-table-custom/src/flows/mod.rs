@@ -9,6 +9,7 @@
 mod arena;
 mod at;
 mod entry;
+mod flow;
 mod life;
 mod locked;
 mod notices;

@@ -15,7 +15,7 @@
 //! # Ground rules
 //!
 //! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
-//! * `core`, `shard`, `id` and `pair` are written when a shard takes the page over, and read by holders of
+//! * `core`, `shard`, `id`, `pair` and `slack` are written when a shard takes the page over, and read by holders of
 //!   references to its entries.
 //! * `notices` is atomic, with rules of its own.
 //! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written
@@ -25,6 +25,7 @@
 use std::marker::PhantomData;
 use std::mem::size_of;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use super::entry::{Entry, Pair, Single};
 use super::locked::Locked;
@@ -43,8 +44,10 @@ struct Header {
     core: *const (),
     shard: u32,
     id: u32,
-    pair: bool,
     locked: LockedPart,
+    pair: bool,
+    /// That of the table.
+    slack: Duration,
     notices: PageNotices,
 }
 
@@ -178,11 +181,18 @@ impl<K, V> Page<K, V> {
     /// # Safety
     ///
     /// 1. The pool has just handed the page out, for entries of this kind.
-    pub(crate) unsafe fn take_over(&self, locked: &mut Locked, core: *const (), id: u32, generation: u32) {
+    pub(crate) unsafe fn take_over(
+        &self,
+        locked: &mut Locked,
+        core: *const (),
+        slack: Duration,
+        id: u32,
+        generation: u32,
+    ) {
         let shard = locked.shard;
         let (base_generation, next_generation) = (generation, generation);
         let locked = LockedPart { free: NONE, fresh: 0, live: 0, base_generation, next_generation };
-        let header = Header { core, shard, id, pair: self.pair, locked, notices: PageNotices::new() };
+        let header = Header { core, shard, id, locked, pair: self.pair, slack, notices: PageNotices::new() };
         // SAFETY: by (1) nobody else uses the page.
         unsafe { self.header.write(header) };
     }
@@ -198,6 +208,23 @@ impl<K, V> Page<K, V> {
     pub(crate) fn shard(&self) -> usize {
         // SAFETY: as for `core`.
         unsafe { (&raw const (*self.header.as_ptr()).shard).read() as usize }
+    }
+
+    /// The slack of refreshes, from the page of `entry`, whatever its kind.
+    #[inline]
+    pub(super) fn slack_of<'c>(entry: Entry<K, V>) -> &'c Duration
+    where
+        K: 'c,
+        V: 'c,
+    {
+        Self::of(entry, false).slack()
+    }
+
+    /// The slack of refreshes.
+    #[inline]
+    pub(crate) fn slack<'c>(&self) -> &'c Duration {
+        // SAFETY: as for `core`; the memory outlives us.
+        unsafe { &(*self.header.as_ptr()).slack }
     }
 
     /// The notices about its flows.

@@ -77,7 +77,7 @@ impl Slab {
         // Relaxed: pairs with `release`. The pool's lock orders it before this.
         let generation = arena.generation(taken).load(Ordering::Relaxed);
         // SAFETY: the pool has just handed the page out, and its pages of this kind are for such entries only.
-        unsafe { arena.page(id, pair).take_over(locked, core, id, generation) };
+        unsafe { arena.page(id, pair).take_over(locked, core, arena.slack(), id, generation) };
         self.pages.insert(id);
         self.roomy.insert(id);
         self.lowest = self.roomy.first();

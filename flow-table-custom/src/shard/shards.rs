@@ -53,7 +53,7 @@ impl<K, V> Shards<K, V> {
         let index = Index::new(shards.trailing_zeros());
         let shard = |number| CachePadded::new(Shard::new(number as u32, index.per_shard()));
         Self {
-            arena: Arena::new(),
+            arena: Arena::new(config.slack()),
             due: DueTimes::new(shards),
             capacity: Capacity::new(config.capacity()),
             shards: (0..shards).map(shard).collect(),

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
 use flow_table_api::Timestamp;
@@ -16,6 +17,8 @@ pub(crate) struct Shared<K, R> {
     pub(crate) slots: Slots<K, Weak<R>>,
     /// Flows that a thread will drop that is dropping others.
     pub(crate) nesting: Nesting<R>,
+    /// The slack of refreshes.
+    pub(crate) slack: Duration,
 }
 
 /// What a flow knows of its queue, which holds it as long as the table does. This is always the queue of the

@@ -38,10 +38,11 @@ impl<K, V> Record<K, V> {
     pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
 
     pub(crate) fn new(flow: NewFlow<K, V>, hashes: (u64, Option<u64>), id: FlowId, home: Arc<Home<K, V>>) -> Self {
+        let slack = home.shared.slack;
         let NewFlowParts { key, reply, value, timeout, on_expiry } = flow.into_parts();
         Self {
             state: FlowState::new(),
-            options: FlowOptions::new(timeout, on_expiry),
+            options: FlowOptions::new(timeout, on_expiry, if slack.is_zero() { 0 } else { FlowOptions::SLACK }),
             id: AtomicU64::new(id.to_bits()),
             hash: hashes.0,
             reply_hash: hashes.1.unwrap_or_default(),

@@ -100,7 +100,7 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
 
     #[inline]
     fn state(&self) -> StateView<'_> {
-        StateView::new(&self.0.state, &self.0.options)
+        StateView::new(&self.0.state, &self.0.options, &self.0.home.shared.slack)
     }
 }
 

@@ -28,7 +28,7 @@ impl Flow {
     }
 
     fn due_at(deadline: Timestamp) -> Self {
-        let options = FlowOptions::new(LONG.into(), OnExpiry::KeepWhileReferenced);
+        let options = FlowOptions::new(LONG.into(), OnExpiry::KeepWhileReferenced, 0);
         let flow = Self { state: FlowState::new(), options };
         flow.state.activate(DEADLINE).unwrap();
         // Both words come into being by sequentially consistent operations.

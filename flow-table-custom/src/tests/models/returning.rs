@@ -96,7 +96,7 @@ struct Held {
 
 impl Held {
     fn new() -> Self {
-        let options = FlowOptions::new(Timeout::NEVER, OnExpiry::Remove);
+        let options = FlowOptions::new(Timeout::NEVER, OnExpiry::Remove, 0);
         options.set_own(HELD);
         let state = FlowState::new();
         state.activate(DUE).unwrap();
