@@ -172,18 +172,25 @@ impl FlowState {
     /// As [`refresh`](Self::refresh). If the options have [`SLACK`](FlowOptions::SLACK), a deadline that has to
     /// be moved is moved further by `slack` (contract D5).
     #[inline]
-    pub fn refresh_with_slack(&self, now: Timestamp, options: &FlowOptions, slack: impl Fn() -> Duration) -> bool {
+    pub fn refresh_with_slack(
+        &self,
+        now: Timestamp,
+        options: &FlowOptions,
+        slack: impl Fn() -> Duration + Copy,
+    ) -> bool {
         let now = StateWord::active(now);
         // SeqCst throughout: as in `transition`.
         let mut word = self.0.load(Ordering::SeqCst);
         while now < word {
             // Read after the word: `set_timeout` stores the timeout first and the word second, so a stale
             // timeout here makes the compare-and-swap fail, unless `set_timeout` left the word as it was.
-            let (timeout, has_slack) = options.timeout_and_slack();
-            let wanted = now.saturating_add(timeout.as_nanos());
+            let bits = options.bits();
+            let mut wanted = now.saturating_add(Timeout::from_bits(bits).as_nanos());
             if wanted > word {
-                let refreshed = if has_slack { wanted.saturating_add(saturating_nanos(slack())) } else { wanted };
-                let swapped = self.0.compare_exchange_weak(word, refreshed, Ordering::SeqCst, Ordering::SeqCst);
+                if bits & FlowOptions::SLACK != 0 {
+                    wanted = later(wanted, slack);
+                }
+                let swapped = self.0.compare_exchange_weak(word, wanted, Ordering::SeqCst, Ordering::SeqCst);
                 if let Err(current) = swapped {
                     word = current;
                     continue;
@@ -191,35 +198,41 @@ impl FlowState {
             }
             // If a concurrent `set_timeout` left the word as it was, either it or this look comes after the
             // other's change.
-            if options.timeout() != timeout {
-                let slack = if has_slack { slack() } else { Duration::ZERO };
-                self.refresh_again(word, now, timeout, slack, options);
+            if Timeout::from_bits(options.bits() ^ bits) != Timeout::ZERO {
+                self.refresh_again(word, now, bits, slack, options);
             }
             return true;
         }
         false
     }
 
-    /// Corrects a refresh of the word `old` that used the timeout `stale`, which was changed at the same time:
-    /// the refresh counts as one that came after the change. `now` is the word of an active flow that is due
-    /// at the time of the refresh.
+    /// Corrects a refresh of the word `old` with the options `stale`, whose timeout was changed at the same
+    /// time: the refresh counts as one that came after the change. `now` is the word of an active flow that is
+    /// due at the time of the refresh.
     #[cold]
-    fn refresh_again(&self, old: u64, now: u64, mut stale: Timeout, slack: Duration, options: &FlowOptions) {
-        let slack = saturating_nanos(slack);
-        let refreshed = |timeout: Timeout| match now.saturating_add(timeout.as_nanos()) {
-            wanted if wanted > old => wanted.saturating_add(slack),
-            _ => old,
+    fn refresh_again(
+        &self,
+        old: u64,
+        now: u64,
+        mut stale: u32,
+        slack: impl Fn() -> Duration + Copy,
+        options: &FlowOptions,
+    ) {
+        let refreshed = |bits| match now.saturating_add(Timeout::from_bits(bits).as_nanos()) {
+            wanted if wanted <= old => old,
+            wanted if bits & FlowOptions::SLACK == 0 => wanted,
+            wanted => later(wanted, slack),
         };
         loop {
-            let timeout = options.timeout();
-            let (wrong, right) = (refreshed(stale), refreshed(timeout));
+            let bits = options.bits();
+            let (wrong, right) = (refreshed(stale), refreshed(bits));
             // SeqCst: as in `transition`. If the word has changed by now, the operation that changed it has
             // seen the deadline that it had.
             let swapped = self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst);
-            if swapped.is_err() || options.timeout() == timeout {
+            if swapped.is_err() || Timeout::from_bits(options.bits() ^ bits) == Timeout::ZERO {
                 return;
             }
-            stale = timeout;
+            stale = bits;
         }
     }
 
@@ -340,6 +353,13 @@ impl FlowState {
     }
 }
 
+/// The word of an active flow, `slack` later.
+#[cold]
+#[inline(never)]
+fn later(word: u64, slack: impl Fn() -> Duration) -> u64 {
+    word.saturating_add(saturating_nanos(slack()))
+}
+
 impl Default for FlowState {
     fn default() -> Self {
         Self::new()
@@ -391,17 +411,14 @@ impl FlowOptions {
     /// The timeout.
     #[inline]
     pub fn timeout(&self) -> Timeout {
-        // Pairs with `set_timeout`: a thread that sees the new timeout also sees what was written before it.
-        // SeqCst: in `refresh`, after the compare-and-swap of the state, see `FlowState::refresh`.
-        Timeout::from_bits(self.0.load(Ordering::SeqCst))
+        Timeout::from_bits(self.bits())
     }
 
-    /// The timeout, and whether [`SLACK`](Self::SLACK) is set.
     #[inline]
-    fn timeout_and_slack(&self) -> (Timeout, bool) {
-        // SeqCst: as in `timeout`.
-        let bits = self.0.load(Ordering::SeqCst);
-        (Timeout::from_bits(bits), bits & Self::SLACK != 0)
+    fn bits(&self) -> u32 {
+        // Pairs with `set_timeout`: a thread that sees the new timeout also sees what was written before it.
+        // SeqCst: in `refresh`, after the compare-and-swap of the state, see `FlowState::refresh`.
+        self.0.load(Ordering::SeqCst)
     }
 
     fn set_timeout(&self, timeout: Timeout) {
@@ -503,7 +520,7 @@ impl<'f> StateView<'f> {
     /// See [`Flow::refresh`](crate::Flow::refresh).
     #[inline]
     pub fn refresh(self, now: Timestamp) -> bool {
-        self.state.refresh_with_slack(now, self.options, || *self.slack)
+        self.state.refresh_with_slack(now, self.options, move || *self.slack)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use flow_table_api::state::StateView;
-use flow_table_api::{Direction, Flow};
+use flow_table_api::{Direction, Flow, Timestamp};
 
 use super::entry::FlowEntry;
 use super::page::Page;
@@ -30,6 +30,13 @@ impl<K, V> Flow<K, V> for FlowEntry<K, V> {
     #[inline]
     fn state(&self) -> StateView<'_> {
         StateView::new(&self.state, self.options(), Page::slack_of(self.entry()))
+    }
+
+    /// As the trait's own method, but the page's address is computed only if it is needed.
+    #[inline]
+    fn refresh(&self, now: Timestamp) -> bool {
+        let entry = self.entry();
+        self.state.refresh_with_slack(now, self.options(), move || *Page::slack_of(entry))
     }
 }
 

@@ -2,8 +2,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use flow_table_api::Flow;
 use flow_table_api::state::StateView;
+use flow_table_api::{Flow, Timestamp};
 
 use crate::flow::record::Record;
 
@@ -101,6 +101,17 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
     #[inline]
     fn state(&self) -> StateView<'_> {
         StateView::new(&self.0.state, &self.0.options, &self.0.home.shared.slack)
+    }
+
+    /// As the trait's own method, but the slack is looked up only if it is needed.
+    #[inline]
+    fn refresh(&self, now: Timestamp) -> bool {
+        self.0.state.refresh_with_slack(now, &self.0.options, || self.0.home.shared.slack)
+    }
+
+    #[inline]
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.0.state.is_live(now)
     }
 }
 
