@@ -89,7 +89,7 @@ impl Sources {
         let edges = self.files.iter().filter(|(module, _)| !is_test(module)).map(|(module, file)| {
             // A file that only declares and re-exports imports nothing.
             let is_facade = file.items.iter().all(|item| matches!(item, Item::Mod(_) | Item::Use(_)));
-            let mut found = Paths { module, paths: Vec::new(), is_facade };
+            let mut found = Paths { module, children: children(file), paths: Vec::new(), is_facade };
             found.visit_file(file);
             let targets = found.paths.iter().filter_map(|path| self.resolve(path, &exports));
             (module, targets.filter(|target| *target != module).collect())
@@ -157,6 +157,15 @@ fn child(module: &Module, path: &[String]) -> Option<Module> {
     Some([module.as_slice(), path].concat())
 }
 
+/// The modules that a file declares below itself.
+fn children(file: &syn::File) -> BTreeSet<String> {
+    let modules = file.items.iter().filter_map(|item| match item {
+        Item::Mod(module) if module.content.is_none() => Some(module.ident.to_string()),
+        _ => None,
+    });
+    modules.collect()
+}
+
 fn flatten(tree: &UseTree, prefix: &mut Vec<String>, paths: &mut Vec<(Vec<String>, String)>) {
     let mut leaf = |last: &syn::Ident, name: &syn::Ident| {
         let path = prefix.iter().cloned().chain([last.to_string()]).collect();
@@ -196,6 +205,7 @@ fn absolute(module: &Module, path: &[String]) -> Option<Module> {
 /// Finds the paths into the crate that a file uses. Leaves out tests.
 struct Paths<'m> {
     module: &'m Module,
+    children: BTreeSet<String>,
     paths: Vec<Module>,
     is_facade: bool,
 }
@@ -234,7 +244,9 @@ impl<'ast> Visit<'ast> for Paths<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let parts: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.paths.extend(absolute(self.module, &parts));
+        let is_below = parts.len() > 1 && self.children.contains(&parts[0]);
+        let below = || is_below.then(|| child(self.module, &parts)).flatten();
+        self.paths.extend(absolute(self.module, &parts).or_else(below));
         visit::visit_path(self, path);
     }
 }
@@ -299,6 +311,19 @@ fn unsafe_code_stands_in_the_layers_for_it() {
         let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
         let is_unsafe = code.filter(|line| !line.contains("unsafe_")).any(|line| line.contains("unsafe "));
         assert!(!is_unsafe || UNSAFE.contains(&first), "{} has unsafe code", name(module));
+    }
+}
+
+/// As rustfmt is told. It leaves comments and text alone.
+const WIDTH: usize = 115;
+
+#[test]
+fn no_line_is_wider_than_rustfmt_is_told() {
+    let wide = |text: &str| text.lines().position(|line| line.chars().count() > WIDTH);
+    for krate in CRATES {
+        for (module, text) in Sources::of(krate).texts {
+            assert_eq!(wide(&text), None, "lines of {krate}: {}", name(&module));
+        }
     }
 }
 

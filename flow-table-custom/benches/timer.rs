@@ -1,13 +1,14 @@
 //! The timer queue against one in-place 4-ary heap: `cargo bench -p flow-table-custom --bench timer`.
 //!
-//! Flows are spread over 16 queues, as over shards; they lie in one arena in random order, 128 bytes each and another 8 for
-//! the shard's own notes, so that looking at one misses the cache as it does in a table. Time is simulated. Both queues
-//! run the same workload in turns, round by round; the medians are shown.
+//! Flows are spread over 16 queues, as over shards; they lie in one arena in random order, 128 bytes each and
+//! another 8 for the shard's own notes, so that looking at one misses the cache as it does in a table. Time is
+//! simulated. Both queues run the same workload in turns, round by round; the medians are shown.
 //!
-//! Arguments: numbers of flows, by default 65536, 1000000 and 8000000. Without `--bench`, as under `cargo test`, one
-//! small round only shows that everything runs.
+//! Arguments: numbers of flows, by default 65536, 1000000 and 8000000. Without `--bench`, as under `cargo test`,
+//! one small round only shows that everything runs.
 
-// The crate's own files, as no library shows them. Not all of each is used here, and the tests in them have no harness.
+// The crate's own files, as no library shows them. Not all of each is used here, and the tests in them have no
+// harness.
 #![allow(dead_code, unused_imports, clippy::duplicate_mod)]
 
 #[path = "../src/ids.rs"]

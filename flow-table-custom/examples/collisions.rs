@@ -1,5 +1,5 @@
-//! What keys cost that were chosen to collide, by someone who knows the seed: `cargo run --release -p flow-table-custom
-//! --example collisions`. Under any other seed the same keys are ordinary ones.
+//! What keys cost that were chosen to collide, by someone who knows the seed: `cargo run --release -p
+//! flow-table-custom --example collisions`. Under any other seed the same keys are ordinary ones.
 
 use std::hash::BuildHasher;
 use std::hint::black_box;
@@ -13,8 +13,8 @@ type Flows = FlowTable<u64, [u64; 8]>;
 const SEED: u64 = 7;
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// The 32 bits of a key's hash that the table uses: the first choose the segment, the last the tag, those before it the
-/// bucket.
+/// The 32 bits of a key's hash that the table uses: the first choose the segment, the last the tag, those before
+/// it the bucket.
 fn bits(key: u64) -> u32 {
     (KeyHasher::with_seed(SEED).hash_one(key) >> 32) as u32
 }
@@ -52,7 +52,8 @@ fn one_shard() -> TableConfig {
     TableConfig::new(8_192).shards(1)
 }
 
-/// Keys of one segment of a table for a million flows, until no more go in; how many did, and whether others still do.
+/// Keys of one segment of a table for a million flows, until no more go in; how many did, and whether others still
+/// do.
 fn fill_a_segment() -> (usize, bool) {
     let table = Flows::with_config(TableConfig::new(1_000_000).shards(1).hash_seed(SEED));
     let insert = |key: u64| table.insert(NewFlow::new(key, [0; 8]), NOW).map(drop);

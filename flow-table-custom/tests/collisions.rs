@@ -1,5 +1,5 @@
-//! Keys that collide in bucket and tag: what they cost, by counts, to whoever knows the seed, and that the same keys are
-//! ordinary ones under any other. (`examples/collisions.rs` has the times.)
+//! Keys that collide in bucket and tag: what they cost, by counts, to whoever knows the seed, and that the same
+//! keys are ordinary ones under any other. (`examples/collisions.rs` has the times.)
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, Hasher};

@@ -1,4 +1,5 @@
-//! A forked process starts with a copy of its parent's memory, and yet its tables have seeds of their own (contract C4).
+//! A forked process starts with a copy of its parent's memory, and yet its tables have seeds of their own
+//! (contract C4).
 
 #![cfg(target_os = "linux")]
 
@@ -27,13 +28,14 @@ fn next_order() -> Vec<u8> {
 /// What `next_order` gives in a forked process.
 fn forked_order() -> Vec<u8> {
     let (mut reader, mut writer) = pipe().expect("a pipe");
-    // SAFETY: the child has this thread only and waits for no other: it makes a table, writes to the pipe and ends. The
-    // system's allocator, which it calls, stays usable in a child of a process with threads.
+    // SAFETY: the child has this thread only and waits for no other: it makes a table, writes to the pipe and
+    // ends. The system's allocator, which it calls, stays usable in a child of a process with threads.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "a process");
     if child == 0 {
         let written = catch_unwind(move || writer.write_all(&next_order()).is_ok());
-        // SAFETY: ends the process at once; nothing of the parent's that the child has a copy of is run or flushed.
+        // SAFETY: ends the process at once; nothing of the parent's that the child has a copy of is run or
+        // flushed.
         unsafe { libc::_exit(i32::from(!written.unwrap_or(false))) };
     }
     drop(writer);

@@ -1,5 +1,5 @@
-//! Generated scripts over a table whose keys meet in a few buckets: after every step the table's inner counts and places agree with
-//! each other, and flows that should be found are found.
+//! Generated scripts over a table whose keys meet in a few buckets: after every step the table's inner counts and
+//! places agree with each other, and flows that should be found are found.
 //!
 //! Values may insert and remove as they are dropped, in the middle of another operation.
 

@@ -1,5 +1,5 @@
-//! A process that may have no more memory: insertions are refused with an error, nothing is lost, and the table is as
-//! before once there is memory again.
+//! A process that may have no more memory: insertions are refused with an error, nothing is lost, and the table is
+//! as before once there is memory again.
 
 #![cfg(all(target_os = "linux", not(miri)))]
 
@@ -82,7 +82,8 @@ fn under_a_limit() {
         Err(InsertError::OutOfMemory { .. }) => false,
         Err(other) => panic!("{other:?}"),
     };
-    // Others have taken all that is left, to the last 64 KiB. There are entries and slots, but no blocks for timers.
+    // Others have taken all that is left, to the last 64 KiB. There are entries and slots, but no blocks for
+    // timers.
     let spread = |key: u64| {
         Duration::from_millis(if key.is_multiple_of(2) { 1 + 37 * key % 2_000 } else { 1_000 * (1 + key % 500) })
     };

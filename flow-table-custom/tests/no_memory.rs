@@ -1,5 +1,5 @@
-//! An allocator that refuses everything: look-ups, refreshes, removals, expiry and the drops of handles do without it. (The
-//! system still gives memory, of which flows, arrays and timers are made.)
+//! An allocator that refuses everything: look-ups, refreshes, removals, expiry and the drops of handles do without
+//! it. (The system still gives memory, of which flows, arrays and timers are made.)
 
 #![cfg(not(miri))]
 

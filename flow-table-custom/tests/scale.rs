@@ -1,4 +1,5 @@
-//! The whole table at full size: 8 M flows in a release build, as many as a debug build has patience for otherwise.
+//! The whole table at full size: 8 M flows in a release build, as many as a debug build has patience for
+//! otherwise.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -15,8 +16,8 @@ const FLOWS: u64 = if cfg!(debug_assertions) { 1 << 19 } else { 8 << 20 };
 const GUESTS: u64 = FLOWS / 16;
 const SECOND: Timestamp = Timestamp::from_secs(1);
 
-/// What a program may hold besides the table and keep when it goes: threads' stacks, the test harness, the reserve of the
-/// pools.
+/// What a program may hold besides the table and keep when it goes: threads' stacks, the test harness, the reserve
+/// of the pools.
 #[cfg(target_os = "linux")]
 const SLACK: usize = 32 << 20;
 

@@ -1,5 +1,5 @@
-//! Generated scripts over the whole table, under schedules that shuttle chooses, each execution's history checked for a sequential
-//! explanation (`scripts/loom` runs this).
+//! Generated scripts over the whole table, under schedules that shuttle chooses, each execution's history checked
+//! for a sequential explanation (`scripts/loom` runs this).
 //!
 //! A failure is told with a command that repeats it exactly: the same scripts under the same schedule.
 

@@ -1,5 +1,5 @@
-//! Threads that are held up at the worst moments: with `--cfg flow_table_stall` at accesses to atomics, other ones all the time
-//! (`scripts/stalls` runs that); else this is an ordinary stress, and a short one.
+//! Threads that are held up at the worst moments: with `--cfg flow_table_stall` at accesses to atomics, other ones
+//! all the time (`scripts/stalls` runs that); else this is an ordinary stress, and a short one.
 //!
 //! FLOW_TABLE_STALL_SECONDS: for how long each test goes on, one second by default.
 
@@ -54,8 +54,8 @@ impl Drop for StopOnPanic<'_> {
 const ALIVE: u64 = 0xa11c_e000;
 const DROPPED: u64 = 0xdead_0000;
 
-/// A value that knows whether it has been dropped, and counts. What it knows is elsewhere, and stays: a value is moved before it is
-/// dropped, and where it was looks as before.
+/// A value that knows whether it has been dropped, and counts. What it knows is elsewhere, and stays: a value is
+/// moved before it is dropped, and where it was looks as before.
 struct Witness<'t> {
     word: &'static AtomicU64,
     dropped: &'t AtomicUsize,
@@ -123,8 +123,8 @@ fn what_bursts_borrow_stays() {
     table.verify().expect("whole");
 }
 
-/// One borrower, who looks again after a while, one who ends flows, and a third party whose bursts let something wait and then collect
-/// it: what is borrowed stays.
+/// One borrower, who looks again after a while, one who ends flows, and a third party whose bursts let something
+/// wait and then collect it: what is borrowed stays.
 #[test]
 fn what_is_borrowed_stays_beside_a_third_party_that_collects() {
     let counts: &'static [AtomicUsize; 2] = Box::leak(Box::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
@@ -192,7 +192,8 @@ fn what_has_expired_and_is_held_is_found() {
     at_once(&[&come_and_go, &look_up, &look_up]);
 }
 
-/// A flow whose cancellation has returned is handed over by the next reap, however long others are held up that end flows of its page.
+/// A flow whose cancellation has returned is handed over by the next reap, however long others are held up that
+/// end flows of its page.
 #[test]
 fn what_was_cancelled_is_reaped_next() {
     let table = FlowTable::<u64, u64>::with_config(TableConfig::new(1_000).shards(1));

@@ -71,7 +71,8 @@
 //! * A *slot* is an entry of the map. A flow has one for each of its keys. It contains a copy of the key and a
 //!   weak reference.
 //! * A *queue* belongs to the table. A thread that inserts for the first time takes one. When the thread ends, the
-//!   next new thread takes the queue over. If more than 256 threads insert at once, the others share the first one.
+//!   next new thread takes the queue over. If more than 256 threads insert at once, the others share the first
+//!   one.
 //! * A flow's *id* is new with every insertion and reinsertion. Slots and queue entries are found by id and never
 //!   by key, so a late removal cannot hit a flow that has taken another's place.
 //! * A flow is in a heap as long as it has a *place*, which `len()` counts. A flow that has ended and gave its

@@ -19,7 +19,7 @@ use crate::ops::insert::Policy;
 ///
 /// | | cache lines touched, with a key of 44 bytes | atomic writes |
 /// |---|---|---|
-/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; 2 with key or value) | 3; 1 to drop the handle |
+/// | look-up, hit | shard lock, control bytes, slot (1–2), flow (1; 2 with key or value) | 3; 1 for its drop |
 /// | look-up, miss | shard lock, control bytes | 2 |
 /// | refresh | flow | 1, or none if the deadline is as late already |
 /// | insert | two stripes at most, each key's shard twice, queue: O(log n) | about 20 |

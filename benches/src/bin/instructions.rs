@@ -1,8 +1,8 @@
 //! Runs one operation of one backend many times, for callgrind to count instructions: see
 //! `benches/instructions.sh`. Prints how many operations there were.
 //!
-//! Everything is repeatable: fixed hash seed, fixed keys, one thread. Callgrind collects only in [`measured`]. Keys
-//! and flows are made before that.
+//! Everything is repeatable: fixed hash seed, fixed keys, one thread. Callgrind collects only in [`measured`].
+//! Keys and flows are made before that.
 
 use std::hint::black_box;
 use std::process::ExitCode;

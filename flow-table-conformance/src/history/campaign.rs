@@ -51,8 +51,8 @@ pub fn campaign<B: Backend>() {
     }
     let Tally { histories, operations, concurrent } = all;
     println!(
-        "{operations} operations in {histories} histories explained, {concurrent} of them concurrent with another thread's, \
-         in {:.1} s, from {first:x}",
+        "{operations} operations in {histories} histories explained, {concurrent} of them concurrent with \
+         another thread's, in {:.1} s, from {first:x}",
         began.elapsed().as_secs_f64(),
     );
 }

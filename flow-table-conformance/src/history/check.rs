@@ -73,7 +73,8 @@ fn adds_up(History { events, end, .. }: &History) -> Result<(), String> {
         ((inserts, refusals, ended, 0, 0), (end.inserts, end.refusals, end.ended, end.len, end.dying));
     if counted != seen {
         return Err(format!(
-            "inserts, refusals, ends, and flows left with a place and without should be {counted:?}, but are {seen:?}"
+            "inserts, refusals, ends, and flows left with a place and without should be {counted:?}, but are \
+             {seen:?}"
         ));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What the timer queue is compared with: one in-place 4-ary heap over all entries. And one trait for both, so that the
-//! same tests and the same benchmark run over them.
+//! What the timer queue is compared with: one in-place 4-ary heap over all entries. And one trait for both, so
+//! that the same tests and the same benchmark run over them.
 
 use flow_table_api::Timestamp;
 

@@ -142,7 +142,8 @@ mod tests {
                         prop_assert!(left.is_empty() && notices.is_empty());
                         continue;
                     };
-                    let mut of_slot: Vec<_> = (0..4).filter(|&page| NUMBERS[page] as usize % SLOTS == slot).collect();
+                    let is_of_slot = |&page: &usize| NUMBERS[page] as usize % SLOTS == slot;
+                    let mut of_slot: Vec<_> = (0..4).filter(is_of_slot).collect();
                     of_slot.retain(|&page| {
                         let taken: Vec<_> = std::iter::from_fn(|| pages[page].take()).take(budget).collect();
                         taken.into_iter().for_each(|place| assert!(left.remove(&(page, place))));

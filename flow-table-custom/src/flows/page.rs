@@ -15,8 +15,8 @@
 //! # Ground rules
 //!
 //! * A page is handed from shard to shard by the pool, whose lock orders one owner's use before the next one's.
-//! * `core`, `shard`, `id`, `pair` and `slack` are written when a shard takes the page over, and read by holders of
-//!   references to its entries.
+//! * `core`, `shard`, `id`, `pair` and `slack` are written when a shard takes the page over, and read by holders
+//!   of references to its entries.
 //! * `notices` is atomic, with rules of its own.
 //! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written
 //!   before an entry is published and stay until it is freed. So they may also be read with a reference to the

@@ -81,7 +81,8 @@ impl PagePool {
         }
     }
 
-    /// The address of the byte at `offset` in a page. It does not change until the pool is dropped, whether the page is in use or not.
+    /// The address of the byte at `offset` in a page. It does not change until the pool is dropped, whether the
+    /// page is in use or not.
     ///
     /// # Safety
     ///
@@ -128,8 +129,8 @@ impl PagePool {
         PageId(first + (address % CHUNK_BYTES / PAGE_BYTES) as u32)
     }
 
-    /// Allocates the lowest free run of `1 << run_log2` pages of a kind, aligned to its length, at most a whole chunk;
-    /// returns its first page.
+    /// Allocates the lowest free run of `1 << run_log2` pages of a kind, aligned to its length, at most a whole
+    /// chunk; returns its first page.
     ///
     /// # Errors
     ///

@@ -47,8 +47,10 @@ proptest! {
             match op {
                 Op::Alloc(log2) => {
                     let len = 1 << log2;
-                    let lowest = (0..PAGES / len).map(|run| run * len).find(|&first| !used[first..][..len].contains(&true));
-                    prop_assert_eq!(pool.alloc(0, log2), lowest.map(|first| PageId::new(first as u32)).ok_or(AllocError));
+                    let is_free = |first: &usize| !used[*first..][..len].contains(&true);
+                    let lowest = (0..PAGES / len).map(|run| run * len).find(is_free);
+                    let expected = lowest.map(|first| PageId::new(first as u32)).ok_or(AllocError);
+                    prop_assert_eq!(pool.alloc(0, log2), expected);
                     if let Some(first) = lowest {
                         used[first..][..len].fill(true);
                         runs.insert(first, (log2, stamp));
@@ -85,7 +87,9 @@ proptest! {
 
     /// Arrays of all sizes neither overlap nor hold anything at first. When all are freed, all pages are.
     #[test]
-    fn arrays_agree_with_their_model(ops in ops(prop_oneof![8 => 0u32..6, 4 => 6u32..11, 1 => 11..=MAX_LINES_LOG2])) {
+    fn arrays_agree_with_their_model(
+        ops in ops(prop_oneof![8 => 0u32..6, 4 => 6u32..11, 1 => 11..=MAX_LINES_LOG2])
+    ) {
         let arrays = LineArrays::new(96, 2);
         let mut held = BTreeMap::new();
         let bytes = |log2: u32| size_of::<Line>() << log2;
