@@ -22,3 +22,26 @@ use flow_table_dashmap as selected;
 /// a certain backend should name it: `flow_table::dashmap::FlowTable` or `flow_table::custom::FlowTable`.
 #[cfg(any(feature = "dashmap", feature = "custom"))]
 pub type FlowTable<K, V> = selected::FlowTable<K, V>;
+
+/// A handle to a flow of a [`FlowTable`]: its [`Table::Ref`].
+///
+/// ```
+/// use flow_table::{Flow, FlowKey, FlowTable, Handle, Table, Timestamp};
+///
+/// /// What a packet carries through the pipeline.
+/// struct Packet {
+///     flow: Option<Handle<FlowKey, u64>>,
+/// }
+///
+/// let table = FlowTable::<FlowKey, u64>::new(1_000);
+/// let key = "udp 10.0.0.1:5353 > 10.0.0.2:53".parse()?;
+/// let packet = Packet { flow: table.lookup(&key, Timestamp::ZERO) };
+/// assert!(packet.flow.is_none());
+/// # Ok::<(), flow_table::FlowKeyError>(())
+/// ```
+#[cfg(any(feature = "dashmap", feature = "custom"))]
+pub type Handle<K, V> = <FlowTable<K, V> as Table<K, V>>::Ref;
+
+/// A burst of look-ups in a [`FlowTable`]: its [`Table::Burst`].
+#[cfg(any(feature = "dashmap", feature = "custom"))]
+pub type FlowBurst<'t, K, V> = <FlowTable<K, V> as Table<K, V>>::Burst<'t>;

@@ -60,6 +60,12 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// A look-up never blocks another look-up (contract L6).
     fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref>;
 
+    /// Returns `true` if a flow under `key` is live at `now`. Like [`lookup`](Self::lookup), it expires a flow
+    /// whose deadline has passed.
+    fn contains_key(&self, key: &K, now: Timestamp) -> bool {
+        self.lookup(key, now).is_some_and(|flow| flow.is_live(now))
+    }
+
     /// Looks all `keys` up. `found` is cleared; it then holds one entry for each key, in the order of `keys`.
     /// Each entry is what [`lookup`](Self::lookup) would have returned at some moment during the call, not at
     /// the same moment for all keys (contract L5).

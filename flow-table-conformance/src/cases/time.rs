@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use flow_table_api::{Flow, Status, Timestamp};
+use flow_table_api::{Flow, Status, Table, Timestamp};
 
 use crate::fixture::{Fixture, TIMEOUT, at, secs};
 use crate::{Backend, Setup};
@@ -14,6 +14,8 @@ pub fn live_until_the_deadline<B: Backend>(setup: Setup) {
     assert_eq!(flow.deadline(), deadline);
     assert!(flow.is_live(last) && table.is_live(1, last));
     assert!(!flow.is_live(deadline), "the deadline itself is too late");
+    let contains = |now| table.contains_key(flow.key(), now);
+    assert!(contains(last) && !contains(deadline));
     assert_eq!(table.status_of(1, deadline), Some(Status::Expired));
 }
 
