@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Counts the instructions of hot operations with callgrind, and prints a table for BENCHMARKS.md. Unlike times, the counts
-# are repeatable. If valgrind is not installed, the script says so and succeeds.
+# are repeatable. If valgrind is not installed, the script says so and succeeds. Arguments go to cargo:
+#
+#   benches/instructions.sh --features c-peers     also counts the peers in C, as far as their libraries are installed
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,7 +10,8 @@ if ! command -v valgrind >/dev/null; then
     echo 'SKIPPED: valgrind is not installed'
     exit 0
 fi
-program=$(cargo build --release --package flow-table-benches --bin instructions --message-format json-render-diagnostics |
+program=$(cargo build --release --package flow-table-benches --bin instructions "$@" \
+    --message-format json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 count() {
     local log operations
@@ -19,9 +22,23 @@ count() {
     rm -f "$log"
 }
 
-printf '| %-14s | %9s | %9s |\n|---|---:|---:|\n' operation dashmap custom
+tables=(dashmap custom)
+for peer in dpdk_rte_hash urcu_lfht; do
+    if "$program" "$peer" hit >/dev/null 2>&1; then tables+=("$peer"); fi
+done
+
+printf '| %-14s |' operation
+printf ' %13s |' "${tables[@]}"
+printf '\n|---|%s\n' "$(printf -- '---:|%.0s' "${tables[@]}")"
 for operation in hit hit_batch borrow_batch miss insert refresh reap_one; do
-    dashmap=$(count dashmap "$operation")
-    custom=$(count custom "$operation")
-    printf '| %-14s | %9s | %9s |\n' "$operation" "$dashmap" "$custom"
+    printf '| %-14s |' "$operation"
+    for table in "${tables[@]}"; do
+        case $table-$operation in
+            # Nothing of theirs can be kept from a look-up to refresh it later.
+            dpdk_rte_hash-refresh | urcu_lfht-refresh) counted= ;;
+            *) counted=$(count "$table" "$operation") ;;
+        esac
+        printf ' %13s |' "$counted"
+    done
+    printf '\n'
 done
