@@ -2,6 +2,8 @@
 # Counts the instructions of hot operations with callgrind:
 #
 #   benches/instructions.sh           prints a table for BENCHMARKS.md
+#   benches/instructions.sh table --features c-peers
+#                                     the same with the peers in C, as far as their libraries are installed
 #   benches/instructions.sh check     compares the counts with benches/instructions.limits: none may be more than 5 %
 #                                     above its limit
 #   benches/instructions.sh record    writes the counts of now to benches/instructions.limits
@@ -12,6 +14,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 form=${1-table}
+shift || true
 limits=benches/instructions.limits
 compiler=$(rustc --version)
 operations=(hit borrow hit_batch borrow_batch miss miss_batch refresh insert insert_growing remove reap_one reap_16 reap_all)
@@ -24,7 +27,8 @@ if [[ $form == check ]] && ! grep -qxF "# $compiler" "$limits"; then
     echo "SKIPPED: $limits was recorded with another compiler than $compiler"
     exit 0
 fi
-program=$(cargo build --release --package flow-table-benches --bin instructions --message-format json-render-diagnostics |
+program=$(cargo build --release --package flow-table-benches --bin instructions "$@" \
+    --message-format json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 count() {
     local log operations
@@ -37,11 +41,21 @@ count() {
 
 case $form in
     table)
-        printf '| %-14s | %9s | %9s |\n|---|---:|---:|\n' operation dashmap custom
+        tables=(dashmap custom)
+        for peer in dpdk_rte_hash urcu_lfht; do
+            if "$program" "$peer" hit >/dev/null 2>&1; then tables+=("$peer"); fi
+        done
+        printf '| %-14s |' operation
+        printf ' %13s |' "${tables[@]}"
+        printf '\n|---|%s\n' "$(printf -- '---:|%.0s' "${tables[@]}")"
         for operation in "${operations[@]}"; do
-            dashmap=$(count dashmap "$operation")
-            custom=$(count custom "$operation")
-            printf '| %-14s | %9s | %9s |\n' "$operation" "$dashmap" "$custom"
+            printf '| %-14s |' "$operation"
+            for table in "${tables[@]}"; do
+                # The peers have not all of them.
+                counted=$(count "$table" "$operation" 2>/dev/null) || counted=
+                printf ' %13s |' "$counted"
+            done
+            printf '\n'
         done
         ;;
     record)
@@ -70,7 +84,7 @@ case $form in
         exit $failed
         ;;
     *)
-        echo "usage: benches/instructions.sh [table|check|record]" >&2
+        echo "usage: benches/instructions.sh [table|check|record] [ARGUMENTS OF CARGO]" >&2
         exit 2
         ;;
 esac

@@ -10,7 +10,7 @@ use crate::Workload;
 use crate::backend::Backend;
 use crate::data::{Key, Payload};
 use crate::floor::{Counted, Floor, HugePages, Overlapped, Read, Serial, SmallPages};
-use crate::peers::{Moka, Papaya, Peer, QuickCache, RwlockHashbrown, Scc};
+use crate::peers::{Lfht, Moka, Papaya, Peer, QuickCache, RteHash, RwlockHashbrown, Scc};
 use crate::subject::Subject;
 use crate::world::{Arena, World};
 
@@ -31,6 +31,10 @@ pub enum Candidate {
     QuickCache,
     /// `hashbrown::HashMap` under an `RwLock`.
     RwlockHashbrown,
+    /// `rte_hash` of DPDK.
+    RteHash,
+    /// `cds_lfht` of liburcu.
+    Lfht,
     /// Reads of two cache lines, in huge pages; neighbouring look-ups overlap.
     Floor,
     /// The same, and a counter up and down.
@@ -88,6 +92,14 @@ macro_rules! with_subject {
                 type $subject = Peer<RwlockHashbrown>;
                 $body
             }
+            Candidate::RteHash => {
+                type $subject = RteHash;
+                $body
+            }
+            Candidate::Lfht => {
+                type $subject = Lfht;
+                $body
+            }
             Candidate::Floor => {
                 type $subject = Floor<HugePages, Read, Overlapped>;
                 $body
@@ -126,6 +138,8 @@ impl Candidate {
         Self::Moka,
         Self::QuickCache,
         Self::RwlockHashbrown,
+        Self::RteHash,
+        Self::Lfht,
         Self::Floor,
         Self::FloorCounted,
         Self::FloorSerial,
@@ -144,6 +158,8 @@ impl Candidate {
             Self::Moka => "moka",
             Self::QuickCache => "quick_cache",
             Self::RwlockHashbrown => "rwlock_hashbrown",
+            Self::RteHash => "dpdk_rte_hash",
+            Self::Lfht => "urcu_lfht",
             Self::Floor => "floor",
             Self::FloorCounted => "floor_counted",
             Self::FloorSerial => "floor_serial",
@@ -157,7 +173,13 @@ impl Candidate {
     pub const fn role(self) -> Role {
         match self {
             Self::Dashmap | Self::Custom => Role::Backend,
-            Self::Papaya | Self::Scc | Self::Moka | Self::QuickCache | Self::RwlockHashbrown => Role::Peer,
+            Self::Papaya
+            | Self::Scc
+            | Self::Moka
+            | Self::QuickCache
+            | Self::RwlockHashbrown
+            | Self::RteHash
+            | Self::Lfht => Role::Peer,
             Self::Floor
             | Self::FloorCounted
             | Self::FloorSerial
@@ -174,6 +196,16 @@ impl Candidate {
             (Self::Custom, _) => 200,
             (_, Role::Floor) => 140,
             _ => 250,
+        }
+    }
+
+    /// The library that was not found when this was built, if the candidate needs one. Without the feature
+    /// `c-peers`, none was looked for.
+    pub const fn missing_library(self) -> Option<&'static str> {
+        match self {
+            Self::RteHash if cfg!(all(feature = "c-peers", not(flow_table_dpdk))) => Some("libdpdk"),
+            Self::Lfht if cfg!(all(feature = "c-peers", not(flow_table_lfht))) => Some("liburcu-cds"),
+            _ => None,
         }
     }
 

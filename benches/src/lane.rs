@@ -36,6 +36,11 @@ impl Pace {
         Duration::from_nanos(self.tick * flows).into()
     }
 
+    /// The most new flows that come in this time.
+    pub fn flows_in(self, time: Duration) -> usize {
+        time.as_nanos().div_ceil(u128::from(self.tick)) as usize
+    }
+
     /// The idle time after which a flow expires just when the table is full.
     pub fn timeout(self) -> Timeout {
         self.span(self.flows)

@@ -1,5 +1,7 @@
 //! What workloads need from a table, a peer, or the hardware.
 
+use std::time::Duration;
+
 use flow_table::{Timeout, Timestamp};
 
 use crate::Workload;
@@ -7,16 +9,26 @@ use crate::data::Key;
 
 /// Something to measure: the operations that workloads use.
 ///
-/// A subject may lack operations. Then it [says](Self::cannot) which workloads it cannot run.
+/// A subject may lack operations. Then it [says](Self::cannot) which workloads it cannot run. A thread
+/// [enters](Self::enter) the subject before it calls operations, and [leaves](Self::leave) it afterwards.
 pub trait Subject: Send + Sync + Sized + 'static {
     /// Memory that batches use again and again; one per thread.
     type Scratch: Default;
+
+    /// How long after its deadline a flow may expire: zero if timers are exact.
+    const LATE: Duration = Duration::ZERO;
 
     /// Makes an empty subject in which about `flows` flows stay, with room for at most `capacity`.
     fn new(flows: usize, capacity: usize) -> Self;
 
     /// The reason why it cannot run `workload`, if it cannot.
     fn cannot(workload: Workload) -> Option<&'static str>;
+
+    /// This thread begins to call operations. It is in no other subject.
+    fn enter(&self) {}
+
+    /// This thread has called its last operation for now, and may sleep.
+    fn leave(&self) {}
 
     /// Inserts the flow with this key. Panics if it is refused.
     fn insert(&self, key: Key, timeout: Timeout, now: Timestamp);

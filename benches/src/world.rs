@@ -57,11 +57,28 @@ impl<S: Subject> Arena<S> {
 
     fn with<R>(&self, thread: usize, work: impl FnOnce(&S, &mut Lane) -> R) -> R {
         let subject = self.subject.read().unwrap_or_else(PoisonError::into_inner);
-        work(&subject, &mut self.lane(thread))
+        let inside = Inside::enter(&*subject);
+        work(inside.0, &mut self.lane(thread))
     }
 
     fn lane(&self, thread: usize) -> MutexGuard<'_, Lane> {
         self.lanes[thread].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that has entered a subject. It leaves also if it panics, as others may wait for that.
+struct Inside<'s, S: Subject>(&'s S);
+
+impl<'s, S: Subject> Inside<'s, S> {
+    fn enter(subject: &'s S) -> Self {
+        subject.enter();
+        Self(subject)
+    }
+}
+
+impl<S: Subject> Drop for Inside<'_, S> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

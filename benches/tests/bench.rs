@@ -117,6 +117,11 @@ fn everything_once() {
     ] {
         assert!(rows.iter().any(|row| row["candidate"] == peer), "{peer}");
     }
+    for (peer, is_built) in [("dpdk_rte_hash", cfg!(flow_table_dpdk)), ("urcu_lfht", cfg!(flow_table_lfht))] {
+        assert_eq!(rows.iter().any(|row| row["candidate"] == peer), is_built, "{peer}");
+        let is_skipped = text(&output.stderr).contains(&format!("SKIPPED: {peer}: "));
+        assert_eq!(is_skipped, cfg!(feature = "c-peers") && !is_built, "{peer}");
+    }
 
     let page = fs::read_to_string(&report).expect("a report");
     for part in [

@@ -1,4 +1,4 @@
-//! Runs one operation of one backend many times, for callgrind to count instructions: see
+//! Runs one operation of one backend, or of one peer in C, many times, for callgrind to count instructions: see
 //! `benches/instructions.sh`. Prints how many operations there were.
 //!
 //! Everything is repeatable: fixed hash seed, fixed keys, one thread. Callgrind collects only in [`measured`].
@@ -8,8 +8,11 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use flow_table::{Budget, Burst, Flow, NewFlow, Table, TableConfig, Timestamp, custom, dashmap};
+use flow_table_benches::Workload;
 use flow_table_benches::data::{BURST, Key, Payload, key, payload};
 use flow_table_benches::lane::Pace;
+use flow_table_benches::peers::{Lfht, RteHash};
+use flow_table_benches::subject::Subject;
 
 /// Flows in the table.
 const FLOWS: u64 = 1 << 14;
@@ -21,13 +24,16 @@ fn main() -> ExitCode {
     let operations = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["dashmap", operation] => Bench::<dashmap::FlowTable<Key, Payload>>::new().run(operation),
         ["custom", operation] => Bench::<custom::FlowTable<Key, Payload>>::new().run(operation),
+        ["dpdk_rte_hash", operation] => run_peer::<RteHash>(operation),
+        ["urcu_lfht", operation] => run_peer::<Lfht>(operation),
         _ => None,
     };
     if let Some(operations) = operations {
         println!("{operations}");
         return ExitCode::SUCCESS;
     }
-    eprintln!("usage: instructions dashmap|custom OPERATION (see benches/instructions.limits)");
+    eprintln!("usage: instructions dashmap|custom|dpdk_rte_hash|urcu_lfht OPERATION");
+    eprintln!("benches/instructions.sh has the operations. The peers in C are there only if they were built.");
     ExitCode::FAILURE
 }
 
@@ -178,6 +184,58 @@ impl<T: Table<Key, Payload>> Bench<T> {
         });
         Some(FLOWS)
     }
+}
+
+/// As [`Bench::run`], for a peer. A batch hands out nothing that counts, so both kinds of batches are one.
+fn run_peer<S: Subject>(operation: &str) -> Option<u64> {
+    if S::cannot(Workload::LookupHit).is_some() {
+        return None;
+    }
+    let (peer, pace) = (S::new(FLOWS as usize, 2 * FLOWS as usize), Pace::of(FLOWS as usize));
+    peer.enter();
+    (0..FLOWS).for_each(|number| peer.insert(key(number), pace.timeout(), pace.time(number)));
+    let known: Vec<Key> = (FLOWS - KEYS..FLOWS).map(key).collect();
+    let unknown: Vec<Key> = (FLOWS..FLOWS + KEYS).map(key).collect();
+    let now = pace.time(FLOWS);
+    let insert = |peer: &S| {
+        measured(|| unknown.iter().for_each(|key| peer.insert(*key, pace.timeout(), now)));
+        Some(KEYS)
+    };
+    let batches = |keys: &[Key]| {
+        measured(|| {
+            for keys in keys.chunks(BURST) {
+                black_box(peer.hit_batch(keys, now, &mut S::Scratch::default()));
+            }
+        });
+        Some(KEYS)
+    };
+    let reap = |due: u64| {
+        measured(|| {
+            for number in (0..FLOWS).step_by(due as usize) {
+                black_box(peer.expire(&[], pace.time(number + due - 1) + pace.timeout()));
+            }
+        });
+        Some(FLOWS)
+    };
+    let operations = match operation {
+        "hit" | "borrow" => {
+            measured(|| assert!(known.iter().all(|key| peer.hit(key, now))));
+            Some(KEYS)
+        }
+        "hit_batch" | "borrow_batch" => batches(&known),
+        "miss" => {
+            measured(|| assert!(!unknown.iter().any(|key| peer.find(key, now))));
+            Some(KEYS)
+        }
+        "miss_batch" => batches(&unknown),
+        "insert" => insert(&peer),
+        "reap_one" => reap(1),
+        "reap_16" => reap(16),
+        "reap_all" => reap(FLOWS),
+        _ => None,
+    };
+    peer.leave();
+    operations
 }
 
 /// What callgrind counts.

@@ -59,6 +59,12 @@ fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<()> {
         Ok(())
     })?;
     rows.sort_by_key(Row::place);
+    let skipped = plan.candidates.iter().filter_map(|candidate| Some((candidate, candidate.missing_library()?)));
+    for (candidate, library) in skipped {
+        let line = format!("SKIPPED: {candidate}: {library} was not found");
+        // Nothing but results goes among results.
+        if args.json { eprintln!("{line}") } else { writeln!(out, "{line}")? }
+    }
     if !args.json {
         table::write(out, &rows)?;
     }

@@ -250,6 +250,8 @@ pub(crate) const fn color(candidate: Candidate) -> RGBColor {
         Candidate::Moka => RGBColor(225, 190, 40),
         Candidate::QuickCache => RGBColor(86, 180, 233),
         Candidate::RwlockHashbrown => RGBColor(130, 94, 60),
+        Candidate::RteHash => RGBColor(90, 60, 140),
+        Candidate::Lfht => RGBColor(20, 70, 60),
         Candidate::Floor | Candidate::FloorSmallPages => RGBColor(175, 175, 175),
         Candidate::FloorCounted | Candidate::FloorCountedSmallPages => RGBColor(130, 130, 130),
         Candidate::FloorSerial => RGBColor(85, 85, 85),
