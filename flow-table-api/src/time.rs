@@ -102,7 +102,7 @@ impl AddAssign<Duration> for Timestamp {
     /// Saturates at [`Timestamp::MAX`].
     #[inline]
     fn add_assign(&mut self, duration: Duration) {
-        *self = *self + duration;
+        *self = self.saturating_add(duration);
     }
 }
 
@@ -120,7 +120,7 @@ impl SubAssign<Duration> for Timestamp {
     /// Saturates at [`Timestamp::ZERO`].
     #[inline]
     fn sub_assign(&mut self, duration: Duration) {
-        *self = *self - duration;
+        *self = self.saturating_sub(duration);
     }
 }
 

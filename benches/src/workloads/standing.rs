@@ -52,7 +52,7 @@ pub(super) fn prepare_zipf(lane: &mut Lane, operations: usize) {
 fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&Key, Timestamp) -> bool) -> usize {
     let mut found = 0;
     for key in &lane.keys {
-        lane.now = lane.now + PACKET;
+        lane.now += PACKET;
         meter.begin();
         found += usize::from(look_up(key, lane.now));
         meter.end();
@@ -64,7 +64,7 @@ fn each(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&Key, T
 fn bursts(lane: &mut Lane, meter: &mut impl Meter, mut look_up: impl FnMut(&[Key], Timestamp) -> usize) -> usize {
     let mut found = 0;
     for keys in lane.keys.chunks(BURST) {
-        lane.now = lane.now + PACKET * BURST as u32;
+        lane.now += PACKET * BURST as u32;
         meter.begin();
         found += look_up(keys, lane.now);
         meter.end();

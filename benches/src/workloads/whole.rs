@@ -27,7 +27,7 @@ pub(super) fn storm<S: Subject>(subject: &S, lane: &Lane) {
 pub(super) fn idle<S: Subject>(subject: &S, lane: &mut Lane, calls: usize, meter: &mut impl Meter) {
     let mut reaped = 0;
     for _ in 0..calls {
-        lane.now = lane.now + PACKET;
+        lane.now += PACKET;
         meter.begin();
         reaped += subject.reap(lane.now);
         meter.end();

@@ -220,7 +220,7 @@ impl<K, V> Entry<K, V> {
     /// The flow of an entry of the shard whose lock this is, if the table holds it: the table's reference goes
     /// under that lock only.
     #[inline]
-    pub(crate) fn held<'l>(self, _: &'l Locked) -> Option<&'l FlowEntry<K, V>> {
+    pub(crate) fn held(self, _: &Locked) -> Option<&FlowEntry<K, V>> {
         // SAFETY: (1) the lock is borrowed for as long as the result is used.
         self.is_held().then(|| unsafe { self.flow() })
     }

@@ -68,7 +68,7 @@ impl Slab {
         core: *const (),
     ) -> Result<u32, AllocError> {
         let taken = arena.pool().alloc(usize::from(pair), 0)?;
-        let id = taken.get() & (1 << EntryIndex::PAGE_BITS) - 1;
+        let id = taken.get() & ((1 << EntryIndex::PAGE_BITS) - 1);
         if let Err(error) = self.pages.reserve(id).and_then(|()| self.roomy.reserve(id)) {
             // SAFETY: the pool has just handed the page out, and nobody has used it.
             unsafe { arena.pool().free(taken, 0) };

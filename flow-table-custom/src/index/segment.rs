@@ -325,10 +325,11 @@ impl Segment {
         let mask = buckets.len().wrapping_sub(1);
         let home = hash.bucket(mask);
         let tags = buckets.get(home)?.tags();
-        if tags.matching(hash.tag()).next().is_none() && !tags.overflows() {
-            if let Some(number) = tags.empty().next() {
-                return Some(Place { bucket: home, number });
-            }
+        if tags.matching(hash.tag()).next().is_none()
+            && !tags.overflows()
+            && let Some(number) = tags.empty().next()
+        {
+            return Some(Place { bucket: home, number });
         }
         let (tag, mut at, mut vacancy) = (hash.tag(), hash.bucket(mask), None);
         for _ in 0..buckets.len() {

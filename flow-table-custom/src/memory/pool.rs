@@ -97,7 +97,7 @@ impl PagePool {
         let base = unsafe { self.base(page) };
         debug_assert!(!base.is_null(), "a page of this pool that was never allocated");
         // SAFETY: the base is there, as `base` shows, and the page lies in the chunk's mapping.
-        unsafe { NonNull::new_unchecked(base.add(page.place() as usize * PAGE_BYTES | offset)) }
+        unsafe { NonNull::new_unchecked(base.add((page.place() as usize * PAGE_BYTES) | offset)) }
     }
 
     /// The base of the page's chunk.
