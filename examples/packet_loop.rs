@@ -105,7 +105,7 @@ fn worker(flows: &Flows, tick: &Barrier, id: u8) -> Report {
         keys.clear();
         keys.extend(packets.iter().map(|packet: &Packet| packet.key));
         tick.wait();
-        now = now + BURST_INTERVAL; // one reading of the clock for the whole burst
+        now += BURST_INTERVAL; // one reading of the clock for the whole burst
 
         forward(flows, &packets, &keys, now, &mut report);
 

@@ -154,7 +154,7 @@ impl Run {
             }
             Step::Reap { budget, hand_over: true } => drop(table.reap_with(now, Budget::flows(budget), drop)),
             Step::Reap { budget, hand_over: false } => drop(table.reap(now, Budget::flows(budget))),
-            Step::Advance(seconds) => self.now = now + Duration::from_secs(seconds),
+            Step::Advance(seconds) => self.now += Duration::from_secs(seconds),
             Step::OpenBurst | Step::CloseBurst => {}
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn gather_storm<S: Subject>(subject: &S, lane: &mut Lane) {
     for number in 0..lane.flows {
         subject.insert(key(number), TIMEOUT.into(), lane.now);
     }
-    lane.now = lane.now + TIMEOUT + S::LATE;
+    lane.now += TIMEOUT + S::LATE;
 }
 
 pub(super) fn storm<S: Subject>(subject: &S, lane: &Lane) {

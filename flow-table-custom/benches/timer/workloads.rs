@@ -121,7 +121,7 @@ impl<Q: Queue> World<Q> {
         let mut expired = 0;
         let start = Instant::now();
         for _ in 0..arrivals / BURST {
-            self.now = self.now + gap;
+            self.now += gap;
             for _ in 0..BURST {
                 let (timeout, entry) = (self.timeout(), self.free.pop().expect("as many go as come"));
                 self.arm(entry, timeout);
@@ -145,7 +145,7 @@ impl<Q: Queue> World<Q> {
         }
         let start = Instant::now();
         for _ in 0..STEPS {
-            self.now = self.now + minute / STEPS;
+            self.now += minute / STEPS;
             for _ in 0..self.reap() {
                 let (timeout, entry) = (self.timeout(), self.free.pop().expect("just expired"));
                 self.arm(entry, timeout);
@@ -174,7 +174,7 @@ impl<Q: Queue> World<Q> {
         self.reap();
         let start = Instant::now();
         for _ in 0..CALLS {
-            self.now = self.now + Duration::from_nanos(1);
+            self.now += Duration::from_nanos(1);
             assert!(self.reap() <= self.flows / 100);
         }
         measure("idle", "ns for 16", start.elapsed(), CALLS)
@@ -182,7 +182,7 @@ impl<Q: Queue> World<Q> {
 
     /// Everything is due at once.
     fn storm(&mut self) -> Measure {
-        self.now = self.now + Duration::from_secs(1_000);
+        self.now += Duration::from_secs(1_000);
         let start = Instant::now();
         let flows = self.reap();
         measure("storm", "ns per flow", start.elapsed(), flows)
