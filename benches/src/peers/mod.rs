@@ -1,11 +1,11 @@
 //! Other maps and caches. Each does as much of the workloads as it can.
 //!
-//! Those in Rust hold counted records, as a flow table does: a look-up that hits counts a reference up, moves the record's
-//! deadline by the same atomic operation as the backends, and counts down again. They hash with the backends' hash
-//! function. Only `moka` expires anything, by its own clock. Where a workload expires flows one by one, peers are
-//! told which flow is due, and remove it by its key. So they do less work there than a flow table, which must find
-//! it. The peers in C, in the module `c`, are different. They are there only with the feature `c-peers`, and if their
-//! libraries were found.
+//! Those in Rust hold counted records, as a flow table does: a look-up that hits counts a reference up, moves the
+//! record's deadline by the same atomic operation as the backends, and counts down again. They hash with the
+//! backends' hash function. Only `moka` expires anything, by its own clock. Where a workload expires flows one by
+//! one, peers are told which flow is due, and remove it by its key. So they do less work there than a flow table,
+//! which must find it. The peers in C, in the module `c`, are different. They are there only with the feature
+//! `c-peers`, and if their libraries were found.
 
 #[cfg(not(all(flow_table_dpdk, flow_table_lfht)))]
 mod absent;

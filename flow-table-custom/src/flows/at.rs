@@ -2,7 +2,8 @@
 
 use flow_table_api::Direction;
 
-use super::entry::Entry;
+use super::entry::{Entry, FlowEntry};
+use super::locked::Locked;
 use super::page::Page;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ids::EntryIndex;
@@ -24,7 +25,7 @@ impl<K, V> Copy for FlowAt<K, V> {}
 impl<K, V> FlowAt<K, V> {
     /// `entry`, which has this index.
     #[inline]
-    pub(crate) const fn new(entry: Entry<K, V>, index: EntryIndex) -> Self {
+    pub(super) const fn new(entry: Entry<K, V>, index: EntryIndex) -> Self {
         Self { entry, index }
     }
 
@@ -52,6 +53,15 @@ impl<K, V> FlowAt<K, V> {
     #[inline]
     pub(crate) const fn is_pair(&self) -> bool {
         self.index.is_pair()
+    }
+
+    /// The flow, if the table holds it. This is the lock of the entry's shard: the table's reference goes under it
+    /// only.
+    #[inline]
+    pub(crate) fn held<'l>(&self, locked: &'l Locked) -> Option<&'l FlowEntry<K, V>> {
+        debug_assert_eq!(self.shard(), locked.shard as usize, "the lock of another shard");
+        // SAFETY: (1) the lock is borrowed for as long as the result is used.
+        self.entry.is_held().then(|| unsafe { self.entry.flow() })
     }
 
     /// The number of the shard that the entry belongs to.

@@ -31,7 +31,6 @@ use std::ptr::{self, NonNull};
 use flow_table_api::state::{FlowOptions, FlowState};
 use flow_table_api::{Direction, NewFlowParts, Status, Timestamp};
 
-use super::locked::Locked;
 use super::refs::RefWord;
 use crate::index::Slot;
 use crate::nesting::Nested;
@@ -215,14 +214,6 @@ impl<K, V> Entry<K, V> {
     {
         // SAFETY: by `new`, this is an entry whose memory outlives us; the reference covers an atomic only.
         unsafe { self.0.as_ref() }
-    }
-
-    /// The flow of an entry of the shard whose lock this is, if the table holds it: the table's reference goes
-    /// under that lock only.
-    #[inline]
-    pub(crate) fn held(self, _: &Locked) -> Option<&FlowEntry<K, V>> {
-        // SAFETY: (1) the lock is borrowed for as long as the result is used.
-        self.is_held().then(|| unsafe { self.flow() })
     }
 
     /// Writes a new, detached flow that the table holds. `slack` is [`FlowOptions::SLACK`] or zero.

@@ -78,8 +78,8 @@ struct Array(u64);
 impl Array {
     const ADDRESS_BITS: u32 = 48;
 
-    /// Fails if the system has placed the array at an address of more than 48 bits, which no system does
-    /// unless it is asked to.
+    /// Fails if the system has placed the array at an address of more than 48 bits. On Linux it does not, unless
+    /// it is asked to.
     fn new(first: NonNull<Bucket>, log2: u32) -> Result<Self, AllocError> {
         let address = first.as_ptr().expose_provenance() as u64;
         let last = (1 << log2) - 1;
@@ -457,7 +457,10 @@ impl Segment {
         hashes: &impl SlotHashes,
     ) -> Result<(), AllocError> {
         let first = source.alloc(log2)?;
-        let array = Array::new(first, log2)?;
+        let array = Array::new(first, log2).inspect_err(|AllocError| {
+            // SAFETY: (1) to (3) it was returned just now, and nobody has written to it.
+            unsafe { source.free(first, log2) }
+        })?;
         // SAFETY: `alloc` returned 2^log2 buckets. They stay readable for as long as the segment exists.
         let new: &[Bucket] = unsafe { slice::from_raw_parts(first.as_ptr(), 1 << log2) };
         let old = self.buckets();

@@ -33,9 +33,9 @@ impl<K: Key, V: Value> Core<K, V> {
         }
         shard.count_removed();
         let own = shard.let_go(flow).expect("the table holds it");
-        shard.vacate(hash, place, flow);
-        drop(shard);
+        shard.vacate(place, flow);
         self.shards.capacity.give_back(1);
+        drop(shard);
         Ok(Some(StrongRef::from_table(own)))
     }
 

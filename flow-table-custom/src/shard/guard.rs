@@ -256,9 +256,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         let ShardState { locked, segments, .. } = &mut *self.state;
         let mut others = false;
         let found = index.segment(hash).find_place(&mut segments[index.local(hash)], hash, |place, slot| {
-            let entry = arena.entry(slot.entry());
-            match entry.held(locked).filter(|_| !slot.entry().is_pair()) {
-                Some(flow) => is_wanted(flow, slot).then(|| (place, FlowAt::new(entry, slot.entry()))),
+            let flow = arena.at(slot.entry());
+            // An entry for two keys may belong to another shard.
+            let held = if flow.is_pair() { None } else { flow.held(locked) };
+            match held {
+                Some(entry) => is_wanted(entry, slot).then_some((place, flow)),
                 None => {
                     others = true;
                     None
@@ -274,8 +276,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     /// Empties the slot at `place`, where [`find_held`](Self::find_held) has just found the flow.
     #[inline]
-    pub(crate) fn vacate(&mut self, hash: KeyHash, place: Place, flow: FlowAt<K, V>) {
+    pub(crate) fn vacate(&mut self, place: Place, flow: FlowAt<K, V>) {
         let Shards { arena, index, .. } = self.shards;
+        // The flow's own hash, and not that of the key by which it was found: it may have been inserted with
+        // another one, and then other buckets count it.
+        let hash = flow.hash(Direction::Forward);
         let (segment, half) = (index.segment(hash), &mut self.state.segments[index.local(hash)]);
         segment.clear(half, hash, place);
         segment.shrink(half, &index.arrays, arena);
