@@ -65,6 +65,9 @@ mod sync;
 mod table;
 mod time;
 mod timeout;
+#[cfg(flow_table_tsan)]
+#[doc(hidden)]
+pub mod tsan;
 
 pub use burst::Burst;
 pub use clock::{Clock, ManualClock, MonotonicClock};

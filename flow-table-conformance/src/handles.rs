@@ -1,10 +1,10 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flow_table_api::{Flow, FlowRef, NewFlow, Status, Table, WeakFlowRef};
 
 use crate::Backend;
 use crate::fixture::{at, race};
+use crate::sync::{Arc, Mutex};
 
 /// A value that counts its end.
 struct Counted(Arc<AtomicUsize>);
@@ -48,7 +48,7 @@ pub fn a_million_handles_outlive_the_table<B: Backend>(meter: impl Fn() -> Optio
     }
     assert!(weak.iter().all(|weak| weak.upgrade().is_some()));
 
-    let shares = [handles.split_off(FLOWS / 2), handles].map(|share| std::sync::Mutex::new(Some(share)));
+    let shares = [handles.split_off(FLOWS / 2), handles].map(|share| Mutex::new(Some(share)));
     race(2, |thread| drop(shares[thread].lock().expect("no panic").take()));
     assert_eq!(count(), FLOWS, "values dropped, of {FLOWS}");
     assert!(weak.iter().all(|weak| weak.upgrade().is_none()));

@@ -1,10 +1,11 @@
 use std::panic::resume_unwind;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use crate::Setup;
 use crate::fixture::soak;
+use crate::sync::Arc;
 
 /// How long one case may take before it counts as hanging, unless it is to repeat more: far more than any needs.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -15,18 +16,34 @@ const PATIENCE: Duration = Duration::from_secs(300);
 ///
 /// Panics with the panic of the case, or if the case hangs.
 pub fn run(name: &str, case: fn(Setup), setup: Setup) {
-    let (done, ended) = mpsc::channel::<()>();
+    let over = Arc::new(AtomicBool::new(false));
+    let end = End { over: Arc::clone(&over), waiting: thread::current() };
     let body = move || {
-        let _done = done;
+        let _end = end;
         case(setup);
     };
     let running = thread::Builder::new().name(name.to_owned()).spawn(body).expect("a thread can be started");
-    // The sender is only ever dropped: what ends the wait is the end of the case.
-    match ended.recv_timeout(PATIENCE * u32::try_from(soak()).unwrap_or(u32::MAX)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name} hangs: an operation blocks ({setup:?})"),
-        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-            running.join().unwrap_or_else(|panic| resume_unwind(panic));
-        }
+    let (start, patience) = (Instant::now(), PATIENCE * u32::try_from(soak()).unwrap_or(u32::MAX));
+    // Acquire: pairs with the Release of `End`.
+    while !over.load(Ordering::Acquire) {
+        let left = patience.saturating_sub(start.elapsed());
+        assert!(!left.is_zero(), "{name} hangs: an operation blocks ({setup:?})");
+        thread::park_timeout(left);
+    }
+    running.join().unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// Tells the thread that waits for a case that it is over, also if it panics.
+struct End {
+    over: Arc<AtomicBool>,
+    waiting: Thread,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `run`.
+        self.over.store(true, Ordering::Release);
+        self.waiting.unpark();
     }
 }
 

@@ -14,6 +14,7 @@ pub mod random;
 pub mod registry;
 mod rules;
 mod setup;
+mod sync;
 
 pub use flow_table_api as api;
 pub use rstest;

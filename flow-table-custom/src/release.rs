@@ -5,14 +5,13 @@
 //! may be looking at the flow, the entry waits in limbo, without slots, until the burst closes
 //! ([`collect`](Core::collect)).
 
-use std::sync::Arc;
-
 use flow_table_api::Direction;
 
 use crate::core::Core;
 use crate::flows::{Dead, Empty, FlowAt};
 use crate::nesting;
 use crate::panics::Panics;
+use crate::sync::Arc;
 use crate::threads;
 
 /// The last owner of the core, if the core is to be dropped now. Hold no other reference to the core while

@@ -1,8 +1,8 @@
-//! The only door to atomics and locks. They are std's, or loom's under `--cfg flow_table_loom`, or shuttle's
-//! under `--cfg flow_table_shuttle`. Under `--cfg flow_table_stall` they are std's, and hold threads up at
-//! accesses to them.
+//! The only door to atomics, locks and counted references. They are std's, or loom's under
+//! `--cfg flow_table_loom`, or shuttle's under `--cfg flow_table_shuttle`. Under `--cfg flow_table_stall` they are
+//! std's, and hold threads up at accesses to them. Under `--cfg flow_table_tsan` ThreadSanitizer understands them.
 
-#[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall)))]
+#[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall, flow_table_tsan)))]
 mod imp {
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
@@ -83,6 +83,12 @@ mod imp {
     }
 }
 
+#[cfg(flow_table_tsan)]
+mod imp {
+    pub(crate) use flow_table_api::tsan::{Mutex as RawMutex, MutexGuard as RawGuard};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+}
+
 /// std's atomics, with a point before each access.
 #[cfg(all(any(flow_table_shuttle, flow_table_stall), not(flow_table_loom)))]
 mod pointed {
@@ -123,6 +129,11 @@ mod pointed {
 }
 
 use std::sync::TryLockError;
+
+#[cfg(flow_table_tsan)]
+pub(crate) use flow_table_api::tsan::{Arc, Weak};
+#[cfg(not(flow_table_tsan))]
+pub(crate) use std::sync::{Arc, Weak};
 
 pub(crate) use imp::RawGuard as MutexGuard;
 pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};

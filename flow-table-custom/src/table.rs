@@ -1,7 +1,6 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api as api;
@@ -16,6 +15,7 @@ use crate::flows::FlowEntry;
 use crate::handle::StrongRef;
 use crate::hash::{KeyHash, KeyHashes};
 use crate::ops::{Counted, Mode, Refusal};
+use crate::sync::Arc;
 
 /// The fast flow table. See the [crate's documentation](crate) for how it works, and [`Table`] for its
 /// operations.

@@ -24,7 +24,7 @@ fn seconds() -> u64 {
 fn at_once(works: &[&(dyn Fn(u64) + Sync)]) {
     let (stop, start) = (AtomicBool::new(false), Instant::now());
     thread::scope(|scope| {
-        for work in works {
+        let threads = works.iter().map(|work| {
             scope.spawn(|| {
                 let _guard = StopOnPanic(&stop);
                 for turn in 0.. {
@@ -36,8 +36,10 @@ fn at_once(works: &[&(dyn Fn(u64) + Sync)]) {
                         break;
                     }
                 }
-            });
-        }
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
 }
 

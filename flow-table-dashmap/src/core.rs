@@ -1,5 +1,4 @@
 use std::hash::{BuildHasher, Hash};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use crossbeam::utils::CachePadded;
@@ -8,6 +7,7 @@ use flow_table_api::{ForeignFlow, KeyHash, KeyHasher, TableConfig};
 use crate::base::count::Count;
 use crate::base::id::SlotId;
 use crate::base::nesting::Nesting;
+use crate::base::sync::Arc;
 use crate::base::watermark::Watermark;
 use crate::flow::handle::FlowHandle;
 use crate::flow::home::Shared;

@@ -1,13 +1,13 @@
 //! Values whose `Drop` panics, or uses the table, many of them at once.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use flow_table_api::{Budget, Burst, Flow, FlowRef, NewFlow, Table};
 
 use crate::fixture::{Fixture, TestKey, TestValue, at, beside_call, inject, survive};
+use crate::sync::Arc;
 use crate::{Backend, Setup, TestRef};
 
 type Flows = NewFlow<TestKey, TestValue>;

@@ -7,6 +7,7 @@ use flow_table_api::{
 };
 
 use crate::fixture::{Fixture, TestKey, TestValue, at, race, secs};
+use crate::sync::Mutex;
 use crate::{Backend, Setup, TestRef, TestTable};
 
 /// Handles compare and hash by identity, whatever key found them. Clones keep the direction.
@@ -182,8 +183,8 @@ pub fn may_go_while_the_table_goes<B: Backend>(setup: Setup) {
     for _ in 0..crate::fixture::rounds(50) {
         let table = Fixture::<B>::new(setup, 20);
         let flows: Vec<_> = (0..20).map(|key| table.put(key, at(0))).collect();
-        let slots = [std::sync::Mutex::new(Some(flows.clone())), std::sync::Mutex::new(Some(flows))];
-        let table = std::sync::Mutex::new(Some(table));
+        let slots = [Mutex::new(Some(flows.clone())), Mutex::new(Some(flows))];
+        let table = Mutex::new(Some(table));
         let ledgers = race(3, |thread| {
             if let Some(slot) = slots.get(thread) {
                 for flow in slot.lock().expect("no panic").take().into_iter().flatten() {

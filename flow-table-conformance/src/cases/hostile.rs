@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{
@@ -7,6 +6,7 @@ use flow_table_api::{
 
 use super::values::ends;
 use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
+use crate::sync::Arc;
 use crate::{Backend, Setup, TestRef};
 
 const YEAR: u64 = 365 * 86_400;
@@ -219,8 +219,9 @@ pub fn a_slow_callback_delays_nobody_else<B: Backend>(setup: Setup) {
         // Flow 1 belongs to this thread, so that its local reap finds it.
         drop(table.put(1, at(0)));
         std::thread::scope(|scope| {
-            scope.spawn(|| meeting.during_the_pause(|| use_in_every_way(&table)));
+            let other = scope.spawn(|| meeting.during_the_pause(|| use_in_every_way(&table)));
             slow(&table, &mut { pause });
+            other.join().expect("no panic");
         });
         assert!(paused, "{name} was not called");
     }

@@ -1,6 +1,5 @@
 //! Flows that never expire are found all the time, while other flows come and go.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use flow_table_api::{Budget, InsertError, NewFlow, NewFlowParts, Table, Timeout, Timestamp};
 
 use crate::fixture::{Dice, Fixture, TestKey, TestValue, alike, at, hashed, race, rounds, secs};
+use crate::sync::Arc;
 use crate::{Backend, Setup};
 
 /// In one thread: an insertion meets the slot of a dead flow, whose key has the same tag and another place.

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use flow_table_api::{
     Budget, Burst, Direction, Ended, Flow, FlowRef, InsertError, Status, Table, Timeout, Timestamp,
 };
 
 use crate::fixture::{Dice, Fixture, TestKey, at, race, rounds, secs};
+use crate::sync::Mutex;
 use crate::{Backend, Setup, TestRef, TestValue};
 
 /// Few places for the flows of many threads.

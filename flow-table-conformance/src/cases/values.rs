@@ -1,8 +1,7 @@
-use std::sync::{Arc, Weak};
-
 use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Status, Table};
 
 use crate::fixture::{Fixture, TIMEOUT, TestValue, at};
+use crate::sync::{Arc, Weak};
 use crate::{Backend, Setup, TestTable};
 
 pub type End<B> = fn(&Fixture<B>);

@@ -1,4 +1,4 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use flow_table_api::{Budget, Stats, Table, Timestamp};
 
@@ -8,6 +8,7 @@ use crate::actor::Actor;
 use crate::fixture::Ledger;
 use crate::model::{FlowId, Op, Spec};
 use crate::random::Draft;
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Backend, TestRef, TestTable};
 
 /// A history that is being recorded. Each of its threads calls [`play`](Self::play), and then one thread calls

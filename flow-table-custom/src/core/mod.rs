@@ -4,7 +4,6 @@
 mod keeper;
 
 use std::hash::BuildHasher;
-use std::sync::{Arc, Weak};
 use std::thread;
 
 use flow_table_api::{Key, KeyHasher, NewFlow, TableConfig, Value};
@@ -14,7 +13,7 @@ pub(crate) use keeper::Keeper;
 use crate::grace::{Bursts, Limbo};
 use crate::hash::{KeyHash, KeyHashes};
 use crate::shard::Shards;
-use crate::sync::AtomicUsize;
+use crate::sync::{Arc, AtomicUsize, Weak};
 
 pub(crate) struct Core<K, V> {
     hasher: KeyHasher,

@@ -6,7 +6,6 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, WeakFlowRef};
 
@@ -14,6 +13,7 @@ use crate::core::Core;
 use crate::flows::{Dead, Entry, FlowAt, FlowEntry, TableRef, Unpublished};
 use crate::ids::EntryIndex;
 use crate::panics::Panics;
+use crate::sync::Arc;
 
 /// A handle: a counted strong reference to a flow, in one word. See [`FlowRef`].
 pub struct StrongRef<K, V> {

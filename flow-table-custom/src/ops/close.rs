@@ -1,9 +1,8 @@
 //! The end of the table, which its handles may outlive.
 
-use std::sync::Arc;
-
 use crate::core::Core;
 use crate::panics::Panics;
+use crate::sync::Arc;
 
 impl<K, V> Core<K, V> {
     /// Lets every flow go, and leaves the core to the entries that handles keep (P10). No burst can be used any

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
@@ -11,7 +10,7 @@ use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::handle::StrongRef;
 use crate::ops::Mode;
-use crate::sync::Ordering;
+use crate::sync::{Arc, Ordering};
 
 const DUE: Timestamp = Timestamp::from_secs(10);
 

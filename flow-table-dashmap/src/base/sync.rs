@@ -1,4 +1,11 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The only door to locks and counted references. They are std's; under `--cfg flow_table_tsan` ThreadSanitizer
+//! understands them.
+
+#[cfg(flow_table_tsan)]
+pub(crate) use flow_table_api::tsan::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::PoisonError;
+#[cfg(not(flow_table_tsan))]
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 /// Locks `mutex`, poisoned or not.
 ///

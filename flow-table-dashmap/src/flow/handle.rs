@@ -1,10 +1,10 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Weak;
 
 use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
 
+use crate::base::sync::Weak;
 use crate::flow::record::Record;
 use crate::flow::strong::{FlowRecord, Strong};
 

@@ -1,5 +1,4 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
@@ -8,6 +7,7 @@ use flow_table_api::Timestamp;
 use crate::base::count::Counts;
 use crate::base::id::FlowId;
 use crate::base::nesting::Nesting;
+use crate::base::sync::{Arc, Weak};
 use crate::map::slots::Slots;
 
 /// The part of the table that a flow needs at its end, even if the table has gone. `R` is the flow.

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flow_table_api::state::{Expiry, FlowOptions, FlowState};
@@ -6,6 +5,7 @@ use flow_table_api::{Direction, EndReason, NewFlow, NewFlowParts, Status, Timest
 
 use crate::base::id::FlowId;
 use crate::base::panics::{Panics, drop_each};
+use crate::base::sync::Arc;
 use crate::flow::home::{self, Shared};
 
 pub(crate) type Home<K, V> = home::Home<K, Record<K, V>>;

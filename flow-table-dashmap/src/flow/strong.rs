@@ -1,10 +1,10 @@
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
 
 use flow_table_api::state::StateView;
 use flow_table_api::{Flow, Timestamp};
 
+use crate::base::sync::{Arc, Weak};
 use crate::flow::record::Record;
 
 /// A counted reference to a flow. The drop of the last one drops the flow, by [`Record::end`].

@@ -1,9 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use std::sync::{Mutex, MutexGuard};
 
 use crossbeam::utils::{Backoff, CachePadded};
 
-use crate::base::sync;
+use crate::base::sync::{self, Mutex, MutexGuard};
 
 /// Locks that serialize writers per key.
 ///
@@ -157,10 +156,11 @@ mod tests {
         let looked = AtomicU64::new(0);
         let held = stripes.hold(0, None);
         thread::scope(|scope| {
-            scope.spawn(|| stripes.settled(0, || looked.fetch_add(1, Ordering::Relaxed)));
+            let look = scope.spawn(|| stripes.settled(0, || looked.fetch_add(1, Ordering::Relaxed)));
             (0..10_000).for_each(|_| thread::yield_now());
             assert_eq!(looked.load(Ordering::Relaxed), 0, "looked while a writer was at work");
             drop(held);
+            look.join().expect("no panic");
         });
         assert_eq!(looked.into_inner(), 1);
         // A look does not keep others out.

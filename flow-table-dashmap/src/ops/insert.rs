@@ -1,7 +1,6 @@
-use std::sync::Arc;
-
 use flow_table_api::{Direction, InsertError, Inserted, Key, NewFlow, Timestamp, Value};
 
+use crate::base::sync::Arc;
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
 use crate::flow::record::Record;

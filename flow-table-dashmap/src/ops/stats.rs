@@ -50,6 +50,7 @@ mod tests {
     use flow_table_api::FlowKey;
 
     use super::*;
+    use crate::base::sync::Weak;
     use crate::map::slots::Slots;
     use crate::queue::filed::Filed;
 
@@ -60,7 +61,7 @@ mod tests {
         type Flow = Record<FlowKey, Value>;
         assert_eq!(std::mem::offset_of!(Flow, key), 48);
         assert_eq!(size_of::<Flow>(), 48 + 44 + 48 + 4 + 64);
-        assert_eq!(Slots::<FlowKey, std::sync::Weak<Flow>>::SLOT_BYTES, 24 + 48 + 1);
+        assert_eq!(Slots::<FlowKey, Weak<Flow>>::SLOT_BYTES, 24 + 48 + 1);
         assert_eq!(Filed::<FlowKey, Value>::ENTRY_BYTES, 59);
     }
 }

@@ -2,13 +2,13 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{KeyHasher, Status, Timestamp};
 use priority_queue::PriorityQueue;
 
 use crate::base::id::FlowId;
+use crate::base::sync::Arc;
 use crate::flow::record::{Home, Record};
 use crate::flow::strong::Strong;
 

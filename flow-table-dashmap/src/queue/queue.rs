@@ -1,11 +1,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use flow_table_api::Timestamp;
 
 use crate::base::id::FlowId;
-use crate::base::sync;
+use crate::base::sync::{self, Arc, Mutex, MutexGuard};
 use crate::flow::home::Shared;
 use crate::flow::record::{Home, Record};
 use crate::queue::filed::Filed;

@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use crossbeam::utils::CachePadded;
 
 use crate::base::id::FlowId;
+use crate::base::sync::{Arc, OnceLock};
 use crate::flow::home::Shared;
 use crate::flow::record::Record;
 use crate::queue::queue::Queue;

@@ -130,7 +130,7 @@ fn threads_share_a_pool() {
     let pool = PagePool::new(1, 64, 2);
     let board = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for thread in 1..=3_u64 {
+        let run = |thread: u64| {
             let (pool, board) = (&pool, &board);
             scope.spawn(move || {
                 for round in 0..rounds {
@@ -146,8 +146,10 @@ fn threads_share_a_pool() {
                     // SAFETY: the run is in use by this thread, which only reads it from here on.
                     unsafe { pool.free(page, log2) };
                 }
-            });
-        }
+            })
+        };
+        let threads = [1, 2, 3].map(run);
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
     pool.purge();
     assert!(!os::GIVES_BACK || pool.resident() == 0);
