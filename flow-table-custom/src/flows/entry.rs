@@ -60,7 +60,7 @@ pub(crate) struct Pair<K, V> {
     value: V,
 }
 
-/// A flow of this table, as handles and bursts show it. See [`Flow`] for its methods.
+/// A flow of this table, as handles and bursts show it. See [`Flow`](flow_table_api::Flow) for its methods.
 #[repr(C)]
 pub struct FlowEntry<K, V> {
     pub(super) state: FlowState,
