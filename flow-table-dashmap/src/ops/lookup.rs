@@ -26,7 +26,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let hash = self.hash(key);
         let occupant = self.occupant(hash, key)?;
         let flow = occupant.flow?;
-        if flow.state.load().is_live(now) {
+        if flow.state.is_live(now) {
             return Some((flow, occupant.slot.direction()));
         }
         drop(flow);
