@@ -4,7 +4,7 @@ use flow_table_api::{Key, Value};
 
 use super::deferred::Deferred;
 use crate::core::Core;
-use crate::flows::FlowAt;
+use crate::flows::{FlowAt, TableRef};
 use crate::handle::StrongRef;
 use crate::hash::KeyHash;
 use crate::shard::{Held, Locks, ShardGuard};
@@ -28,13 +28,8 @@ impl<K: Key, V: Value> Core<K, V> {
             Held::None => return Ok(None),
             Held::Unsure => return Err(Unsure),
         };
-        if !flow.entry().state().detach() {
-            return Err(Unsure);
-        }
-        shard.count_removed();
-        let own = shard.let_go(flow).expect("the table holds it");
+        let own = self.detach(&mut shard, flow).ok_or(Unsure)?;
         shard.vacate(place, flow);
-        self.shards.capacity.give_back(1);
         drop(shard);
         Ok(Some(StrongRef::from_table(own)))
     }
@@ -43,35 +38,41 @@ impl<K: Key, V: Value> Core<K, V> {
     fn remove_any(&self, key: &K, hash: KeyHash, deferred: &mut Deferred<K, V>) -> Option<StrongRef<K, V>> {
         let mut holders = self.find_holders((key, None), hash.into(), None, deferred);
         let holder = holders.forward.take()?;
-        let is_detached = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow);
+        let own = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow);
         holders.locks.unlink(holder.flow);
-        is_detached.then(|| holder.handle(deferred))
+        own.map(|own| {
+            give_up(own);
+            holder.handle(deferred)
+        })
     }
 
     /// Detaches exactly this flow. Returns `true` if it was active.
     pub(crate) fn remove_flow(&self, flow: &StrongRef<K, V>) -> bool {
         let flow = flow.at();
         let mut locks = Locks::take(&self.shards, self.shards.set_of(flow.hashes()));
-        let is_detached = self.detach(locks.shard(flow.shard()), flow);
-        if is_detached {
-            locks.unlink(flow);
-        }
-        is_detached
-    }
-
-    /// Detaches an active flow and gives up the table's reference. That is not the last reference, because the
-    /// caller has one. All shards of the flow are locked. The caller removes the slots.
-    fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> bool {
-        if !flow.entry().state().detach() {
-            return false;
-        }
-        shard.count_removed();
-        let own = shard.let_go(flow).expect("the table has a reference to an active flow");
-        let dead = own.release();
-        debug_assert!(dead.is_none(), "the caller has a reference");
-        self.shards.capacity.give_back(1);
+        let Some(own) = self.detach(locks.shard(flow.shard()), flow) else { return false };
+        give_up(own);
+        locks.unlink(flow);
         true
     }
+
+    /// Detaches an active flow and takes the table's reference to it. All shards of the flow are locked. The
+    /// caller removes the slots.
+    #[inline]
+    fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
+        flow.entry().state().detach().then(|| {
+            shard.count_removed();
+            let own = shard.let_go(flow).expect("the table has a reference to an active flow");
+            self.shards.capacity.give_back(1);
+            own
+        })
+    }
+}
+
+/// Gives up the table's reference to a flow to which the caller has another one.
+fn give_up<K, V>(own: TableRef<K, V>) {
+    let dead = own.release();
+    debug_assert!(dead.is_none(), "the caller has a reference");
 }
 
 /// A flow that is found may have two keys or have ended.

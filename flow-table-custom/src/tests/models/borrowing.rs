@@ -114,24 +114,42 @@ impl Table {
         assert_eq!(self.payload.read(), flow);
     }
 
-    /// A burst whose look-up finds a live flow, as `peek_live` does.
-    fn burst_of_live(&self, thread: usize) {
+    /// A whole burst, whose look-up finds the flow if `is_there` returns `true`.
+    fn burst_by(&self, thread: usize, is_there: fn(&Self) -> bool) {
         let announced = self.bursts.open(0);
-        if self.state.is_live(Timestamp::ZERO) {
+        if is_there(self) {
             self.read();
         }
         self.bursts.close(&announced);
         (self.collect)(self, thread);
     }
 
-    /// A whole burst.
+    /// As `peek` does.
     fn burst(&self, thread: usize) {
-        let announced = self.bursts.open(0);
-        if self.refs.is_referenced() {
+        self.burst_by(thread, Self::is_referenced);
+    }
+
+    /// As `peek_live` does.
+    fn burst_of_live(&self, thread: usize) {
+        self.burst_by(thread, Self::is_live);
+    }
+
+    /// What bursts must not do: look first and announce themselves afterwards.
+    fn hasty_burst(&self, is_there: fn(&Self) -> bool) {
+        if is_there(self) {
+            let announced = self.bursts.open(0);
             self.read();
+            self.bursts.close(&announced);
         }
-        self.bursts.close(&announced);
-        (self.collect)(self, thread);
+        self.collect(1);
+    }
+
+    fn is_referenced(&self) -> bool {
+        self.refs.is_referenced()
+    }
+
+    fn is_live(&self) -> bool {
+        self.state.is_live(Timestamp::ZERO)
     }
 }
 
@@ -169,17 +187,7 @@ fn bursts_of_both_kinds_keep_a_flow() {
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn looking_for_a_live_flow_before_announcing_is_refuted() {
-    against(
-        |table| {
-            if table.state.is_live(Timestamp::ZERO) {
-                let announced = table.bursts.open(0);
-                table.read();
-                table.bursts.close(&announced);
-            }
-            table.collect(1);
-        },
-        Table::let_go,
-    );
+    against(|table| table.hasty_burst(Table::is_live), Table::let_go);
 }
 
 #[test]
@@ -198,17 +206,7 @@ fn letting_go_of_a_flow_that_is_active_is_refuted() {
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn looking_before_announcing_is_refuted() {
-    against(
-        |table| {
-            if table.refs.is_referenced() {
-                let announced = table.bursts.open(0);
-                table.read();
-                table.bursts.close(&announced);
-            }
-            table.collect(1);
-        },
-        Table::let_go,
-    );
+    against(|table| table.hasty_burst(Table::is_referenced), Table::let_go);
 }
 
 #[test]
