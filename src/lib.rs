@@ -1,6 +1,19 @@
+// The README's links lead to files. Here they lead to the guide's list of files: of two definitions of a link, the
+// first counts.
+//! [BENCHMARKS.md]: guide#files
+//! [benches/README.md]: guide#files
+//! [SECURITY.md]: guide#files
+//! [ARCHITECTURE.md]: guide#files
+//! [docs/adr]: guide#files
+//! [CHANGELOG.md]: guide#files
+//! [Apache License 2.0]: guide#files
+//! [MIT license]: guide#files
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(doc)]
+pub mod guide;
 mod reaper;
 
 pub use flow_table_api::*;

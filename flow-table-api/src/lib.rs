@@ -46,6 +46,7 @@
 //! Implement [`Table`] and its associated types. The module [`state`] has the status and deadline word that all
 //! backends share. Then run the conformance suite.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod burst;

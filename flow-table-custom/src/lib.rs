@@ -183,6 +183,7 @@
 //! There are none. On Linux, the table uses huge pages and gives memory back. On x86-64, it compares tags with
 //! SSE2 and prefetches. Elsewhere it does without.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod burst;

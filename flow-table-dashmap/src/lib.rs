@@ -153,6 +153,7 @@
 //! expiry changes the map twice and a heap twice. Growing copies a whole shard or queue at once, which delays
 //! insertions into it. A burst saves nothing, because it counts references, too.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod base;

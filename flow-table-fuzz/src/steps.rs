@@ -34,9 +34,9 @@ const TIMES: [Duration; 16] = [
     Duration::from_secs(60),
     Duration::from_secs(134),
     Duration::from_nanos(1 << 39),
-    Duration::from_hours(37),
-    Duration::from_hours(24 * 366 * 5),
-    Duration::from_hours(24 * 365 * 30),
+    Duration::from_secs(37 * 3600),
+    Duration::from_secs(24 * 3600 * 366 * 5),
+    Duration::from_secs(24 * 3600 * 365 * 30),
     Duration::MAX,
 ];
 

@@ -24,7 +24,9 @@ impl Model {
     fn packet(&mut self, packet: &KeyedPacket, timeout: i128, capacity: usize) {
         let now = self.now.map_or(packet.timestamp, |now| now.max(packet.timestamp));
         self.now = Some(now);
-        for (key, (_, tally)) in self.flows.extract_if(.., |_, (seen, _)| now - *seen >= timeout) {
+        let due = self.flows.iter().filter(|(_, (seen, _))| now - *seen >= timeout);
+        for key in due.map(|(key, _)| *key).collect::<Vec<_>>() {
+            let (_, tally) = self.flows.remove(&key).expect("it was there just now");
             self.ended.push((key, tally, End::IdleTimeout));
         }
         if let Some((seen, tally)) = self.flows.get_mut(&packet.key) {

@@ -70,7 +70,7 @@ pub struct FlowEntry<K, V> {
 impl<K, V> FlowEntry<K, V> {
     #[inline]
     pub(crate) fn entry(&self) -> Entry<K, V> {
-        Entry(NonNull::from_ref(self))
+        Entry(NonNull::from(self))
     }
 
     #[inline]

@@ -62,9 +62,9 @@ impl Tags {
 
     #[inline]
     fn equal_to(self, byte: u8) -> SlotSet {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        #[cfg(all(target_arch = "x86_64", not(any(miri, flow_table_portable))))]
         let equal = simd::equal_bytes(self.0, byte);
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        #[cfg(any(not(target_arch = "x86_64"), miri, flow_table_portable))]
         let equal = portable::equal_bytes(self.0, byte);
         SlotSet(equal & Self::ALL)
     }
@@ -174,7 +174,7 @@ impl Bucket {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", any(test, not(flow_table_portable))))]
 mod simd {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
 
@@ -189,7 +189,7 @@ mod simd {
     }
 }
 
-#[cfg(any(all(test, not(flow_table_loom)), miri, not(target_arch = "x86_64")))]
+#[cfg(any(all(test, not(flow_table_loom)), not(target_arch = "x86_64"), miri, flow_table_portable))]
 mod portable {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;

@@ -218,7 +218,10 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+    #[cfg_attr(
+        any(not(target_os = "linux"), miri, flow_table_portable),
+        ignore = "memory goes back on Linux only"
+    )]
     fn the_first_page_of_a_huge_chunk_makes_all_resident() {
         let mut chunk = Chunk::new(PAGES, true).unwrap();
         chunk.take(0);
@@ -230,7 +233,10 @@ mod tests {
 
     /// Taking parts of it does not make the whole resident.
     #[test]
-    #[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+    #[cfg_attr(
+        any(not(target_os = "linux"), miri, flow_table_portable),
+        ignore = "memory goes back on Linux only"
+    )]
     fn a_chunk_that_was_given_back_in_part_is_split_until_all_is_in_use_or_given_back() {
         for all_in_use in [true, false] {
             let mut chunk = Chunk::new(PAGES, true).unwrap();

@@ -26,7 +26,7 @@ pub(super) fn map(layout: Layout) -> Result<NonNull<u8>, AllocError> {
 }
 
 /// Linux: anonymous mappings.
-#[cfg(all(target_os = "linux", not(miri), not(flow_table_loom)))]
+#[cfg(all(target_os = "linux", not(any(miri, flow_table_loom, flow_table_portable))))]
 mod system {
     use std::alloc::Layout;
     use std::ptr::{NonNull, null_mut};
@@ -106,7 +106,7 @@ mod system {
 }
 
 /// Elsewhere: the global allocator, which keeps the memory until it is unmapped.
-#[cfg(not(all(target_os = "linux", not(miri), not(flow_table_loom))))]
+#[cfg(any(not(target_os = "linux"), miri, flow_table_loom, flow_table_portable))]
 mod system {
     use std::alloc::{Layout, alloc_zeroed, dealloc};
     use std::ptr::NonNull;
@@ -136,7 +136,7 @@ mod system {
     }
 }
 
-#[cfg(all(test, target_os = "linux", not(any(miri, flow_table_loom, flow_table_shuttle))))]
+#[cfg(all(test, target_os = "linux", not(any(miri, flow_table_loom, flow_table_shuttle, flow_table_portable))))]
 mod tests {
     use super::*;
     use crate::memory::tests::process::{addresses, is_alone};

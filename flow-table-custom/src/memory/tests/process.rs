@@ -35,7 +35,7 @@ pub(in crate::memory) fn addresses() -> usize {
 }
 
 #[test]
-#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+#[cfg_attr(any(not(target_os = "linux"), miri, flow_table_portable), ignore = "memory goes back on Linux only")]
 fn resident_size_of_the_process_shrinks() {
     if !is_alone(concat!(module_path!(), "::resident_size_of_the_process_shrinks")) {
         return;
@@ -60,7 +60,7 @@ fn resident_size_of_the_process_shrinks() {
 
 /// Chunks and mapped values take no more than they need, and leave nothing behind.
 #[test]
-#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "Linux tells it")]
+#[cfg_attr(any(not(target_os = "linux"), miri, flow_table_portable), ignore = "Linux tells it")]
 fn addresses_of_the_process_are_those_in_use() {
     if !is_alone(concat!(module_path!(), "::addresses_of_the_process_are_those_in_use")) {
         return;

@@ -13,7 +13,7 @@ fn a_pool_without_pages_left_refuses() {
 
 /// While others are in use, one wholly free chunk is kept, the lower one. Given back, pages read as zeros.
 #[test]
-#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+#[cfg_attr(any(not(target_os = "linux"), miri, flow_table_portable), ignore = "memory goes back on Linux only")]
 fn what_is_given_back_reads_as_zeros() {
     let pool = PagePool::new(1, 256, 2);
     let chunks = [0, 32, 64].map(|first| {
@@ -67,7 +67,7 @@ fn chunks_are_huge_from_the_second_on() {
 }
 
 #[test]
-#[cfg_attr(any(not(target_os = "linux"), miri), ignore = "memory goes back on Linux only")]
+#[cfg_attr(any(not(target_os = "linux"), miri, flow_table_portable), ignore = "memory goes back on Linux only")]
 fn free_pages_stay_while_they_are_few_beside_those_in_use() {
     let pool = pool_with(64);
     free_each(&pool, std::iter::once(0).chain(44..64));
@@ -86,7 +86,7 @@ fn free_pages_stay_while_they_are_few_beside_those_in_use() {
 
 /// Locked memory, for one: it counts as resident, and holds what it held.
 #[test]
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(target_os = "linux", not(any(miri, flow_table_portable))))]
 fn what_the_system_will_not_take_back_stays() {
     let pool = pool_with(5);
     let first = page_ends(&pool, 0);
