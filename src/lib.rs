@@ -34,7 +34,7 @@ use flow_table_dashmap as selected;
 /// Cargo adds up the features that a program's dependencies ask for, so the alias may mean either. Code that needs
 /// a certain backend should name it: `flow_table::dashmap::FlowTable` or `flow_table::custom::FlowTable`.
 #[cfg(any(feature = "dashmap", feature = "custom"))]
-pub type FlowTable<K, V> = selected::FlowTable<K, V>;
+pub type FlowTable<K, V, S = KeyHasher> = selected::FlowTable<K, V, S>;
 
 /// A handle to a flow of a [`FlowTable`]: its [`Table::Ref`].
 ///
@@ -47,7 +47,7 @@ pub type FlowTable<K, V> = selected::FlowTable<K, V>;
 /// }
 ///
 /// let table = FlowTable::<FlowKey, u64>::new(1_000);
-/// let key = "udp 10.0.0.1:5353 > 10.0.0.2:53".parse()?;
+/// let key: FlowKey = "udp 10.0.0.1:5353 > 10.0.0.2:53".parse()?;
 /// let packet = Packet { flow: table.lookup(&key, Timestamp::ZERO) };
 /// assert!(packet.flow.is_none());
 /// # Ok::<(), flow_table::FlowKeyError>(())
@@ -57,4 +57,4 @@ pub type Handle<K, V> = <FlowTable<K, V> as Table<K, V>>::Ref;
 
 /// A burst of look-ups in a [`FlowTable`]: its [`Table::Burst`].
 #[cfg(any(feature = "dashmap", feature = "custom"))]
-pub type FlowBurst<'t, K, V> = <FlowTable<K, V> as Table<K, V>>::Burst<'t>;
+pub type FlowBurst<'t, K, V, S = KeyHasher> = <FlowTable<K, V, S> as Table<K, V>>::Burst<'t>;

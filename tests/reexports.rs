@@ -35,12 +35,14 @@ macro_rules! whole_api_at {
             fn the_whole_api_is_there() {
                 same_types! {
                     Admission<u8, u8, u8> Borrowed<'static, u8> Budget Direction EndCounts EndReason Ended<u8>
-                    FlowKey FlowKeyError ForeignFlow InsertError<u8, u8, u8> Inserted<u8> KeyHasher ManualClock
-                    MonotonicClock NewFlow<u8, u8> NewFlowParts<u8, u8> OnExpiry ReapReport ReinsertError<u8>
+                    FlowKey FlowKeyError FlowKeyView<'static> ForeignFlow InsertError<u8, u8, u8> Inserted<u8>
+                    KeyHash KeyHasher ManualClock MonotonicClock NewFlow<u8, u8> NewFlowParts<u8, u8> OnExpiry
+                    ReapReport ReinsertError<u8>
                     SetDeadlineError Stats Status TableConfig Tenant Timeout Timestamp
                 }
                 same_traits! {
-                    Burst<u8, u8> Clock Flow<u8, u8> FlowRef<u8, u8> Key Table<u8, u8> Value WeakFlowRef<u8, u8>
+                    Burst<u8, u8> Clock Flow<u8, u8> FlowRef<u8, u8> Key KeyForm<u8> Table<u8, u8> Value
+                    WeakFlowRef<u8, u8>
                 }
                 let _ = at::state::FlowState::new;
             }

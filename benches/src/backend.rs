@@ -62,7 +62,7 @@ impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
     #[inline]
     fn borrow(&self, keys: &[Key], now: Timestamp) -> usize {
         let burst = self.0.burst(now);
-        keys.iter().filter(|key| burst.get(key).is_some_and(|flow| flow.refresh(now))).count()
+        keys.iter().filter(|key| burst.get(*key).is_some_and(|flow| flow.refresh(now))).count()
     }
 
     #[inline]

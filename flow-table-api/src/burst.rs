@@ -1,4 +1,4 @@
-use crate::{Borrowed, Flow, FlowRef, KeyHash, Timestamp};
+use crate::{Borrowed, Flow, FlowRef, KeyForm, KeyHash, Timestamp};
 
 /// An open burst: look-ups within it borrow flows, all at the burst's `now`, and count no reference (contract U1).
 ///
@@ -17,31 +17,48 @@ pub trait Burst<K, V> {
     fn now(&self) -> Timestamp;
 
     /// Looks `key` up at the burst's `now`, as [`Table::lookup`](crate::Table::lookup) does.
-    fn get(&self, key: &K) -> Option<Borrowed<'_, Self::Flow>>;
+    #[inline]
+    fn get<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Borrowed<'_, Self::Flow>> {
+        self.get_hashed(key, self.hash(key))
+    }
+
+    /// As [`get`](Self::get), with the key's hash: see [`Table::lookup_hashed`](crate::Table::lookup_hashed).
+    fn get_hashed<Q: KeyForm<K> + ?Sized>(&self, key: &Q, hash: KeyHash) -> Option<Borrowed<'_, Self::Flow>>;
 
     /// Looks all `keys` up. `found` is cleared; it then holds one entry for each key, in the order of `keys`
     /// (contract L5).
-    fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>) {
+    #[inline]
+    fn get_batch<'b, Q: KeyForm<K>>(&'b self, keys: &[Q], found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>) {
         found.clear();
         found.extend(keys.iter().map(|key| self.get(key)));
     }
 
     /// The hash of a key in this table: see [`Table::hash`](crate::Table::hash).
-    fn hash(&self, key: &K) -> KeyHash;
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash;
 
-    /// As [`get_batch`](Self::get_batch), and also returns the hash of each key. `hashes` is cleared; it then
-    /// holds one hash for each key, in the order of `keys`. Pass the hash of a key that was not found to the
-    /// insertion that follows ([`FlowSpec::hashed`](crate::FlowSpec::hashed)): the key is then not hashed
-    /// again.
-    fn get_batch_hashed<'b>(
-        &'b self,
-        keys: &[K],
-        hashes: &mut Vec<KeyHash>,
-        found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>,
-    ) {
+    /// The hashes of all `keys`. `hashes` is cleared; it then holds one hash for each key, in the order of `keys`.
+    #[inline]
+    fn hash_batch<Q: KeyForm<K>>(&self, keys: &[Q], hashes: &mut Vec<KeyHash>) {
         hashes.clear();
         hashes.extend(keys.iter().map(|key| self.hash(key)));
-        self.get_batch(keys, found);
+    }
+
+    /// As [`get_batch`](Self::get_batch), with the hash of each key. Pass the hash of a key that was not found to
+    /// the insertion that follows ([`FlowSpec::hashed`](crate::FlowSpec::hashed)): each key is then hashed once.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many hashes as keys.
+    #[inline]
+    fn get_batch_hashed<'b, Q: KeyForm<K>>(
+        &'b self,
+        keys: &[Q],
+        hashes: &[KeyHash],
+        found: &mut Vec<Option<Borrowed<'b, Self::Flow>>>,
+    ) {
+        assert_eq!(keys.len(), hashes.len(), "one hash for each key");
+        found.clear();
+        found.extend(keys.iter().zip(hashes).map(|(key, &hash)| self.get_hashed(key, hash)));
     }
 
     /// A handle to a flow that this burst borrowed, with the same direction. Use it for what must outlive the

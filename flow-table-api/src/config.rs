@@ -1,3 +1,5 @@
+use std::any::Any;
+use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ impl TableConfig {
     }
 
     /// Fixes the seed of the hash function, for tests. Never do this where others choose the keys (contract
-    /// C4).
+    /// C4). It has no effect on tables whose hasher is not [`KeyHasher`].
     pub const fn hash_seed(mut self, seed: u64) -> Self {
         self.hash_seed = Some(seed);
         self
@@ -65,8 +67,10 @@ impl TableConfig {
         self.shards
     }
 
-    /// A hasher with the given seed, or with a random one. Each call without a given seed draws a new one.
-    pub fn hasher(&self) -> KeyHasher {
-        self.hash_seed.map_or_else(KeyHasher::random, KeyHasher::with_seed)
+    /// A hasher for a new table: a [`KeyHasher`] with the given seed, or else the default of `S`, which is
+    /// expected to draw a new seed for each call.
+    pub fn hasher<S: BuildHasher + Default + 'static>(&self) -> S {
+        let seeded = self.hash_seed.map(|seed| Box::new(KeyHasher::with_seed(seed)) as Box<dyn Any>);
+        seeded.and_then(|hasher| hasher.downcast().ok()).map_or_else(S::default, |hasher| *hasher)
     }
 }

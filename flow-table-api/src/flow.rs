@@ -1,6 +1,9 @@
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Deref;
 use std::time::Duration;
+
+use equivalent::Equivalent;
 
 use crate::state::StateView;
 use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
@@ -9,8 +12,25 @@ use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
 ///
 /// `Hash` and `Eq` may run under a lock of the table, so they must not call the table. They may panic (contract
 /// V4).
-pub trait Key: std::hash::Hash + Eq + Send + Sync + 'static {}
-impl<K: std::hash::Hash + Eq + Send + Sync + 'static> Key for K {}
+pub trait Key: Hash + Eq + Send + Sync + 'static {}
+impl<K: Hash + Eq + Send + Sync + 'static> Key for K {}
+
+/// What a key of type `K` can be looked up by (contract L7): the key itself, a borrowed form of it (`&str` for a
+/// `String`), or any type that is [`Equivalent`] to it. Implemented for every such type.
+///
+/// A form must hash as the key does that it is equivalent to. Otherwise look-ups by it do not find the key's flow,
+/// and do no other harm. What [`Key`] says about `Hash` and `Eq` holds for it, too.
+///
+/// ```
+/// use flow_table_api::{FlowSpec, Table, Timestamp};
+///
+/// /// Sessions are keyed by owned names, and looked up by names that a packet lends.
+/// fn is_known<T: Table<String, u64>>(table: &T, name: &str, now: Timestamp) -> bool {
+///     table.contains_key(name, now)
+/// }
+/// ```
+pub trait KeyForm<K: ?Sized>: Hash + Equivalent<K> {}
+impl<K: ?Sized, Q: Hash + Equivalent<K> + ?Sized> KeyForm<K> for Q {}
 
 /// What a value must be. Implemented for every such type.
 pub trait Value: Send + Sync + 'static {}
@@ -169,6 +189,7 @@ pub struct FlowSpec<K> {
     key: K,
     reply: Option<K>,
     hash: Option<KeyHash>,
+    reply_hash: Option<KeyHash>,
     timeout: Timeout,
     on_expiry: OnExpiry,
 }
@@ -183,6 +204,7 @@ impl<K> FlowSpec<K> {
             key,
             reply: None,
             hash: None,
+            reply_hash: None,
             timeout: Self::DEFAULT_TIMEOUT.into(),
             on_expiry: OnExpiry::default(),
         }
@@ -218,9 +240,20 @@ impl<K> FlowSpec<K> {
         self
     }
 
+    /// Sets the hash of the reply key, as [`hashed`](Self::hashed) does for the forward key.
+    pub const fn reply_hashed(mut self, hash: KeyHash) -> Self {
+        self.reply_hash = Some(hash);
+        self
+    }
+
     /// The hash of the forward key, if it was set.
     pub const fn hash(&self) -> Option<KeyHash> {
         self.hash
+    }
+
+    /// The hash of the reply key, if it was set.
+    pub const fn reply_hash(&self) -> Option<KeyHash> {
+        self.reply_hash
     }
 
     /// The flow with this value.
@@ -298,9 +331,20 @@ impl<K, V> NewFlow<K, V> {
         self
     }
 
+    /// Sets the hash of the reply key: see [`FlowSpec::hashed`].
+    pub const fn reply_hashed(mut self, hash: KeyHash) -> Self {
+        self.spec.reply_hash = Some(hash);
+        self
+    }
+
     /// The hash of the forward key, if it was set.
     pub const fn hash(&self) -> Option<KeyHash> {
         self.spec.hash
+    }
+
+    /// The hash of the reply key, if it was set.
+    pub const fn reply_hash(&self) -> Option<KeyHash> {
+        self.spec.reply_hash
     }
 
     /// The forward key.
@@ -320,7 +364,7 @@ impl<K, V> NewFlow<K, V> {
 
     /// Takes the flow apart.
     pub fn into_parts(self) -> NewFlowParts<K, V> {
-        let Self { spec: FlowSpec { key, reply, timeout, on_expiry, hash: _ }, value } = self;
+        let Self { spec: FlowSpec { key, reply, timeout, on_expiry, hash: _, reply_hash: _ }, value } = self;
         NewFlowParts { key, reply, value, timeout, on_expiry }
     }
 }
@@ -328,7 +372,7 @@ impl<K, V> NewFlow<K, V> {
 impl<K, V> From<NewFlowParts<K, V>> for NewFlow<K, V> {
     fn from(parts: NewFlowParts<K, V>) -> Self {
         let NewFlowParts { key, reply, value, timeout, on_expiry } = parts;
-        Self { spec: FlowSpec { key, reply, hash: None, timeout, on_expiry }, value }
+        Self { spec: FlowSpec { key, reply, hash: None, reply_hash: None, timeout, on_expiry }, value }
     }
 }
 

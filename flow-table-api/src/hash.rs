@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use foldhash::SharedSeed;
 use foldhash::quality::{FoldHasher, SeedableRandomState};
 
-/// The hasher of every table: `foldhash` (quality variant) with a seed of the table's own (contract C4).
+/// The hasher of a table for which no other is chosen: `foldhash` (quality variant) with a seed of the table's own
+/// (contract C4).
 ///
 /// It is fast on the few machine words of a [`FlowKey`](crate::FlowKey). It is not a cryptographic hash: an
 /// attacker who learns hashes can recover the seed. Seeing packets go by reveals no hash, and nothing in this
@@ -30,6 +31,13 @@ impl KeyHasher {
     }
 }
 
+impl Default for KeyHasher {
+    /// [`random`](Self::random).
+    fn default() -> Self {
+        Self::random()
+    }
+}
+
 impl BuildHasher for KeyHasher {
     type Hasher = FoldHasher<'static>;
 
@@ -46,11 +54,21 @@ impl fmt::Debug for KeyHasher {
     }
 }
 
-/// The hash of a key in one table. Carry it from a look-up that misses to the insertion that follows
-/// ([`Table::hash`](crate::Table::hash), [`Burst::get_batch_hashed`](crate::Burst::get_batch_hashed),
-/// [`FlowSpec::hashed`](crate::FlowSpec::hashed)).
+/// The hash of a key in one table (contract L8). Compute it once ([`Table::hash`](crate::Table::hash)), and carry
+/// it from a look-up that misses ([`Table::lookup_hashed`](crate::Table::lookup_hashed)) to the insertion that
+/// follows ([`FlowSpec::hashed`](crate::FlowSpec::hashed)).
 ///
 /// It is valid for that table only. Do not show it to whoever chooses the keys: hashes reveal the table's seed.
+///
+/// # A hash that the caller has
+///
+/// [`Table::hash_of`](crate::Table::hash_of) makes one of a hash that the caller has computed elsewhere, such as
+/// the one that a network card delivers with each packet (RSS). It mixes that hash with the table's seed, but keys
+/// whose hashes are equal before are equal afterwards: whoever can choose keys of one hash slows down look-ups,
+/// and the caller answers for that. The card's usual function (Toeplitz) is linear, so such keys are easily found.
+///
+/// A flow that was inserted with such a hash is found only with the same hash: use it for every look-up and
+/// insertion of a key, and [`remove_flow`](crate::Table::remove_flow) instead of [`remove`](crate::Table::remove).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash(NonZeroU64);
 
@@ -58,7 +76,10 @@ impl KeyHash {
     /// For backends: wraps the hash that the table's hasher computed. The lowest bit is not kept.
     #[inline]
     pub const fn new(hash: u64) -> Self {
-        Self(NonZeroU64::MIN.saturating_add(hash & !1))
+        match NonZeroU64::new(hash | 1) {
+            Some(hash) => Self(hash),
+            None => unreachable!(),
+        }
     }
 
     /// For backends: the hash that was passed to [`new`](Self::new), with the lowest bit set.

@@ -39,6 +39,8 @@ const V6: u32 = 6;
 pub struct Tenant(u32);
 
 impl Tenant {
+    /// The tenant of keys for which none is set.
+    pub const ZERO: Self = Self(0);
     /// The largest tenant id.
     pub const MAX: Self = Self((1 << 24) - 1);
 
@@ -182,6 +184,36 @@ impl FlowKey {
     }
 }
 
+/// What the hash and [`FlowKeyView`](crate::FlowKeyView) see of a key: pairs of its words.
+impl FlowKey {
+    /// Two words. Neighbours are in the order that makes them one load on little-endian machines.
+    #[inline]
+    const fn pair(&self, low: usize, high: usize) -> u64 {
+        (self.0[high] as u64) << 32 | self.0[low] as u64
+    }
+
+    /// The addresses, if they are IPv4.
+    #[inline]
+    pub(crate) const fn v4_pair(&self) -> Option<u64> {
+        if self.0[FAMILY] == V4 { Some(self.pair(0, 4)) } else { None }
+    }
+
+    /// The addresses, if they are IPv6.
+    #[inline]
+    pub(crate) const fn v6_pairs(&self) -> Option<[u64; 4]> {
+        if self.0[FAMILY] == V4 {
+            return None;
+        }
+        Some([self.pair(0, 1), self.pair(2, 3), self.pair(4, 5), self.pair(6, 7)])
+    }
+
+    /// Ports, tenant and protocol.
+    #[inline]
+    pub(crate) const fn last_pair(&self) -> u64 {
+        self.pair(PORTS, TENANT_PROTOCOL)
+    }
+}
+
 const fn ports(source: u16, destination: u16) -> u32 {
     (source as u32) << 16 | destination as u32
 }
@@ -197,17 +229,11 @@ impl PartialEq for FlowKey {
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        // Neighbours in the order that makes them one load on little-endian machines.
-        let pair = |low: usize, high: usize| u64::from(self.0[high]) << 32 | u64::from(self.0[low]);
-        if self.0[FAMILY] == V4 {
-            hasher.write_u64(pair(0, 4));
-        } else {
-            hasher.write_u64(pair(0, 1));
-            hasher.write_u64(pair(2, 3));
-            hasher.write_u64(pair(4, 5));
-            hasher.write_u64(pair(6, 7));
+        match self.v4_pair() {
+            Some(pair) => hasher.write_u64(pair),
+            None => [0, 2, 4, 6].iter().for_each(|&at| hasher.write_u64(self.pair(at, at + 1))),
         }
-        hasher.write_u64(pair(PORTS, TENANT_PROTOCOL));
+        hasher.write_u64(self.last_pair());
     }
 }
 

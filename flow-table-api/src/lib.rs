@@ -13,6 +13,7 @@
 //! * [`FlowRef`] and [`WeakFlowRef`]: handles that count a reference, and references that do not keep the value
 //!   alive.
 //! * [`Burst`]: look-ups that borrow flows, without counting references, while a burst of packets is processed.
+//! * [`KeyForm`]: whatever a key may be looked up by. [`KeyHash`]: a hash that is computed once and carried.
 //! * [`NewFlow`]: a flow to insert, and [`FlowSpec`]: the same without its value. [`FlowKey`] is a ready
 //!   5-tuple key; any [`Key`] can be used.
 //! * [`Timestamp`], [`Timeout`] and the clocks.
@@ -57,6 +58,7 @@ mod flow;
 mod handle;
 mod hash;
 mod key;
+mod key_view;
 mod outcome;
 mod reap;
 pub mod state;
@@ -73,11 +75,13 @@ pub mod tsan;
 pub use burst::Burst;
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use config::TableConfig;
+pub use equivalent::Equivalent;
 pub use error::{ForeignFlow, InsertError, ReinsertError, SetDeadlineError};
-pub use flow::{Borrowed, Flow, FlowSpec, Key, NewFlow, NewFlowParts, Value};
+pub use flow::{Borrowed, Flow, FlowSpec, Key, KeyForm, NewFlow, NewFlowParts, Value};
 pub use handle::{FlowRef, WeakFlowRef};
 pub use hash::{KeyHash, KeyHasher};
 pub use key::{FlowKey, FlowKeyError, Tenant};
+pub use key_view::FlowKeyView;
 pub use outcome::{Admission, Inserted};
 pub use reap::{Budget, Ended, ReapReport};
 pub use stats::{EndCounts, Stats};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key,
-    KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
+    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// The error of an insertion into `T`.
@@ -43,7 +43,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     // ---- Look-up -------------------------------------------------------------------------------------------
 
-    /// Returns the live flow under `key`, which may be its forward or its reply key (contract L1).
+    /// Returns the live flow under `key`, which may be its forward or its reply key (contract L1). The key may
+    /// have any form that is equivalent to it (contract L7).
     ///
     /// If the deadline of the flow has passed at `now`, the look-up expires it, however late reaping is
     /// (contract L2). The next [`reap_with`](Self::reap_with) still hands it over. With
@@ -58,25 +59,38 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// # Blocking
     ///
     /// A look-up never blocks another look-up (contract L6).
-    fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref>;
+    #[inline]
+    fn lookup<Q: KeyForm<K> + ?Sized>(&self, key: &Q, now: Timestamp) -> Option<Self::Ref> {
+        self.lookup_hashed(key, self.hash(key), now)
+    }
+
+    /// As [`lookup`](Self::lookup), with the key's hash, which is not computed again (contract L8). With a wrong
+    /// hash the look-up finds nothing, unless the flow was inserted with the same wrong hash.
+    fn lookup_hashed<Q: KeyForm<K> + ?Sized>(&self, key: &Q, hash: KeyHash, now: Timestamp) -> Option<Self::Ref>;
 
     /// Returns `true` if a flow under `key` is live at `now`. Like [`lookup`](Self::lookup), it expires a flow
     /// whose deadline has passed.
-    fn contains_key(&self, key: &K, now: Timestamp) -> bool {
+    #[inline]
+    fn contains_key<Q: KeyForm<K> + ?Sized>(&self, key: &Q, now: Timestamp) -> bool {
         self.lookup(key, now).is_some_and(|flow| flow.is_live(now))
     }
 
     /// Looks all `keys` up. `found` is cleared; it then holds one entry for each key, in the order of `keys`.
     /// Each entry is what [`lookup`](Self::lookup) would have returned at some moment during the call, not at
     /// the same moment for all keys (contract L5).
-    fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
+    #[inline]
+    fn lookup_batch<Q: KeyForm<K>>(&self, keys: &[Q], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
         found.clear();
         found.extend(keys.iter().map(|key| self.lookup(key, now)));
     }
 
-    /// Returns the hash of a key in this table, to pass to an insertion ([`FlowSpec::hashed`]). It never
-    /// changes during the life of the table.
-    fn hash(&self, key: &K) -> KeyHash;
+    /// Returns the hash of a key in this table, to pass to look-ups and to an insertion
+    /// ([`FlowSpec::hashed`]). It never changes during the life of the table.
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash;
+
+    /// Makes a hash for this table of one that the caller has, such as a network card's. [`KeyHash`] says what
+    /// the caller then answers for.
+    fn hash_of(&self, external: u64) -> KeyHash;
 
     /// Opens a burst at `now`. Look-ups within it borrow flows and count no reference (contract U1). An open
     /// burst blocks no operation (contract U2), and any number may be open (contract U3).
@@ -136,14 +150,15 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         now: Timestamp,
         make: impl FnOnce() -> V,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
-        if let Some(holder) = self.lookup(spec.key(), now).filter(|flow| flow.is_live(now)) {
+        let hash = spec.hash().unwrap_or_else(|| self.hash(spec.key()));
+        if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // Dropped here and not when the function returns: if one of these drops panicked then, the result
             // would leak.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
         let value = make();
-        self.insert_if_absent(spec.value(value), now)
+        self.insert_if_absent(spec.hashed(hash).value(value), now)
     }
 
     /// Puts an expired or detached flow of this table back into it, with the deadline `now + timeout` (contract
@@ -188,7 +203,7 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// If the flow under `key` has ended, look-ups no longer find it by this key. Its status does not change,
     /// and the call returns `None`.
     #[must_use = "this is the only hand-over of the removed flow's record"]
-    fn remove(&self, key: &K) -> Option<Self::Ref>;
+    fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Self::Ref>;
 
     /// Removes exactly this flow: `Active` → `Detached`. Returns `true` if this call removed it, `false` if it
     /// was not active (contract E2).

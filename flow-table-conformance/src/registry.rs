@@ -86,6 +86,11 @@ macro_rules! __cases {
                 a_batch_follows_the_rules_of_lookup [L5 L2 I4];
                 a_lookup_waits_for_no_lookup [L6];
             }
+            forms {
+                a_key_is_found_by_any_form_of_it [L7 U1];
+                a_carried_hash_serves_look_ups [L8 U1];
+                the_callers_hash_serves_a_flow_for_life [L8 I5 R3];
+            }
             bursts {
                 lookups_follow_the_rules [U1 L2 L3];
                 a_batch_is_so_many_lookups [U1 L5];

@@ -39,6 +39,10 @@ rules! {
     L5,
     /// Look-ups block no look-up.
     L6,
+    /// A key is looked up by any form that is equivalent to it.
+    L7,
+    /// A key's hash may be computed once and carried.
+    L8,
     /// Bursts borrow.
     U1,
     /// Open bursts only delay drops.

@@ -56,9 +56,9 @@ fn one_shard() -> TableConfig {
 /// do.
 fn fill_a_segment() -> (usize, bool) {
     let table = Flows::with_config(TableConfig::new(1_000_000).shards(1).hash_seed(SEED));
-    let insert = |key: u64| table.insert(NewFlow::new(key, [0; 8]), NOW).map(drop);
+    let insert = |key: u64| table.insert(NewFlow::new(key, [0; 8]), NOW).map(drop).map_err(Box::new);
     for key in (0..).filter(|&key| bits(key) & SEGMENT == 0) {
-        match insert(key) {
+        match insert(key).map_err(|refused| *refused) {
             Ok(()) => {}
             Err(InsertError::OutOfMemory { .. }) => break,
             Err(other) => panic!("{other:?}"),

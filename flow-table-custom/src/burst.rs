@@ -1,32 +1,35 @@
 use std::fmt;
+use std::hash::BuildHasher;
 use std::marker::PhantomData;
 
 use flow_table_api as api;
-use flow_table_api::{Borrowed, Burst, Key, Timestamp, Value};
+use flow_table_api::{Borrowed, Burst, Key, KeyForm, KeyHasher, Timestamp, Value};
 
 use crate::core::Core;
 use crate::flows::FlowEntry;
 use crate::grace::Announcement;
 use crate::handle::StrongRef;
+use crate::hash::{KeyHash, hash_one};
 use crate::threads;
 
 /// An open burst: one announcement, and look-ups that count no references. See [`Burst`].
-pub struct FlowBurst<'t, K, V> {
+pub struct FlowBurst<'t, K, V, S = KeyHasher> {
     core: &'t Core<K, V>,
+    hasher: &'t S,
     announced: Announcement,
     now: Timestamp,
     /// Keeps the burst on its thread, whose counter it uses.
     thread: PhantomData<*const ()>,
 }
 
-impl<'t, K, V> FlowBurst<'t, K, V> {
+impl<'t, K, V, S> FlowBurst<'t, K, V, S> {
     #[inline]
-    pub(crate) fn open(core: &'t Core<K, V>, now: Timestamp) -> Self {
-        Self { core, announced: core.bursts.open(threads::number()), now, thread: PhantomData }
+    pub(crate) fn open(core: &'t Core<K, V>, hasher: &'t S, now: Timestamp) -> Self {
+        Self { core, hasher, announced: core.bursts.open(threads::number()), now, thread: PhantomData }
     }
 }
 
-impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
+impl<K: Key, V: Value, S: BuildHasher> Burst<K, V> for FlowBurst<'_, K, V, S> {
     type Flow = FlowEntry<K, V>;
     type Ref = StrongRef<K, V>;
 
@@ -36,31 +39,34 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     }
 
     #[inline]
-    fn get(&self, key: &K) -> Option<Borrowed<'_, FlowEntry<K, V>>> {
-        self.core.lookup(&self.announced, key, self.core.hash(key), self.now)
+    fn get_hashed<Q: KeyForm<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: api::KeyHash,
+    ) -> Option<Borrowed<'_, FlowEntry<K, V>>> {
+        self.core.lookup(&self.announced, key, KeyHash::new(hash), self.now)
     }
 
     #[inline]
-    fn get_batch<'b>(&'b self, keys: &[K], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
-        self.core.lookup_batch(&self.announced, keys, self.now, found, |_| ());
+    fn get_batch<'b, Q: KeyForm<K>>(&'b self, keys: &[Q], found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>) {
+        let hash = |_, key: &Q| KeyHash::new(hash_one(self.hasher, key));
+        self.core.lookup_batch(&self.announced, keys, hash, self.now, found);
     }
 
     #[inline]
-    fn hash(&self, key: &K) -> api::KeyHash {
-        api::KeyHash::new(self.core.full_hash(key))
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> api::KeyHash {
+        hash_one(self.hasher, key)
     }
 
     #[inline]
-    fn get_batch_hashed<'b>(
+    fn get_batch_hashed<'b, Q: KeyForm<K>>(
         &'b self,
-        keys: &[K],
-        hashes: &mut Vec<api::KeyHash>,
+        keys: &[Q],
+        hashes: &[api::KeyHash],
         found: &mut Vec<Option<Borrowed<'b, FlowEntry<K, V>>>>,
     ) {
-        hashes.clear();
-        hashes.reserve(keys.len());
-        self.core
-            .lookup_batch(&self.announced, keys, self.now, found, |hash| hashes.push(api::KeyHash::new(hash)));
+        assert_eq!(keys.len(), hashes.len(), "one hash for each key");
+        self.core.lookup_batch(&self.announced, keys, |at, _| KeyHash::new(hashes[at]), self.now, found);
     }
 
     fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {
@@ -69,7 +75,7 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     }
 }
 
-impl<K, V> Drop for FlowBurst<'_, K, V> {
+impl<K, V, S> Drop for FlowBurst<'_, K, V, S> {
     #[inline]
     fn drop(&mut self) {
         self.core.bursts.close(&self.announced);
@@ -79,7 +85,7 @@ impl<K, V> Drop for FlowBurst<'_, K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for FlowBurst<'_, K, V> {
+impl<K, V, S> fmt::Debug for FlowBurst<'_, K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowBurst").field("now", &self.now).finish_non_exhaustive()
     }

@@ -1,7 +1,14 @@
 use std::fmt;
+use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU8;
 
-use flow_table_api::Direction;
+use flow_table_api::{self as api, Direction};
+
+/// The hash of a key, all bits of it.
+#[inline]
+pub(crate) fn hash_one(hasher: &impl BuildHasher, key: &(impl Hash + ?Sized)) -> api::KeyHash {
+    api::KeyHash::new(hasher.hash_one(key))
+}
 
 /// The 32 bits of a key's hash that the table uses, kept beside each entry so that moving a slot needs no key.
 ///
@@ -19,8 +26,8 @@ impl KeyHash {
     pub(crate) const BUCKET_BITS: u32 = 13;
 
     #[inline]
-    pub(crate) const fn new(hash: u64) -> Self {
-        Self((hash >> 32) as u32)
+    pub(crate) const fn new(hash: api::KeyHash) -> Self {
+        Self((hash.get() >> 32) as u32)
     }
 
     #[inline]
@@ -111,7 +118,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_come_from_their_bits(hash: u64, bits in 0u32..=12) {
-            let key = KeyHash::new(hash);
+            let key = KeyHash::new(api::KeyHash::new(hash));
             prop_assert_eq!(KeyHash::from_bits(key.to_bits()), key);
             prop_assert_eq!(key.prefix(bits) as u64, hash.checked_shr(64 - bits).unwrap_or(0));
             prop_assert_eq!(key.bucket(0xff) as u64, hash >> 40 & 0xff);

@@ -1,19 +1,20 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
 use flow_table_api as api;
 use flow_table_api::{
-    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, KeyForm,
+    KeyHasher, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::flows::FlowEntry;
 use crate::handle::StrongRef;
-use crate::hash::{KeyHash, KeyHashes};
+use crate::hash::{KeyHash, KeyHashes, hash_one};
 use crate::ops::{Counted, Mode, Refusal};
 use crate::sync::Arc;
 
@@ -37,13 +38,34 @@ use crate::sync::Arc;
 ///
 /// A flow takes its key, its value and 20 bytes, rounded up to whole lines of 64 bytes, and 19 to 25 bytes
 /// elsewhere.
-pub struct FlowTable<K: Key, V: Value> {
+///
+/// `S` makes the hashers of keys. Its default has a seed of the table's own.
+pub struct FlowTable<K: Key, V: Value, S = KeyHasher> {
     core: Arc<Core<K, V>>,
+    hasher: S,
 }
 
 type AdmissionResult<K, V> = Result<Admission<K, V, StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>>;
 
 impl<K: Key, V: Value> FlowTable<K, V> {
+    /// Makes an empty table for at most `capacity` flows: see [`Table::new`].
+    pub fn new(capacity: usize) -> Self {
+        Table::new(capacity)
+    }
+
+    /// Makes an empty table: see [`Table::with_config`].
+    pub fn with_config(config: TableConfig) -> Self {
+        Table::with_config(config)
+    }
+}
+
+impl<K: Key, V: Value, S> FlowTable<K, V, S> {
+    /// Makes an empty table that hashes keys with `hasher`. Where others choose the keys, the hasher must have a
+    /// secret of its own (contract C4).
+    pub fn with_hasher(config: TableConfig, hasher: S) -> Self {
+        Self { core: Core::new(&config), hasher }
+    }
+
     fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
         if flow.at().page().core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
     }
@@ -70,7 +92,7 @@ impl<K: Key, V: Value> FlowTable<K, V> {
 }
 
 #[doc(hidden)]
-impl<K: Key, V: Value> FlowTable<K, V> {
+impl<K: Key, V: Value, S> FlowTable<K, V, S> {
     /// For tests: checks that the table's inner counts and places agree with each other. O(flows).
     ///
     /// # Errors
@@ -81,33 +103,63 @@ impl<K: Key, V: Value> FlowTable<K, V> {
     }
 }
 
-impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
+impl<K: Key, V: Value, S: BuildHasher> FlowTable<K, V, S> {
+    /// The hashes of a new flow's keys. The flow may bring them.
+    #[inline]
+    fn hashes_of(&self, flow: &NewFlow<K, V>) -> KeyHashes {
+        let hash = |known: Option<api::KeyHash>, key| KeyHash::new(known.unwrap_or_else(|| self.hash_one(key)));
+        let reply = flow.reply_key().map(|key| hash(flow.reply_hash(), key));
+        KeyHashes { forward: hash(flow.hash(), flow.key()), reply }
+    }
+
+    #[inline]
+    fn hash_one(&self, key: &(impl Hash + ?Sized)) -> api::KeyHash {
+        hash_one(&self.hasher, key)
+    }
+}
+
+impl<K, V, S> Table<K, V> for FlowTable<K, V, S>
+where
+    K: Key,
+    V: Value,
+    S: BuildHasher + Default + Send + Sync + 'static,
+{
     type Flow = FlowEntry<K, V>;
     type Ref = StrongRef<K, V>;
-    type Burst<'t> = FlowBurst<'t, K, V>;
+    type Burst<'t> = FlowBurst<'t, K, V, S>;
 
     fn with_config(config: TableConfig) -> Self {
-        Self { core: Core::new(&config) }
+        let hasher = config.hasher();
+        Self::with_hasher(config, hasher)
     }
 
     #[inline]
-    fn lookup(&self, key: &K, now: Timestamp) -> Option<StrongRef<K, V>> {
-        self.core.lookup(Counted, key, self.core.hash(key), now)
+    fn lookup_hashed<Q: KeyForm<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: api::KeyHash,
+        now: Timestamp,
+    ) -> Option<StrongRef<K, V>> {
+        self.core.lookup(Counted, key, KeyHash::new(hash), now)
     }
 
     #[inline]
-    fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
-        self.core.lookup_batch(Counted, keys, now, found, |_| ());
+    fn lookup_batch<Q: KeyForm<K>>(&self, keys: &[Q], now: Timestamp, found: &mut Vec<Option<StrongRef<K, V>>>) {
+        self.core.lookup_batch(Counted, keys, |_, key| KeyHash::new(self.hash_one(key)), now, found);
     }
 
     #[inline]
-    fn hash(&self, key: &K) -> api::KeyHash {
-        api::KeyHash::new(self.core.full_hash(key))
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> api::KeyHash {
+        self.hash_one(key)
+    }
+
+    fn hash_of(&self, external: u64) -> api::KeyHash {
+        self.hash_one(&external)
     }
 
     #[inline]
-    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {
-        FlowBurst::open(&self.core, now)
+    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V, S> {
+        FlowBurst::open(&self.core, &self.hasher, now)
     }
 
     fn insert(
@@ -115,12 +167,12 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        let (hashes, mut flow) = (self.core.hashes_of(&flow), Some(flow));
+        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
         self.core.insert(&mut flow, hashes, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
-        let hashes = self.core.hashes_of(&flow);
+        let hashes = self.hashes_of(&flow);
         self.admit(flow, hashes, now)
     }
 
@@ -131,15 +183,14 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         now: Timestamp,
         make: impl FnOnce() -> V,
     ) -> AdmissionResult<K, V> {
-        let full = spec.hash().map_or_else(|| self.core.full_hash(spec.key()), api::KeyHash::get);
-        let hash = KeyHash::new(full);
-        if let Some(holder) = self.core.lookup(Counted, spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
+        let hash = spec.hash().unwrap_or_else(|| self.hash_one(spec.key()));
+        if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
             // As in the trait's own method: dropped before the function returns.
             drop((spec, make));
             return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
         }
-        let flow = spec.hashed(api::KeyHash::new(full)).value(make());
-        let hashes = self.core.hashes_of(&flow);
+        let flow = spec.hashed(hash).value(make());
+        let hashes = self.hashes_of(&flow);
         self.admit(flow, hashes, now)
     }
 
@@ -167,8 +218,8 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
         self.core.set_timeout(flow, timeout, now)
     }
 
-    fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
-        self.core.remove(key)
+    fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<StrongRef<K, V>> {
+        self.core.remove(key, KeyHash::new(self.hash_one(key)))
     }
 
     fn remove_flow(&self, flow: &StrongRef<K, V>) -> Result<bool, ForeignFlow> {
@@ -233,13 +284,13 @@ impl<K: Key, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 }
 
-impl<K: Key, V: Value> Drop for FlowTable<K, V> {
+impl<K: Key, V: Value, S> Drop for FlowTable<K, V, S> {
     fn drop(&mut self) {
         Core::close(&self.core);
     }
 }
 
-impl<K: Key, V: Value> fmt::Debug for FlowTable<K, V> {
+impl<K: Key, V: Value, S> fmt::Debug for FlowTable<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowTable").field("stats", &self.core.stats()).finish_non_exhaustive()
     }

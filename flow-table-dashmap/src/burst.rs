@@ -1,6 +1,7 @@
 use std::fmt;
+use std::hash::BuildHasher;
 
-use flow_table_api::{Borrowed, Burst, Key, KeyHash, Timestamp, Value};
+use flow_table_api::{Borrowed, Burst, Key, KeyForm, KeyHash, KeyHasher, Timestamp, Value};
 
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
@@ -15,19 +16,20 @@ use crate::ops::kept::Kept;
 /// Contract U1 says that bursts count no references. The map of this design has weak references, so no flow can be
 /// found without counting. The counting is hidden, but its cost is not: a look-up in a burst costs as much as any
 /// other, and a small allocation for each flow that the burst has not found before.
-pub struct FlowBurst<'t, K, V> {
+pub struct FlowBurst<'t, K, V, S = KeyHasher> {
     core: &'t Core<K, V>,
+    hasher: &'t S,
     now: Timestamp,
     kept: Kept<'t, K, V>,
 }
 
-impl<'t, K, V> FlowBurst<'t, K, V> {
-    pub(crate) fn new(core: &'t Core<K, V>, now: Timestamp) -> Self {
-        Self { core, now, kept: Kept::new(&core.kept) }
+impl<'t, K, V, S> FlowBurst<'t, K, V, S> {
+    pub(crate) fn new(core: &'t Core<K, V>, hasher: &'t S, now: Timestamp) -> Self {
+        Self { core, hasher, now, kept: Kept::new(&core.kept) }
     }
 }
 
-impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
+impl<K: Key, V: Value, S: BuildHasher> Burst<K, V> for FlowBurst<'_, K, V, S> {
     type Flow = FlowRecord<K, V>;
     type Ref = FlowHandle<K, V>;
 
@@ -35,13 +37,19 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
         self.now
     }
 
-    fn get(&self, key: &K) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
-        let (flow, direction) = self.core.find(key, self.now)?;
+    #[inline]
+    fn get_hashed<Q: KeyForm<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: KeyHash,
+    ) -> Option<Borrowed<'_, FlowRecord<K, V>>> {
+        let (flow, direction) = self.core.find(hash.get(), key, self.now)?;
         Some(Borrowed::new(self.kept.keep(flow), direction))
     }
 
-    fn hash(&self, key: &K) -> KeyHash {
-        KeyHash::new(self.core.hash(key))
+    #[inline]
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {
+        KeyHash::new(self.hasher.hash_one(key))
     }
 
     /// Never returns `None` with this backend, because the burst holds a reference to each flow that it handed
@@ -51,7 +59,7 @@ impl<K: Key, V: Value> Burst<K, V> for FlowBurst<'_, K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for FlowBurst<'_, K, V> {
+impl<K, V, S> fmt::Debug for FlowBurst<'_, K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowBurst").field("now", &self.now).field("kept", &self.kept.len()).finish_non_exhaustive()
     }

@@ -1,8 +1,7 @@
-use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::AtomicUsize;
 
 use crossbeam::utils::CachePadded;
-use flow_table_api::{ForeignFlow, KeyHash, KeyHasher, TableConfig};
+use flow_table_api::{Equivalent, ForeignFlow, TableConfig};
 
 use crate::base::count::Count;
 use crate::base::id::SlotId;
@@ -33,7 +32,6 @@ pub(crate) struct Core<K, V> {
     pub(crate) kept: CachePadded<AtomicUsize>,
     /// The queue at which the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
-    hasher: KeyHasher,
 }
 
 impl<K, V> Core<K, V> {
@@ -52,17 +50,7 @@ impl<K, V> Core<K, V> {
             refusals: Count::default(),
             kept: CachePadded::default(),
             next_reaped: AtomicUsize::new(0),
-            hasher: config.hasher(),
         }
-    }
-
-    /// The hash of a key, in the form that callers can keep. Runs user code, so call it under no lock.
-    #[inline]
-    pub(crate) fn hash(&self, key: &K) -> u64
-    where
-        K: Hash,
-    {
-        KeyHash::new(self.hasher.hash_one(key)).get()
     }
 
     /// Returns the flow if this table issued the handle (contract V5).
@@ -83,10 +71,7 @@ impl<K, V> Core<K, V> {
 
     /// Returns the slot of a key and its flow. `Eq` of keys runs and may panic; nothing has been changed by then.
     #[inline]
-    pub(crate) fn occupant(&self, hash: u64, key: &K) -> Option<Occupant<K, V>>
-    where
-        K: Eq,
-    {
+    pub(crate) fn occupant<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<Occupant<K, V>> {
         let (slot, flow) = self.shared.slots.get(hash, key, Strong::upgrade)?;
         Some(Occupant { slot, flow })
     }

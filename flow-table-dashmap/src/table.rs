@@ -1,9 +1,11 @@
 use std::fmt;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, KeyHash,
-    NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, KeyForm,
+    KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig,
+    Timestamp, Value,
 };
 
 use crate::base::panics::Panics;
@@ -11,7 +13,7 @@ use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
 use crate::flow::strong::FlowRecord;
-use crate::ops::insert::Policy;
+use crate::ops::insert::{Insertion, Policy};
 
 /// A flow table over a `DashMap` of weak references and per-thread priority queues.
 ///
@@ -37,30 +39,83 @@ use crate::ops::insert::Policy;
 /// # Panics
 ///
 /// Operations panic only if user code panics.
-pub struct FlowTable<K, V> {
+///
+/// `S` makes the hashers of keys. Its default has a seed of the table's own.
+pub struct FlowTable<K, V, S = KeyHasher> {
     pub(crate) core: Core<K, V>,
+    hasher: S,
 }
 
-impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
+impl<K: Key + Clone, V: Value> FlowTable<K, V> {
+    /// Makes an empty table for at most `capacity` flows: see [`Table::new`].
+    pub fn new(capacity: usize) -> Self {
+        Table::new(capacity)
+    }
+
+    /// Makes an empty table: see [`Table::with_config`].
+    pub fn with_config(config: TableConfig) -> Self {
+        Table::with_config(config)
+    }
+}
+
+impl<K, V, S> FlowTable<K, V, S> {
+    /// Makes an empty table that hashes keys with `hasher`. Where others choose the keys, the hasher must have a
+    /// secret of its own (contract C4).
+    pub fn with_hasher(config: TableConfig, hasher: S) -> Self {
+        Self { core: Core::new(&config), hasher }
+    }
+}
+
+impl<K, V, S> FlowTable<K, V, S>
+where
+    K: Key + Clone,
+    V: Value,
+    S: BuildHasher,
+{
+    fn put(&self, flow: NewFlow<K, V>, now: Timestamp, policy: Policy) -> Insertion<K, V> {
+        let hash = |key: &K, known: Option<KeyHash>| {
+            known.unwrap_or_else(|| KeyHash::new(self.hasher.hash_one(key))).get()
+        };
+        self.core.insert(flow, hash, now, policy)
+    }
+}
+
+impl<K, V, S> Table<K, V> for FlowTable<K, V, S>
+where
+    K: Key + Clone,
+    V: Value,
+    S: BuildHasher + Default + Send + Sync + 'static,
+{
     type Flow = FlowRecord<K, V>;
     type Ref = FlowHandle<K, V>;
-    type Burst<'t> = FlowBurst<'t, K, V>;
+    type Burst<'t> = FlowBurst<'t, K, V, S>;
 
     fn with_config(config: TableConfig) -> Self {
-        Self { core: Core::new(&config) }
+        let hasher = config.hasher();
+        Self::with_hasher(config, hasher)
     }
 
     #[inline]
-    fn lookup(&self, key: &K, now: Timestamp) -> Option<FlowHandle<K, V>> {
-        self.core.find(key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
+    fn lookup_hashed<Q: KeyForm<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<FlowHandle<K, V>> {
+        self.core.find(hash.get(), key, now).map(|(flow, direction)| FlowHandle::new(flow, direction))
     }
 
-    fn hash(&self, key: &K) -> KeyHash {
-        KeyHash::new(self.core.hash(key))
+    #[inline]
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {
+        KeyHash::new(self.hasher.hash_one(key))
     }
 
-    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V> {
-        FlowBurst::new(&self.core, now)
+    fn hash_of(&self, external: u64) -> KeyHash {
+        KeyHash::new(self.hasher.hash_one(external))
+    }
+
+    fn burst(&self, now: Timestamp) -> FlowBurst<'_, K, V, S> {
+        FlowBurst::new(&self.core, &self.hasher, now)
     }
 
     fn insert(
@@ -68,7 +123,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<FlowHandle<K, V>>, InsertErrorOf<K, V, Self>> {
-        self.core.insert(flow, now, Policy::Replace)
+        self.put(flow, now, Policy::Replace)
     }
 
     fn insert_if_absent(
@@ -76,7 +131,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
-        match self.core.insert(flow, now, Policy::Keep) {
+        match self.put(flow, now, Policy::Keep) {
             Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
             Err(InsertError::Conflict { flow, holder, key }) => {
                 Ok(Admission::Existing { holder, key, rejected: Some(flow) })
@@ -117,8 +172,8 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
         Ok(())
     }
 
-    fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
-        self.core.remove(key)
+    fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<FlowHandle<K, V>> {
+        self.core.remove(self.hash(key).get(), key)
     }
 
     fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
@@ -176,7 +231,7 @@ impl<K: Key + Clone, V: Value> Table<K, V> for FlowTable<K, V> {
     }
 }
 
-impl<K, V> Drop for FlowTable<K, V> {
+impl<K, V, S> Drop for FlowTable<K, V, S> {
     /// Detaches active flows. Values are dropped with the last handle, as always.
     fn drop(&mut self) {
         let flows: Vec<_> = self.core.queues.iter().flat_map(|queue| queue.lock().drain()).collect();
@@ -193,7 +248,7 @@ impl<K, V> Drop for FlowTable<K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for FlowTable<K, V> {
+impl<K, V, S> fmt::Debug for FlowTable<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowTable").field("held", &self.core.held).finish_non_exhaustive()
     }

@@ -19,10 +19,10 @@ pub fn lookups_follow_the_rules<B: Backend>(setup: Setup) {
         let found = burst.get(&TestKey::new(key)).expect("live");
         assert_eq!((found.direction(), found.value().serial()), (direction, pair.value().serial()));
     }
-    assert_eq!(burst.get(&3.into()).map(|flow| flow.status()), Some(Status::Expired), "somebody holds it");
-    assert!(burst.get(&4.into()).is_none(), "nobody holds it");
-    assert!(burst.get(&5.into()).is_none(), "not to be found once expired");
-    assert!(burst.get(&6.into()).is_none(), "never inserted");
+    assert_eq!(burst.get(&TestKey::from(3)).map(|flow| flow.status()), Some(Status::Expired), "somebody holds it");
+    assert!(burst.get(&TestKey::from(4)).is_none(), "nobody holds it");
+    assert!(burst.get(&TestKey::from(5)).is_none(), "not to be found once expired");
+    assert!(burst.get(&TestKey::from(6)).is_none(), "never inserted");
     assert_eq!((held.status(), removed.status()), (Status::Expired, Status::Expired));
     assert_eq!(table.stats().ended.expired, 3, "expired on the spot");
 }
@@ -34,7 +34,7 @@ pub fn a_batch_is_so_many_lookups<B: Backend>(setup: Setup) {
         drop(table.put_pair(2 * id, 2 * id + 1, at(0)));
     }
     let burst = table.burst(at(1));
-    let mut found = vec![burst.get(&0.into())];
+    let mut found = vec![burst.get(&TestKey::from(0))];
     for count in [0, 1, 31, 32, 33, 256] {
         let keys: Vec<TestKey> = (0..count).map(|index| (index * 7 % 60).into()).collect();
         burst.get_batch(&keys, &mut found);
@@ -51,12 +51,12 @@ pub fn a_handle_outlives_the_burst<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put_pair(1, 2, at(0));
     let burst = table.burst(at(1));
-    let borrowed = burst.get(&2.into()).expect("live");
+    let borrowed = burst.get(&TestKey::from(2)).expect("live");
     assert!(borrowed.refresh(burst.now()), "borrowed flows can be refreshed");
     let handle = burst.handle(borrowed).expect("live");
     assert_eq!((&handle, handle.direction()), (&flow, Direction::Reply));
     drop((burst, flow));
-    assert_eq!(table.remove(&1.into()), Some(handle.clone()));
+    assert_eq!(table.remove(&TestKey::from(1)), Some(handle.clone()));
     assert_eq!((handle.status(), table.ledger().dropped()), (Status::Detached, 0));
     drop(handle);
     assert_eq!(table.ledger().dropped(), 1);
@@ -69,7 +69,7 @@ pub fn an_open_burst_blocks_nothing_on_its_thread<B: Backend>(setup: Setup) {
         drop(table.put(key, at(0)));
     }
     let burst = table.burst(at(1));
-    let borrowed: Vec<_> = (0..5).map(|key| burst.get(&key.into()).expect("live")).collect();
+    let borrowed: Vec<_> = (0..5).map(|key| burst.get(&TestKey::from(key)).expect("live")).collect();
     use_everything(&table);
     for (serial, flow) in borrowed.iter().enumerate() {
         assert_eq!(flow.value().serial(), serial, "still readable");
@@ -87,7 +87,7 @@ pub fn an_open_burst_blocks_no_other_thread<B: Backend>(setup: Setup) {
         drop(table.put(key, at(0)));
     }
     let burst = table.burst(at(1));
-    let borrowed: Vec<_> = (0..5).map(|key| burst.get(&key.into()).expect("live")).collect();
+    let borrowed: Vec<_> = (0..5).map(|key| burst.get(&TestKey::from(key)).expect("live")).collect();
     race(1, |_| use_everything(&table));
     for (serial, flow) in borrowed.iter().enumerate() {
         assert_eq!(flow.value().serial(), serial, "still readable");
@@ -97,7 +97,7 @@ pub fn an_open_burst_blocks_no_other_thread<B: Backend>(setup: Setup) {
 /// Ends the flows under the keys 0 to 4, each in another way, and uses the rest of the interface.
 fn use_everything<B: Backend>(table: &Fixture<B>) {
     assert!(table.find(0, at(1)).expect("live").cancel());
-    assert!(table.remove(&1.into()).is_some());
+    assert!(table.remove(&TestKey::from(1)).is_some());
     let new = table.insert(table.flow(2), at(1)).expect("replaces");
     assert!(new.replaced.is_some());
     let third = table.find(3, at(1)).expect("live");
@@ -117,7 +117,7 @@ fn use_everything<B: Backend>(table: &Fixture<B>) {
     let mut found = Vec::new();
     table.lookup_batch(&[6, 7, 8].map(TestKey::new), at(1), &mut found);
     assert_eq!(table.snapshot().len(), 2);
-    drop((table.burst(at(1)).get(&6.into()).is_some(), found));
+    drop((table.burst(at(1)).get(&TestKey::from(6)).is_some(), found));
     table.set_capacity(table.capacity() - 1);
     table.shrink_to_fit();
     let _ = (table.stats(), table.memory(), table.next_deadline(), table.is_empty());
@@ -130,7 +130,7 @@ fn use_everything<B: Backend>(table: &Fixture<B>) {
 pub fn values_wait_for_the_burst_and_no_longer<B: Backend>(setup: Setup) {
     type End<B> = fn(&Fixture<B>);
     let ends: [(&str, End<B>); 5] = [
-        ("remove", |table| drop(table.remove(&1.into()))),
+        ("remove", |table| drop(table.remove(&TestKey::from(1)))),
         ("replacement", |table| drop(table.insert(table.flow(1), at(1)))),
         ("cancel", |table| {
             assert!(table.find(1, at(1)).expect("live").cancel());
@@ -146,7 +146,7 @@ pub fn values_wait_for_the_burst_and_no_longer<B: Backend>(setup: Setup) {
         let table = Fixture::<B>::new(setup, 3);
         let weak = table.put(1, at(0)).downgrade();
         let burst = table.burst(at(1));
-        let borrowed = burst.get(&1.into()).expect("live");
+        let borrowed = burst.get(&TestKey::from(1)).expect("live");
         end(&table);
         assert_ne!(borrowed.status(), Status::Active, "{name}");
         drop(table.put(2, at(1)));
@@ -179,7 +179,7 @@ pub fn many_bursts_on_one_thread<B: Backend>(setup: Setup) {
     for close in [9, 0, 4, 4, 2, 2, 0, 0, 1] {
         drop(bursts.remove(close));
         table.reap_all(at(1));
-        assert!(bursts.iter().all(|burst| burst.get(&0.into()).is_none()));
+        assert!(bursts.iter().all(|burst| burst.get(&TestKey::from(0)).is_none()));
     }
     drop(bursts);
     table.reap_all(at(1));

@@ -65,7 +65,7 @@ fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
         ("retain", |table, _| {
             table.retain(|_| false);
         }),
-        ("remove", |table, flows| each(flows, |key| drop(table.remove(&key.into())))),
+        ("remove", |table, flows| each(flows, |key| drop(table.remove(&TestKey::from(key))))),
         ("replacement", |table, flows| each(flows, |key| drop(table.insert(table.flow(key), at(0))))),
     ]
 }
@@ -89,7 +89,7 @@ pub fn a_burst_lets_go_though_each_panics<B: Backend>(setup: Setup) {
             with_fragile::<B>(setup, |table, flows| {
                 let burst = table.burst(at(0));
                 if borrows {
-                    assert!((0..flows).all(|key| burst.get(&key.into()).is_some()));
+                    assert!((0..flows).all(|key| burst.get(&TestKey::from(key)).is_some()));
                 }
                 persist(flows, || end(&table, flows));
                 let _ = survive(|| drop(burst));
@@ -179,7 +179,7 @@ fn meetings<B: Backend>() -> [(&'static str, Meet<B>); 9] {
         ("lookup", |table, _, _| drop(table.find(1, at(60)))),
         ("lookup_batch", |table, _, _| table.lookup_batch(&[1, 102].map(TestKey::new), at(60), &mut Vec::new())),
         ("burst", |table, _, _| {
-            assert!(table.burst(at(60)).get(&102.into()).is_none_or(|flow| *flow.key() == 2.into()))
+            assert!(table.burst(at(60)).get(&TestKey::from(102)).is_none_or(|flow| *flow.key() == 2.into()))
         }),
         ("insert", |table, _, new| drop(table.insert(new(1, 102), at(60)))),
         ("insert in conflict", |table, _, new| drop(table.insert(new(1, 103), at(60)))),
@@ -189,7 +189,7 @@ fn meetings<B: Backend>() -> [(&'static str, Meet<B>); 9] {
             drop(table.get_or_insert_with(table.spec(1).reply(101.into()), at(60), || made.value));
         }),
         ("reinsert", |table, detached, _| drop(table.reinsert(detached, at(60)))),
-        ("remove", |table, _, _| drop((table.remove(&1.into()), table.remove(&102.into())))),
+        ("remove", |table, _, _| drop((table.remove(&TestKey::from(1)), table.remove(&TestKey::from(102))))),
     ]
 }
 
@@ -215,7 +215,7 @@ pub fn do_not_nest<B: Backend>(setup: Setup) {
                 deepest.fetch_max(within, Ordering::Relaxed);
                 if within < DEEP {
                     DEPTH.set(within + 1);
-                    assert!(table.burst(at(60)).get(&FLOWS.into()).is_none());
+                    assert!(table.burst(at(60)).get(&TestKey::from(FLOWS)).is_none());
                     DEPTH.set(within);
                 }
             });
@@ -224,7 +224,7 @@ pub fn do_not_nest<B: Backend>(setup: Setup) {
         let body = || {
             let burst = table.burst(at(0));
             if borrows {
-                assert!((0..FLOWS).all(|key| burst.get(&key.into()).is_some()));
+                assert!((0..FLOWS).all(|key| burst.get(&TestKey::from(key)).is_some()));
             }
             assert_eq!(table.reap_all(at(60)).expired, FLOWS as usize);
             drop(burst);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flow_table_api::{Budget, EndReason, Flow, FlowRef, InsertError, ReinsertError, Status, Table, Timestamp};
 
-use crate::fixture::{Dice, Fixture, at, inject, race, rounds, secs, survive};
+use crate::fixture::{Dice, Fixture, TestKey, at, inject, race, rounds, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
 type Wait<B> = fn(&Fixture<B>, &TestRef<B>);
@@ -89,7 +89,7 @@ pub fn dying_flows_are_found_as_ended_ones<B: Backend>(setup: Setup) {
         !flows[0].cancel() && table.find(0, at(60)).is_none() && table.find(5_000, at(60)).is_none(),
         "hidden"
     );
-    assert!(table.remove(&2.into()).is_none() && table.find(5_002, at(60)).is_none(), "hidden");
+    assert!(table.remove(&TestKey::from(2)).is_none() && table.find(5_002, at(60)).is_none(), "hidden");
     assert_eq!(table.snapshot().len(), 3, "what is active");
     let weak: Vec<_> = flows.iter().map(FlowRef::downgrade).collect();
     drop(flows);
@@ -106,7 +106,7 @@ pub fn dying_flows_can_be_put_back<B: Backend>(setup: Setup) {
     let flows = all_die(&table, 2);
     assert_eq!(table.reinsert(&flows[0], at(60)), Err(ReinsertError::Full { capacity: 2 }));
     assert_eq!((flows[0].status(), table.len(), table.stats().dying), (Status::Expired, 2, 2), "it still dies");
-    assert!(table.remove(&10_000.into()).is_some());
+    assert!(table.remove(&TestKey::from(10_000)).is_some());
     drop(table.reinsert(&flows[0], at(60)).expect("there is a place"));
     assert_eq!((flows[0].status(), flows[0].deadline()), (Status::Active, at(120)));
     assert_eq!((table.len(), table.stats().dying), (2, 1));

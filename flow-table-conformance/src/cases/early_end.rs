@@ -157,10 +157,10 @@ pub fn remove_flow_goes_by_identity<B: Backend>(setup: Setup) {
 pub fn remove_looks_at_no_deadline<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let due = table.put(1, at(0));
-    assert_eq!(table.remove(&1.into()), Some(due.clone()));
+    assert_eq!(table.remove(&TestKey::from(1)), Some(due.clone()));
     let expired = table.put(1, at(0));
     assert_eq!(table.status_of(1, at(60)), Some(Status::Expired));
-    assert_eq!(table.remove(&1.into()), None);
+    assert_eq!(table.remove(&TestKey::from(1)), None);
     assert_eq!(table.find(1, at(60)), None, "not found any more, though somebody holds it");
     assert_eq!(expired.status(), Status::Expired);
     assert_eq!(table.reap_all(at(60)).expired, 1);

@@ -1,6 +1,6 @@
 use flow_table_api::{Budget, EndReason, Flow, FlowRef, Status, Table};
 
-use crate::fixture::{Fixture, at};
+use crate::fixture::{Fixture, TestKey, at};
 use crate::{Backend, Setup};
 
 /// Each ended flow is handed over once, still readable, with the reason. Removed and replaced flows are not handed
@@ -12,7 +12,7 @@ pub fn hands_each_ended_flow_over_once<B: Backend>(setup: Setup) {
     drop(table.insert(table.flow(1), at(60)).expect("there is room"));
     assert!(table.find(2, at(0)).expect("live").cancel());
     drop(table.insert(table.flow(2), at(60)).expect("there is room"));
-    drop(table.remove(&3.into()));
+    drop(table.remove(&TestKey::from(3)));
     drop(table.insert(table.flow(4), at(0)).expect("replaces"));
     drop(flows);
     let mut seen = Vec::new();

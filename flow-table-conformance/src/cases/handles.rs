@@ -61,7 +61,7 @@ pub fn weak_ones_keep_nothing_alive<B: Backend>(setup: Setup) {
     drop(flow);
     let strong = weak.clone().upgrade().expect("the table holds it");
     assert_eq!((strong.direction(), strong.status()), (Direction::Reply, Status::Active));
-    drop(table.remove(&1.into()));
+    drop(table.remove(&TestKey::from(1)));
     assert_eq!(weak.upgrade(), Some(strong.clone()), "a handle holds it");
     drop(strong);
     assert!(weak.upgrade().is_none() && table.ledger().is_dropped(0));
@@ -102,7 +102,7 @@ pub fn held_ones_block_nothing<B: Backend>(setup: Setup) {
         let snapshot = table.snapshot();
         for key in 0..25 {
             drop(table.insert(table.flow(key), at(0)).expect("there is room"));
-            drop(table.remove(&(key + 25).into()));
+            drop(table.remove(&TestKey::from(key + 25)));
             drop(table.find(key, at(60)));
         }
         table.shrink_to_fit();

@@ -5,7 +5,7 @@ use flow_table_api::{
 };
 
 use super::values::ends;
-use crate::fixture::{Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
+use crate::fixture::{Fixture, Meeting, TIMEOUT, TestKey, at, race, rounds, secs};
 use crate::sync::Arc;
 use crate::{Backend, Setup, TestRef};
 
@@ -103,7 +103,7 @@ pub fn the_limit_goes_anywhere<B: Backend>(setup: Setup) {
     assert!(is_refused(9, at(60), 0));
     assert_eq!(table.reinsert(&first, at(60)), Err(ReinsertError::Full { capacity: 0 }));
     assert!(table.insert(table.flow(3), at(60)).expect("replacing needs no room").replaced.is_some());
-    assert!(table.remove(&4.into()).is_some());
+    assert!(table.remove(&TestKey::from(4)).is_some());
     assert_eq!((table.capacity(), table.len(), table.stats().dying), (0, 3, 1));
     assert!(is_refused(9, at(120), 0), "what is due is less than what is too much");
     assert_eq!((table.len(), table.stats().dying), (3, 1), "with a limit of zero, nothing may die");
@@ -134,7 +134,7 @@ pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
                 }
                 assert!(table.len() <= MOST, "round {round}: {} flows", table.len());
                 if step % 3 == 0 {
-                    drop(table.remove(&key.into()));
+                    drop(table.remove(&TestKey::from(key)));
                 }
             }
         });
@@ -149,10 +149,10 @@ pub fn the_limit_moves_under_a_race<B: Backend>(setup: Setup) {
 
 /// Uses every operation on a table in which flow 1 is about to end, or has ended.
 fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
-    let everywhere = [1, 3, 4, 5, 6, 7].map(Into::into);
+    let everywhere = [1, 3, 4, 5, 6, 7].map(TestKey::new);
     for now in [at(0), at(60)] {
         table.lookup_batch(&everywhere, now, &mut Vec::new());
-        assert!(table.burst(now).get(&8.into()).is_none());
+        assert!(table.burst(now).get(&TestKey::from(8)).is_none());
         drop(table.insert(table.flow(1), now).expect("there is room"));
         drop(table.insert_if_absent(table.pair(4, 5), now).expect("there is room"));
         let spec = table.spec(6).reply(7.into());
@@ -160,7 +160,7 @@ fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
         let _ = table.find(4, now).map(|flow| (flow.cancel(), table.remove_flow(&flow)));
         table.for_each(|flow| assert!(table.set_deadline(flow, now + TIMEOUT).is_ok()));
         table.reap_all(now);
-        drop((table.remove(&1.into()), table.snapshot(), table.stats(), table.next_deadline()));
+        drop((table.remove(&TestKey::from(1)), table.snapshot(), table.stats(), table.next_deadline()));
         table.shrink_to_fit();
     }
 }
@@ -275,11 +275,11 @@ pub fn drops_may_follow_each_other<B: Backend>(setup: Setup) {
         let weak = Arc::downgrade(table.shared());
         let value = table.ledger().value().on_drop(move || {
             let Some(table) = weak.upgrade() else { return };
-            let _ = table.lookup(&(key + 1).into(), at(0)).map(|next| next.cancel());
+            let _ = table.lookup(&TestKey::from(key + 1), at(0)).map(|next| next.cancel());
             table.reap(at(0), Budget::UNLIMITED);
         });
         drop(table.put_flow(NewFlow::new(key.into(), value), at(0)));
     }
-    drop(table.remove(&0.into()));
+    drop(table.remove(&TestKey::from(0)));
     assert_eq!((table.len(), table.ledger().dropped()), (0, FLOWS as usize));
 }

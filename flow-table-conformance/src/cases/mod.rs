@@ -12,6 +12,7 @@ pub mod drops;
 pub mod dying;
 pub mod early_end;
 pub mod export;
+pub mod forms;
 pub mod handles;
 pub mod hostile;
 pub mod insert;

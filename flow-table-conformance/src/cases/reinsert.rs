@@ -1,6 +1,6 @@
 use flow_table_api::{Budget, Direction, Ended, Flow, FlowRef, OnExpiry, ReinsertError, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, at, inject, secs, survive};
+use crate::fixture::{Fixture, TIMEOUT, TestKey, at, inject, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
 /// `reinsert` puts expired and detached flows back: the same flow, with a new deadline.
@@ -11,11 +11,11 @@ pub fn puts_ended_flows_back<B: Backend>(setup: Setup) {
         ("expired by a reap", |table, _| {
             table.reap_all(at(60));
         }),
-        ("removed", |table, _| drop(table.remove(&2.into()))),
+        ("removed", |table, _| drop(table.remove(&TestKey::from(2)))),
         ("removed by identity", |table, flow| assert_eq!(table.remove_flow(flow), Ok(true))),
         ("replaced", |table, _| {
             drop(table.insert(table.flow(1), at(1)));
-            assert!(table.remove(&1.into()).is_some());
+            assert!(table.remove(&TestKey::from(1)).is_some());
         }),
     ];
     for (name, end) in ends {

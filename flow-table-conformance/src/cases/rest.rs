@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flow_table_api::{Budget, Burst, Flow, FlowRef, Status, Table};
 
 use crate::backend::OpenBurst;
-use crate::fixture::{Fixture, at, race, rounds, secs};
+use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};
 use crate::history::Gate;
 use crate::{Backend, Setup, TestRef};
 
@@ -16,7 +16,7 @@ pub fn nothing_waits_without_a_burst<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let gate = Gate::new(2);
     let look = |burst: &OpenBurst<'_, B>, key: u64| {
-        assert!(burst.get(&key.into()).is_none_or(|flow| *flow.key() == key.into()));
+        assert!(burst.get(&TestKey::from(key)).is_none_or(|flow| *flow.key() == key.into()));
     };
     let take_turns = |thread: usize, round: usize| {
         if thread == 0 {
@@ -51,14 +51,14 @@ pub fn a_forgotten_burst_holds_nothing_up<B: Backend>(setup: Setup) {
         let table = Fixture::<B>::new(setup, 20);
         let mut flows: Vec<_> = (0..10).map(|key| table.put(key, at(0))).collect();
         let burst = table.burst(at(0));
-        assert!(!borrows || burst.get(&0.into()).is_some_and(|flow| flow.status() == Status::Active));
+        assert!(!borrows || burst.get(&TestKey::from(0)).is_some_and(|flow| flow.status() == Status::Active));
         std::mem::forget(burst);
 
-        assert!(table.remove(&1.into()).is_some());
+        assert!(table.remove(&TestKey::from(1)).is_some());
         assert!(flows[2].cancel());
         assert!(table.insert(table.flow(3), at(0)).expect("replaces").replaced.is_some());
         assert!(table.find(4, at(60)).is_some_and(|flow| flow.status() == Status::Expired));
-        assert!(table.burst(at(30)).get(&5.into()).is_some_and(|flow| flow.refresh(at(30))));
+        assert!(table.burst(at(30)).get(&TestKey::from(5)).is_some_and(|flow| flow.refresh(at(30))));
         if !keeps {
             flows.clear();
         }

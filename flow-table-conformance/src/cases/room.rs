@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flow_table_api::{Admission, InsertError, ReinsertError, Status, Table};
 
-use crate::fixture::{Fixture, at, beside_call, race, rounds};
+use crate::fixture::{Fixture, TestKey, at, beside_call, race, rounds};
 use crate::{Backend, Setup};
 
 /// Flows that stay: the pairs (0, 100) to (7, 107).
@@ -58,7 +58,7 @@ fn beside<B: Backend>(setup: Setup, idle: impl Fn(&Fixture<B>, usize, u64) + Syn
         let inserted = table.insert(table.pair(50, 150), at(0));
         let displaced = inserted.as_ref().is_ok_and(|new| new.replaced.is_some()) || table.stats().dying > 0;
         let right = inserted.is_ok() && !displaced && table.len() as u64 <= TAKEN + 1;
-        drop(table.remove(&50.into()));
+        drop(table.remove(&TestKey::from(50)));
         (!right).then_some(inserted)
     };
     let assert_right = |wrong: Option<_>| assert!(wrong.is_none(), "{wrong:?} though there is a free place");

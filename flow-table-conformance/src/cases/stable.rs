@@ -29,7 +29,7 @@ pub fn found_while_drops_insert<B: Backend>(setup: Setup) {
                     drop(table.put_flow(table.flow(key).timeout(Timeout::NEVER), at(0)));
                 }
                 insert_as_another_dies(&table, dying, next);
-                drop(table.remove(&next.into()).expect("inserted by a value's drop"));
+                drop(table.remove(&TestKey::from(next)).expect("inserted by a value's drop"));
                 for &key in stay {
                     assert!(
                         table.is_live(key, at(20)),

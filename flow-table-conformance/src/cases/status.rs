@@ -1,6 +1,6 @@
 use flow_table_api::{Direction, Flow, FlowRef, NewFlow, ReinsertError, SetDeadlineError, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, at, race, rounds, secs};
+use crate::fixture::{Fixture, TIMEOUT, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
 
 /// Makes a flow under key 1 that is in `status` at 100 s.
@@ -38,7 +38,7 @@ pub fn only_the_documented_edges_exist<B: Backend>(setup: Setup) {
             },
             Status::Cancelled,
         ),
-        ("remove", |table, _| drop(table.remove(&1.into())), Status::Detached),
+        ("remove", |table, _| drop(table.remove(&TestKey::from(1))), Status::Detached),
         ("remove_flow", |table, flow| assert!(table.remove_flow(flow).is_ok()), Status::Detached),
         ("replacing insert", |table, _| drop(table.insert(table.flow(1), at(100))), Status::Detached),
         ("reinsert", |table, flow| drop(table.reinsert(flow, at(100))), Status::Active),
@@ -117,7 +117,7 @@ pub fn one_of_many_ends_wins<B: Backend>(setup: Setup) {
         let won = race(4, |thread| match thread {
             0 => flow.cancel(),
             1 => table.remove_flow(&flow) == Ok(true),
-            2 => table.remove(&1.into()).is_some(),
+            2 => table.remove(&TestKey::from(1)).is_some(),
             _ => {
                 drop(table.find(1, at(60)));
                 false

@@ -130,7 +130,7 @@ fn act<B: Backend>(table: &Fixture<B>, shared: &Shared, dice: &mut Dice, held: &
             Err(InsertError::Full { capacity, .. }) => assert_eq!(capacity, CAPACITY),
             Err(other) => panic!("{other:?}"),
         },
-        4 => drop(table.remove(&key.into())),
+        4 => drop(table.remove(&TestKey::from(key))),
         5 => {
             table.reap_with(now, Budget::flows(3), |ended| shared.hand_over(ended));
         }

@@ -29,8 +29,8 @@ pub fn both_keys_end_together<B: Backend>(setup: Setup) {
             table.reap_all(at(60));
         }),
         ("cancel", |_, flow| assert!(flow.cancel())),
-        ("remove", |table, _| assert!(table.remove(&1.into()).is_some())),
-        ("remove by the reply key", |table, _| assert!(table.remove(&2.into()).is_some())),
+        ("remove", |table, _| assert!(table.remove(&TestKey::from(1)).is_some())),
+        ("remove by the reply key", |table, _| assert!(table.remove(&TestKey::from(2)).is_some())),
         ("remove_flow", |table, flow| assert_eq!(table.remove_flow(flow), Ok(true))),
         ("replacement", |table, flow| {
             let inserted = table.insert(table.pair(1, 3), at(0)).expect("replaces");

@@ -1,6 +1,6 @@
 use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Status, Table};
 
-use crate::fixture::{Fixture, TIMEOUT, TestValue, at};
+use crate::fixture::{Fixture, TIMEOUT, TestKey, TestValue, at};
 use crate::sync::{Arc, Weak};
 use crate::{Backend, Setup, TestTable};
 
@@ -9,7 +9,7 @@ pub type End<B> = fn(&Fixture<B>);
 /// Ways for the flow under key 1, inserted at 0 s, to go from the table at once.
 pub fn ends<B: Backend>() -> [(&'static str, End<B>); 7] {
     [
-        ("remove", |table| drop(table.remove(&1.into()))),
+        ("remove", |table| drop(table.remove(&TestKey::from(1)))),
         ("remove_flow", |table| {
             let flow = table.find(1, at(0)).expect("live");
             assert_eq!(table.remove_flow(&flow), Ok(true));
@@ -96,11 +96,11 @@ pub fn drop_may_call_the_table<B: Backend>(setup: Setup) {
 fn use_table<B: Backend>(table: &Weak<TestTable<B>>, value: impl Fn() -> TestValue) {
     let Some(table) = table.upgrade() else { return };
     let new = |key: u64| NewFlow::new(key.into(), value()).reply((key + 100).into()).timeout(TIMEOUT);
-    drop(table.lookup(&1.into(), at(0)));
+    drop(table.lookup(&TestKey::from(1), at(0)));
     drop(table.insert(new(1), at(0)).expect("there is room"));
     drop(table.insert_if_absent(new(2), at(0)).expect("there is room"));
-    drop(table.remove(&1.into()));
-    let _ = table.lookup(&3.into(), at(0)).map(|flow| flow.cancel());
+    drop(table.remove(&TestKey::from(1)));
+    let _ = table.lookup(&TestKey::from(3), at(0)).map(|flow| flow.cancel());
     drop(table.burst(at(0)));
     drop((table.snapshot(), table.stats(), table.next_deadline(), table.len()));
     table.reap(at(60), Budget::UNLIMITED);
@@ -151,7 +151,7 @@ pub fn keys_and_values_of_any_shape<B: Backend>(setup: Setup) {
         let flow = NewFlow::new(Arc::clone(&pair[0]), Box::new(id)).reply(Arc::clone(&pair[1]));
         drop(table.insert(flow, at(0)).expect("there is room"));
     }
-    assert_eq!(table.lookup(&"77".into(), at(0)).map(|flow| **flow.value()), Some(38));
+    assert_eq!(table.lookup("77", at(0)).map(|flow| **flow.value()), Some(38));
     drop(table.remove(&keys[0]));
     assert_eq!(Arc::strong_count(&keys[1]), 1, "both keys are dropped with the flow");
     assert_eq!(table.reap(at(60), Budget::UNLIMITED).expired, 49);

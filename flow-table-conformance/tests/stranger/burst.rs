@@ -2,7 +2,7 @@
 
 use std::sync::RwLockReadGuard;
 
-use flow_table_conformance::api::{Borrowed, Burst, FlowRef, Key, KeyHash, Table, Timestamp, Value};
+use flow_table_conformance::api::{Borrowed, Burst, FlowRef, Key, KeyForm, KeyHash, Table, Timestamp, Value};
 use typed_arena::Arena;
 
 use super::Stranger;
@@ -51,12 +51,12 @@ impl<K: Key, V: Value> Burst<K, V> for OpenBurst<'_, K, V> {
         self.now
     }
 
-    fn get(&self, key: &K) -> Option<Borrowed<'_, Node<K, V>>> {
-        let kept: Option<&Handle<K, V>> = self.kept.alloc(self.table.lookup(key, self.now)).as_ref();
+    fn get_hashed<Q: KeyForm<K> + ?Sized>(&self, key: &Q, hash: KeyHash) -> Option<Borrowed<'_, Node<K, V>>> {
+        let kept: Option<&Handle<K, V>> = self.kept.alloc(self.table.lookup_hashed(key, hash, self.now)).as_ref();
         kept.map(|handle| Borrowed::new(&**handle, handle.direction()))
     }
 
-    fn hash(&self, key: &K) -> KeyHash {
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {
         self.table.hash(key)
     }
 

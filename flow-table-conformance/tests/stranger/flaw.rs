@@ -37,6 +37,12 @@ macro_rules! each_flaw {
             ReplacingNeedsRoom => "capacity::a_full_table_still_replaces",
             /// Every reap looks at every flow.
             ReapScansAll => "reap::an_idle_reap_does_not_walk_the_table",
+            /// A look-up finds nothing by other forms of a key.
+            FindsByKeysAlone => "forms::a_key_is_found_by_any_form_of_it",
+            /// A look-up with a hash computes another one.
+            HashesAgain => "forms::a_carried_hash_serves_look_ups",
+            /// A reinsertion computes the hashes again.
+            ReinsertsByItsOwnHash => "forms::the_callers_hash_serves_a_flow_for_life",
             /// A thread reaps what it inserted, and nothing else.
             ReapsOwnOnly => "reap::covers_all_threads",
             /// A pair is installed one key after the other.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use flow_table_conformance::api::state::Expiry;
-use flow_table_conformance::api::{Direction, EndReason, Flow, Key, Stats, Status, Timestamp, Value};
+use flow_table_conformance::api::{Direction, EndReason, Equivalent, Flow, Key, Stats, Status, Timestamp, Value};
 
 use super::flaw::Flaw;
 use super::node::Node;
@@ -102,11 +102,12 @@ impl<K: Key, V: Value> Inner<K, V> {
     }
 
     /// The flow that has a slot under `key`, in whatever state.
-    pub fn find(&self, hash: u64, key: &K, spare: &mut Spare<K, V>) -> Met<K, V> {
+    pub fn find<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, spare: &mut Spare<K, V>) -> Met<K, V> {
         for slot in self.index.get(&hash)? {
             let Some(node) = slot.node.upgrade() else { continue };
             spare.push(Arc::clone(&node));
-            if node.key_for(slot.direction) == Some(key) || self.is(Flaw::FindsByHash) {
+            let is_its_own = node.key_for(slot.direction).is_some_and(|own| key.equivalent(own));
+            if is_its_own || self.is(Flaw::FindsByHash) {
                 return Some((node, slot.direction));
             }
         }

@@ -95,7 +95,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         }
         let told = flow.hash().map(KeyHash::get);
         let first = told.unwrap_or_else(|| self.0.hash(flow.key()));
-        let second = told.filter(|_| self.0.is(Flaw::ToldHashForBothKeys));
+        let second = told.filter(|_| self.0.is(Flaw::ToldHashForBothKeys)).or(flow.reply_hash().map(KeyHash::get));
         let reply = flow.reply_key().map(|key| second.unwrap_or_else(|| self.0.hash(key)));
         let hashes: Vec<u64> = std::iter::once(first).chain(reply).collect();
 
@@ -217,6 +217,10 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let deadline = now + flow.timeout();
         flow.state.activate(deadline).expect("the lock is held since the status was read");
         inner.install(flow.node(), deadline);
+        if self.0.is(Flaw::ReinsertsByItsOwnHash) && flow.hashes[0] != self.0.hash(&flow.key) {
+            // It is filed under the other hash, and so not found by this one.
+            inner.unlink(flow.id, &flow.hashes);
+        }
         Ok(Handle::new(Arc::clone(flow.node()), Direction::Forward))
     }
 

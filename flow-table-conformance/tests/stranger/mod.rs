@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flow_table_conformance::api::{
-    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyHash, NewFlow,
+    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHash, NewFlow,
     OnExpiry, ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
@@ -51,7 +51,13 @@ impl<K: Key, V: Value> Stranger<K, V> {
         node.is_live(now) && !self.0.is(Flaw::AgeWrapsAround)
     }
 
-    fn lookup_slowly(&self, hash: u64, key: &K, now: Timestamp, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
+    fn lookup_slowly<Q: KeyForm<K> + ?Sized>(
+        &self,
+        hash: u64,
+        key: &Q,
+        now: Timestamp,
+        spare: &mut Spare<K, V>,
+    ) -> Option<Handle<K, V>> {
         let mut inner = self.0.inner.write();
         inner.prune(hash);
         let (node, direction) = inner.find(hash, key, spare)?;
@@ -65,7 +71,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         found.then(|| Handle::new(node, direction))
     }
 
-    fn remove_by(&self, key: &K, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
+    fn remove_by<Q: KeyForm<K> + ?Sized>(&self, key: &Q, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
         let hash = self.0.hash(key);
         let mut inner = self.0.inner.write();
         let (node, direction) = inner.find(hash, key, spare)?;
@@ -96,12 +102,21 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         Self(Arc::new(Shared::new(&config)))
     }
 
-    fn hash(&self, key: &K) -> KeyHash {
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {
         KeyHash::new(self.0.hash(key))
     }
 
-    fn lookup(&self, key: &K, now: Timestamp) -> Option<Handle<K, V>> {
-        let hash = self.0.hash(key);
+    fn hash_of(&self, external: u64) -> KeyHash {
+        KeyHash::new(self.0.hash(&external))
+    }
+
+    fn lookup_hashed<Q: KeyForm<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<Handle<K, V>> {
+        let hash = hash.get();
         let mut spare = Vec::new();
         let met_dead = self.0.is(Flaw::LookupClearsByKey) && self.0.inner.read().has_dead(|other| other == hash);
         let met: Met<K, V> = if self.0.is(Flaw::LookupsExclude) {
@@ -173,7 +188,7 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         Ok(())
     }
 
-    fn remove(&self, key: &K) -> Option<Handle<K, V>> {
+    fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Handle<K, V>> {
         let mut spare = Vec::new();
         let removed = self.remove_by(key, &mut spare);
         self.0.give(removed, spare)

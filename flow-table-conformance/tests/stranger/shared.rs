@@ -1,6 +1,6 @@
 //! The table as its handles see it.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -45,7 +45,7 @@ impl<K: Key, V: Value> Shared<K, V> {
         self.flaw == Some(flaw)
     }
 
-    pub fn hash(&self, key: &K) -> u64 {
+    pub fn hash(&self, key: &(impl Hash + ?Sized)) -> u64 {
         KeyHash::new(self.hasher.hash_one(key)).get()
     }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
     Admission, AdmissionOf, Budget, Ended, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp,
+    Value,
 };
 
 use crate::stranger::Stranger;
@@ -71,8 +72,12 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
     type Ref = RefOf<K, V>;
     type Burst<'t> = <Stranger<K, V> as Table<K, V>>::Burst<'t>;
 
-    fn hash(&self, key: &K) -> KeyHash {
+    fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {
         self.table.hash(key)
+    }
+
+    fn hash_of(&self, external: u64) -> KeyHash {
+        self.table.hash_of(external)
     }
 
     fn with_config(config: TableConfig) -> Self {
@@ -88,11 +93,15 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         }
     }
 
-    fn lookup(&self, key: &K, now: Timestamp) -> Option<Self::Ref> {
-        self.enter().lookup(key, self.time(now))
+    fn lookup_hashed<Q: KeyForm<K> + ?Sized>(&self, key: &Q, hash: KeyHash, now: Timestamp) -> Option<Self::Ref> {
+        if self.is(Flaw::FindsByKeysAlone) && size_of_val(key) != size_of::<K>() {
+            return None;
+        }
+        let hash = if self.is(Flaw::HashesAgain) { self.hash(key) } else { hash };
+        self.enter().lookup_hashed(key, hash, self.time(now))
     }
 
-    fn lookup_batch(&self, keys: &[K], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
+    fn lookup_batch<Q: KeyForm<K>>(&self, keys: &[Q], now: Timestamp, found: &mut Vec<Option<Self::Ref>>) {
         if !self.is(Flaw::BatchAppends) {
             found.clear();
         }
@@ -161,7 +170,7 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         self.enter().set_timeout(flow, timeout, now)
     }
 
-    fn remove(&self, key: &K) -> Option<Self::Ref> {
+    fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Self::Ref> {
         self.enter().remove(key)
     }
 

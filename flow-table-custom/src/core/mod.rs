@@ -3,20 +3,17 @@
 
 mod keeper;
 
-use std::hash::BuildHasher;
 use std::thread;
 
-use flow_table_api::{Key, KeyHasher, NewFlow, TableConfig, Value};
+use flow_table_api::TableConfig;
 
 pub(crate) use keeper::Keeper;
 
 use crate::grace::{Bursts, Limbo};
-use crate::hash::{KeyHash, KeyHashes};
 use crate::shard::Shards;
 use crate::sync::{Arc, AtomicUsize, Weak};
 
 pub(crate) struct Core<K, V> {
-    hasher: KeyHasher,
     pub(crate) shards: Shards<K, V>,
     pub(crate) bursts: Bursts,
     pub(crate) limbo: Limbo,
@@ -26,11 +23,10 @@ pub(crate) struct Core<K, V> {
     me: Weak<Core<K, V>>,
 }
 
-impl<K: Key, V: Value> Core<K, V> {
+impl<K, V> Core<K, V> {
     pub(crate) fn new(config: &TableConfig) -> Arc<Self> {
         let processors = thread::available_parallelism().map_or(4, |count| count.get());
         Arc::new_cyclic(|me| Self {
-            hasher: config.hasher(),
             shards: Shards::new(config, processors),
             bursts: Bursts::new((processors * 2).next_power_of_two()),
             limbo: Limbo::new(),
@@ -40,26 +36,6 @@ impl<K: Key, V: Value> Core<K, V> {
         })
     }
 
-    /// The hash of a key, all 64 bits.
-    #[inline]
-    pub(crate) fn full_hash(&self, key: &K) -> u64 {
-        self.hasher.hash_one(key)
-    }
-
-    #[inline]
-    pub(crate) fn hash(&self, key: &K) -> KeyHash {
-        KeyHash::new(self.full_hash(key))
-    }
-
-    /// The hashes of a new flow's keys. The flow may bring that of its forward key.
-    #[inline]
-    pub(crate) fn hashes_of(&self, flow: &NewFlow<K, V>) -> KeyHashes {
-        let forward = flow.hash().map_or_else(|| self.hash(flow.key()), |known| KeyHash::new(known.get()));
-        KeyHashes { forward, reply: flow.reply_key().map(|key| self.hash(key)) }
-    }
-}
-
-impl<K, V> Core<K, V> {
     /// Returns another owner of the core. The core lives while the table or any entry in use does.
     pub(crate) fn share(&self) -> Arc<Self> {
         self.me.upgrade().expect("whoever can call has a reference to a flow or the table")

@@ -29,7 +29,7 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use flow_table_api::state::{FlowOptions, FlowState};
-use flow_table_api::{Direction, NewFlowParts, Status, Timestamp};
+use flow_table_api::{Direction, Equivalent, NewFlowParts, Status, Timestamp};
 
 use super::refs::RefWord;
 use crate::index::Slot;
@@ -84,14 +84,14 @@ impl<K, V> FlowEntry<K, V> {
     }
 }
 
-impl<K: Eq, V> FlowEntry<K, V> {
+impl<K, V> FlowEntry<K, V> {
     /// Returns `true` if the flow, which was found by `slot`, has this key for the direction of the slot.
     #[inline]
-    pub(crate) fn has_key(&self, slot: Slot, key: &K) -> bool {
+    pub(crate) fn has_key<Q: Equivalent<K> + ?Sized>(&self, slot: Slot, key: &Q) -> bool {
         let entry = self.entry();
         // SAFETY: as for `key`; a page never changes its kind (P1), so the entry is of the slot's kind, whichever
         // flow the slot is for.
-        let is_key_of = |pair| unsafe { &*entry.key_pointer_of(pair, slot.direction()) == key };
+        let is_key_of = |pair| unsafe { key.equivalent(&*entry.key_pointer_of(pair, slot.direction())) };
         // Two comparisons, each with offsets that the compiler knows.
         if slot.entry().is_pair() { is_key_of(true) } else { is_key_of(false) }
     }

@@ -4,7 +4,7 @@
 //! stays true until it is done. Only the end of a flow without a lock (`cancel`, expiry by a look-up) can come
 //! between. Operations check for that.
 
-use flow_table_api::{Direction, Flow, Key, Status, Timestamp, Value};
+use flow_table_api::{Direction, Equivalent, Flow, Key, Status, Timestamp, Value};
 
 use super::deferred::Deferred;
 use crate::core::Core;
@@ -60,9 +60,9 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Locks the shards of the keys and of their holders, and finds the holders. If `now` is present, holders
     /// that are due at that time are expired.
     #[inline]
-    pub(super) fn find_holders<'c>(
+    pub(super) fn find_holders<'c, Q: Equivalent<K> + ?Sized>(
         &'c self,
-        (key, reply): (&K, Option<&K>),
+        (key, reply): (&Q, Option<&Q>),
         hashes: KeyHashes,
         now: Option<Timestamp>,
         deferred: &mut Deferred<K, V>,
@@ -89,10 +89,10 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     #[inline]
-    pub(super) fn find_holder(
+    pub(super) fn find_holder<Q: Equivalent<K> + ?Sized>(
         &self,
         shard: &mut ShardGuard<'_, K, V>,
-        key: &K,
+        key: &Q,
         hash: KeyHash,
         now: Option<Timestamp>,
         deferred: &mut Deferred<K, V>,
@@ -100,7 +100,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let slot = shard.segment(hash).find(hash, |slot| {
             // P3: only the owner of a dead flow, which brought its count to zero, takes its slots out.
             let flow = deferred.acquire(self.shards.arena.entry(slot.entry()), slot.direction())?;
-            (flow.key_for(slot.direction()) == Some(key)).then_some(slot)
+            flow.key_for(slot.direction()).is_some_and(|own| key.equivalent(own)).then_some(slot)
         })?;
         let flow = self.shards.arena.at(slot.entry());
         let live = match now {

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use flow_table_api::state::Expiry;
-use flow_table_api::{Borrowed, Direction, Flow, Key, OnExpiry, Status, Timestamp, Value};
+use flow_table_api::{Borrowed, Direction, Equivalent, Flow, Key, OnExpiry, Status, Timestamp, Value};
 
 use crate::core::Core;
 use crate::flows::{Entry, FlowAt, FlowEntry};
@@ -99,10 +99,10 @@ struct Probe<'t> {
 
 impl<K: Key, V: Value> Core<K, V> {
     #[inline]
-    pub(crate) fn lookup<R: Reach<K, V>>(
+    pub(crate) fn lookup<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
         &self,
         reach: R,
-        key: &K,
+        key: &Q,
         hash: KeyHash,
         now: Timestamp,
     ) -> Option<R::Found> {
@@ -114,10 +114,10 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// The rest of a look-up, after a look at the home bucket.
     #[inline]
-    fn follow<R: Reach<K, V>>(
+    fn follow<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
         &self,
         reach: R,
-        key: &K,
+        key: &Q,
         hash: KeyHash,
         glance: Glance<(Slot, Entry<K, V>)>,
         now: Timestamp,
@@ -138,7 +138,13 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// The look-up for keys that are not the first with their tag, or not in their home bucket.
     #[inline(never)]
-    fn walk<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
+    fn walk<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
+        &self,
+        reach: R,
+        key: &Q,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<R::Found> {
         let segment = self.shards.index.segment(hash);
         let version = segment.version();
         let met = segment.find(hash, |slot| {
@@ -155,31 +161,34 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// The flow in `slot`, if it has the key.
     #[inline]
-    fn reach_key<R: Reach<K, V>>(&self, reach: R, slot: Slot, key: &K) -> Option<R::Found> {
+    fn reach_key<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
+        &self,
+        reach: R,
+        slot: Slot,
+        key: &Q,
+    ) -> Option<R::Found> {
         let flow = reach.reach(self.shards.arena.entry(slot.entry()), slot.direction())?;
         flow.has_key(slot, key).then_some(flow)
     }
 
     /// Looks all keys up so that their cache misses overlap: first all buckets, then all flows. It fills
-    /// `found` with one entry for each key, and passes the hash of each key to `hashed`.
+    /// `found` with one entry for each key. `hash` returns the hash of a key, whose number it gets, too.
     #[inline]
-    pub(crate) fn lookup_batch<R: Reach<K, V>>(
+    pub(crate) fn lookup_batch<R: Reach<K, V>, Q: Equivalent<K>>(
         &self,
         reach: R,
-        keys: &[K],
+        keys: &[Q],
+        hash: impl Fn(usize, &Q) -> KeyHash,
         now: Timestamp,
         found: &mut Vec<Option<R::Found>>,
-        mut hashed: impl FnMut(u64),
     ) {
         found.clear();
         found.reserve(keys.len());
         let (index, arena) = (&self.shards.index, &self.shards.arena);
-        for keys in keys.chunks(GROUP) {
+        for (group, keys) in keys.chunks(GROUP).enumerate() {
             let mut probes = [Probe { hash: KeyHash::from_bits(0), home: Home::NONE }; GROUP];
-            for (key, probe) in keys.iter().zip(&mut probes) {
-                let full = self.full_hash(key);
-                hashed(full);
-                probe.hash = KeyHash::new(full);
+            for (at, (key, probe)) in keys.iter().zip(&mut probes).enumerate() {
+                probe.hash = hash(group * GROUP + at, key);
                 probe.home = index.segment(probe.hash).home(probe.hash);
                 probe.home.prefetch();
             }
@@ -204,7 +213,13 @@ impl<K: Key, V: Value> Core<K, V> {
     /// It waits for no other thread: it repeats the visit only if another operation has made progress in the
     /// meantime.
     #[inline(never)]
-    fn search<R: Reach<K, V>>(&self, reach: R, key: &K, hash: KeyHash, now: Timestamp) -> Option<R::Found> {
+    fn search<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
+        &self,
+        reach: R,
+        key: &Q,
+        hash: KeyHash,
+        now: Timestamp,
+    ) -> Option<R::Found> {
         let (segment, shard) = (self.shards.index.segment(hash), self.shards.index.shard_of(hash));
         let switch = &self.shards.get(shard).switch;
         loop {

@@ -1,6 +1,6 @@
 //! `remove` and `remove_flow`: they detach a flow, and the caller's handle keeps it.
 
-use flow_table_api::{Key, Value};
+use flow_table_api::{Equivalent, Key, Value};
 
 use super::deferred::Deferred;
 use crate::core::Core;
@@ -11,8 +11,7 @@ use crate::shard::{Held, Locks, ShardGuard};
 
 impl<K: Key, V: Value> Core<K, V> {
     /// Detaches the active flow under `key`. If it has ended, its slots are removed.
-    pub(crate) fn remove(&self, key: &K) -> Option<StrongRef<K, V>> {
-        let hash = self.hash(key);
+    pub(crate) fn remove<Q: Equivalent<K> + ?Sized>(&self, key: &Q, hash: KeyHash) -> Option<StrongRef<K, V>> {
         match self.remove_single(key, hash) {
             Ok(removed) => removed,
             Err(Unsure) => Deferred::scope(|deferred| self.remove_any(key, hash, deferred)),
@@ -21,7 +20,11 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// The usual case: the flow is active and has one key. The table's reference becomes the handle.
     #[inline]
-    fn remove_single(&self, key: &K, hash: KeyHash) -> Result<Option<StrongRef<K, V>>, Unsure> {
+    fn remove_single<Q: Equivalent<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: KeyHash,
+    ) -> Result<Option<StrongRef<K, V>>, Unsure> {
         let mut shard = self.shards.lock(self.shards.index.shard_of(hash));
         let (place, flow) = match shard.find_held(hash, |flow, slot| flow.has_key(slot, key)) {
             Held::Found(place, flow) => (place, flow),
@@ -35,7 +38,12 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     #[inline(never)]
-    fn remove_any(&self, key: &K, hash: KeyHash, deferred: &mut Deferred<K, V>) -> Option<StrongRef<K, V>> {
+    fn remove_any<Q: Equivalent<K> + ?Sized>(
+        &self,
+        key: &Q,
+        hash: KeyHash,
+        deferred: &mut Deferred<K, V>,
+    ) -> Option<StrongRef<K, V>> {
         let mut holders = self.find_holders((key, None), hash.into(), None, deferred);
         let holder = holders.forward.take()?;
         let own = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use flow_table_api::{Budget, FlowRef, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
+use flow_table_api::{Budget, FlowRef, KeyHasher, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
 
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::handle::StrongRef;
+use crate::hash::{KeyHash, KeyHashes, hash_one};
 use crate::ops::Mode;
 use crate::sync::{Arc, Ordering};
 
@@ -23,8 +24,12 @@ fn books<V>(core: &Core<u64, V>) -> (usize, usize) {
     shards.fold((0, 0), |all, shard| (all.0 + shard.0, all.1 + shard.1))
 }
 
+fn hash(key: &u64) -> KeyHash {
+    KeyHash::new(hash_one(&KeyHasher::with_seed(7), key))
+}
+
 fn insert<V: Value>(core: &Core<u64, V>, flow: NewFlow<u64, V>) -> Option<StrongRef<u64, V>> {
-    let hashes = core.hashes_of(&flow);
+    let hashes = KeyHashes { forward: hash(flow.key()), reply: flow.reply_key().map(hash) };
     core.insert(&mut Some(flow), hashes, Timestamp::ZERO, Mode::Replace).ok().map(|inserted| inserted.flow)
 }
 
@@ -40,7 +45,7 @@ fn flows_come_and_go<V: Value>(value: fn() -> V, keys: usize, reap: fn(&Core<u64
     let mut held: Vec<_> = (0..40).map(put).collect();
     held.truncate(10);
     assert_eq!(books(&core), (40 * keys, 40));
-    let open = burst.then(|| FlowBurst::open(&core, Timestamp::ZERO));
+    let open = burst.then(|| FlowBurst::open(&core, &(), Timestamp::ZERO));
     assert!(held[9].cancel());
     assert_eq!(reap(&core), 40);
     assert_eq!(books(&core), (3 * keys, if burst { 40 } else { 10 }));
@@ -109,7 +114,7 @@ fn keys_spread_over_shards_and_their_segments() {
     let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16));
     let places: BTreeSet<_> = (0..100_000)
         .map(|key| {
-            let hash = core.hash(&key);
+            let hash = hash(&key);
             let index = &core.shards.index;
             (index.shard_of(hash), index.local(hash), std::ptr::from_ref(index.segment(hash)))
         })
@@ -152,12 +157,12 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
             break;
         }
     }
-    assert!(core.remove(&7).is_some() && !is_full());
+    assert!(core.remove(&7, hash(&7)).is_some() && !is_full());
     let Ok(vacant) = core.shards.lock(0).alloc(false, core.address()) else { panic!("one is free") };
     let place = vacant.age(u32::MAX - 2);
     core.shards.lock(0).free(place);
     for _ in 0..10 {
-        assert!(put(7) && core.remove(&7).is_some());
+        assert!(put(7) && core.remove(&7, hash(&7)).is_some());
     }
     assert!(is_full(), "its last entry counts as in use for ever");
     assert!((0..10).all(|key| put(1_000_000 + key)), "elsewhere there is room");

@@ -3,6 +3,7 @@ use std::mem;
 
 use crossbeam::utils::CachePadded;
 use dashmap::{DashMap, SharedValue};
+use flow_table_api::Equivalent;
 
 use crate::base::id::SlotId;
 use crate::base::watermark::Watermark;
@@ -64,12 +65,14 @@ impl<K, W> Slots<K, W> {
     /// Returns the slot of `key`, and the result of `read` for its reference. `Eq` of keys runs and may panic;
     /// nothing has been changed by then. `read` must not run user code.
     #[inline]
-    pub(crate) fn get<R>(&self, hash: u64, key: &K, read: impl FnOnce(&W) -> R) -> Option<(SlotId, R)>
-    where
-        K: Eq,
-    {
+    pub(crate) fn get<Q: Equivalent<K> + ?Sized, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        read: impl FnOnce(&W) -> R,
+    ) -> Option<(SlotId, R)> {
         let shard = self.map.shards()[self.shard(hash)].read();
-        let is_it = |entry: &Entry<K, W>| entry.1.get().hash == hash && entry.1.get().key == *key;
+        let is_it = |entry: &Entry<K, W>| entry.1.get().hash == hash && key.equivalent(&entry.1.get().key);
         let (id, slot) = shard.get(hash, is_it)?;
         Some((*id, read(&slot.get().flow)))
     }

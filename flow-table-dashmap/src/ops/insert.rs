@@ -1,4 +1,4 @@
-use flow_table_api::{Direction, InsertError, Inserted, Key, NewFlow, Timestamp, Value};
+use flow_table_api::{Direction, InsertError, Inserted, Key, KeyHash, NewFlow, Timestamp, Value};
 
 use crate::base::sync::Arc;
 use crate::core::Core;
@@ -25,7 +25,8 @@ enum Refusal<K, V> {
     Full { capacity: usize },
 }
 
-type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
+/// The result of an insertion.
+pub(crate) type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
 
 // An insertion has two halves, both under the stripes of the keys. The first half looks at the flows under the
 // keys. It may panic in `Eq` and may refuse, and it changes nothing except that it ends flows that are due. The
@@ -35,14 +36,22 @@ type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, Flow
 //
 // Variables whose drop may run user code are declared before the stripes are locked, or moved out.
 impl<K: Key + Clone, V: Value> Core<K, V> {
-    /// Inserts the flow. A live flow that keeps a key is reported as a conflict, whatever the policy.
-    pub(crate) fn insert(&self, flow: NewFlow<K, V>, now: Timestamp, policy: Policy) -> Insertion<K, V> {
+    /// Inserts the flow. A live flow that keeps a key is reported as a conflict, whatever the policy. `hash`
+    /// returns the hash of a key, which may be known.
+    pub(crate) fn insert(
+        &self,
+        flow: NewFlow<K, V>,
+        hash: impl Fn(&K, Option<KeyHash>) -> u64,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Insertion<K, V> {
         let mut flow = Incoming::new(flow);
         let (key, reply) = (flow.get().key(), flow.get().reply_key());
         if reply == Some(key) {
             return Err(InsertError::IdenticalKeys { flow: flow.take() });
         }
-        let mut keys = Keys::new(self, key, flow.get().hash(), reply);
+        let forward = (key, hash(key, flow.get().hash()));
+        let mut keys = Keys::new(forward, reply.map(|key| (key, hash(key, flow.get().reply_hash()))));
         let result = self.insert_under(&mut keys, &mut flow, now, policy);
         // Dropped here and not at the end of the scope: by then, the result would leak if the drop of a key
         // panics.

@@ -92,7 +92,7 @@ mod tests {
     fn a_flow_is_kept_once_however_often_it_is_looked_up() {
         let table = filled(1_000);
         let kept = Kept::new(&table.core.kept);
-        let find = |key| table.core.find(&key, NOW).expect("live").0;
+        let find = |key| table.core.find(table.hash(&key).get(), &key, NOW).expect("live").0;
         let first: Vec<_> = (0..1_000).map(|key| kept.keep(find(key))).collect();
         for _ in 0..3 {
             for (key, flow) in (0..).zip(&first) {

@@ -1,4 +1,4 @@
-use flow_table_api::{Direction, Key, KeyHash, Timestamp, Value};
+use flow_table_api::{Direction, Key, Timestamp, Value};
 
 use crate::base::id::FlowId;
 use crate::base::panics::Panics;
@@ -24,14 +24,11 @@ struct Place<K, V> {
 }
 
 impl<K: Key + Clone, V: Value> Keys<K, V> {
-    /// Hashes and copies the keys. The hash of the first key may be known.
-    pub(crate) fn new(core: &Core<K, V>, key: &K, hash: Option<KeyHash>, reply: Option<&K>) -> Self {
-        let place = |key: &K, hash: Option<KeyHash>| {
-            let hash = hash.map_or_else(|| core.hash(key), KeyHash::get);
-            Place { hash, spare: Some(key.clone()), occupant: None }
-        };
-        let mut keys = Self { forward: place(key, hash), reply: None, removed: Vec::new() };
-        keys.reply = reply.map(|key| place(key, None));
+    /// Copies the keys. Each comes with its hash.
+    pub(crate) fn new(forward: (&K, u64), reply: Option<(&K, u64)>) -> Self {
+        let place = |(key, hash): (&K, u64)| Place { hash, spare: Some(key.clone()), occupant: None };
+        let mut keys = Self { forward: place(forward), reply: None, removed: Vec::new() };
+        keys.reply = reply.map(place);
         keys
     }
 

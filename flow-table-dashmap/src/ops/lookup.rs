@@ -1,4 +1,4 @@
-use flow_table_api::{Direction, Key, OnExpiry, Status, Timestamp, Value};
+use flow_table_api::{Direction, Equivalent, Key, OnExpiry, Status, Timestamp, Value};
 
 use crate::core::{Core, Occupant};
 use crate::flow::record::Record;
@@ -19,11 +19,15 @@ enum Sight {
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// A look-up: one hash, one probe, and one reference counted. If a flow is live when its status is read, it
+    /// A look-up: one probe, and one reference counted. If a flow is live when its status is read, it
     /// was found at that moment.
-    #[inline]
-    pub(crate) fn find(&self, key: &K, now: Timestamp) -> Option<Found<K, V>> {
-        let hash = self.hash(key);
+    #[inline(always)]
+    pub(crate) fn find<Q: Equivalent<K> + ?Sized>(
+        &self,
+        hash: u64,
+        key: &Q,
+        now: Timestamp,
+    ) -> Option<Found<K, V>> {
         let occupant = self.occupant(hash, key)?;
         let flow = occupant.flow?;
         if flow.state.is_live(now) {
@@ -37,7 +41,7 @@ impl<K: Key, V: Value> Core<K, V> {
     /// the flow may have been on its way in, or may have been giving way to another. This look may be repeated, so
     /// it changes nothing.
     #[cold]
-    fn find_settled(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
+    fn find_settled<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, now: Timestamp) -> Option<Found<K, V>> {
         let (flow, direction, sight) = self.stripes.settled(hash, || {
             let Occupant { slot, flow } = self.occupant(hash, key)?;
             let flow = flow?;
@@ -56,7 +60,7 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// The third look, at a key whose flow is due. It expires the flow as a writer of the key, so that no other
     /// thread puts another flow in its place that this look-up would have to find, too.
-    fn find_due(&self, hash: u64, key: &K, now: Timestamp) -> Option<Found<K, V>> {
+    fn find_due<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q, now: Timestamp) -> Option<Found<K, V>> {
         // Both outlive the stripe, because dropping them may run user code.
         let occupant;
         let found;

@@ -10,7 +10,7 @@ type Reinsertion<K, V> = Result<FlowHandle<K, V>, ReinsertError<FlowHandle<K, V>
 impl<K: Key + Clone, V: Value> Core<K, V> {
     pub(crate) fn reinsert(&self, flow: &FlowHandle<K, V>, now: Timestamp) -> Reinsertion<K, V> {
         let record = self.own(flow)?;
-        let mut keys = Keys::new(self, &record.key, None, record.reply.as_ref());
+        let mut keys = Keys::new((&record.key, record.hash), record.reply.as_ref().zip(record.reply_hash()));
         let result = self.reinsert_under(&mut keys, flow, now);
         // Dropped here and not at the end of the scope, as in `insert`.
         drop(keys);

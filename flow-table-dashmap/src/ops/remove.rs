@@ -1,5 +1,5 @@
 use flow_table_api::state::FlowState;
-use flow_table_api::{ForeignFlow, Key, Timestamp, Value};
+use flow_table_api::{Equivalent, ForeignFlow, Key, Timestamp, Value};
 
 use crate::base::count::Counts;
 use crate::base::id::FlowId;
@@ -54,8 +54,7 @@ impl<K, V> Core<K, V> {
 }
 
 impl<K: Key, V: Value> Core<K, V> {
-    pub(crate) fn remove(&self, key: &K) -> Option<FlowHandle<K, V>> {
-        let hash = self.hash(key);
+    pub(crate) fn remove<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<FlowHandle<K, V>> {
         // Outlives the stripe, because dropping it may run user code.
         let occupant;
         let removed;

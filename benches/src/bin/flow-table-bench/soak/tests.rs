@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 use flow_table::dashmap::FlowTable;
 use flow_table::{
-    AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, KeyHash, NewFlow, ReapReport, ReinsertError,
-    SetDeadlineError, Stats, Table, TableConfig, Timestamp,
+    AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, KeyForm, KeyHash, NewFlow, ReapReport,
+    ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp,
 };
 use rstest::rstest;
 
@@ -53,11 +53,11 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         Self { table: FlowTable::with_config(config), calls: AtomicUsize::new(0) }
     }
 
-    fn lookup(&self, key: &FlowKey, now: Timestamp) -> Option<Ref> {
-        self.table.lookup(key, now)
+    fn lookup_hashed<Q: KeyForm<FlowKey> + ?Sized>(&self, key: &Q, hash: KeyHash, now: Timestamp) -> Option<Ref> {
+        self.table.lookup_hashed(key, hash, now)
     }
 
-    fn lookup_batch(&self, keys: &[FlowKey], now: Timestamp, found: &mut Vec<Option<Ref>>) {
+    fn lookup_batch<Q: KeyForm<FlowKey>>(&self, keys: &[Q], now: Timestamp, found: &mut Vec<Option<Ref>>) {
         self.table.lookup_batch(keys, now, found);
         if self.now_and_then(LOSES, 100)
             && let Some(first) = found.first_mut()
@@ -66,8 +66,12 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         }
     }
 
-    fn hash(&self, key: &FlowKey) -> KeyHash {
+    fn hash<Q: KeyForm<FlowKey> + ?Sized>(&self, key: &Q) -> KeyHash {
         self.table.hash(key)
+    }
+
+    fn hash_of(&self, external: u64) -> KeyHash {
+        self.table.hash_of(external)
     }
 
     fn burst(&self, now: Timestamp) -> Self::Burst<'_> {
@@ -102,7 +106,7 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         self.table.set_timeout(flow, timeout, now)
     }
 
-    fn remove(&self, key: &FlowKey) -> Option<Ref> {
+    fn remove<Q: KeyForm<FlowKey> + ?Sized>(&self, key: &Q) -> Option<Ref> {
         self.table.remove(key)
     }
 
