@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "src",
     "flow-table-api/src",
     "flow-table-dashmap/src",
     "flow-table-custom/src",
     "flow-table-conformance/src",
     "flow-table-cli/src",
+    "flow-table-gateway/src",
     "benches/src",
     "benches/src/bin/flow-table-bench",
 ];
