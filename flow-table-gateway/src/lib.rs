@@ -20,12 +20,12 @@
 //! * **NAPT** of IPv4: endpoint-independent or dependent mapping and filtering, paired or arbitrary pooling,
 //!   hairpinning, port parity, port forwarding (RFC 4787, RFC 5382, RFC 5508).
 //! * **Prefix translation** of IPv6 that leaves checksums alone (RFC 6296).
-//! * **Firewall**: rules decide about the first packet of a flow, and all others follow it. TCP connections have states
-//!   with timeouts of their own. A reset or FIN needs a sequence number that its receiver would accept.
+//! * **Firewall**: rules decide about the first packet of a flow, and all others follow it. TCP connections have
+//!   states with timeouts of their own. A reset or FIN needs a sequence number that its receiver would accept.
 //! * **ICMP errors** go to whoever caused them, and the packet that they quote is translated, too.
 //! * **Fragments** follow the first one, which must come first.
-//! * **Limits**: flows in the table, flows of each source, fragmented packets. What is refused is counted by reason. If
-//!   no port is free, the sender is told, at a limited rate.
+//! * **Limits**: flows in the table, flows of each source, fragmented packets. What is refused is counted by
+//!   reason. If no port is free, the sender is told, at a limited rate.
 //!
 //! # Time
 //!

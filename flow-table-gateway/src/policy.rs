@@ -90,8 +90,8 @@ impl Policy {
         action == Action::Accept
     }
 
-    /// Whether a flow with these keys could begin under this policy. `has_target` says that its other end was reached
-    /// by a mapping.
+    /// Whether a flow with these keys could begin under this policy. `has_target` says that its other end was
+    /// reached by a mapping.
     pub(crate) fn still_accepts(&self, forward: &FlowKey, reply: &FlowKey, has_target: bool) -> bool {
         let (from, protocol) = (Side::of(forward), forward.protocol());
         let ends = (forward.source(), reply.source());

@@ -1,5 +1,5 @@
-//! Random traffic against a small model of what a NAT may and must let pass, and random bytes against the rule that
-//! nothing comes in that the inside has not asked for.
+//! Random traffic against a small model of what a NAT may and must let pass, and random bytes against the rule
+//! that nothing comes in that the inside has not asked for.
 
 mod common;
 

@@ -10,7 +10,8 @@ use serde::Deserialize;
 #[error("`{0}` is no range")]
 pub struct RangeError(String);
 
-/// IPv4 addresses: `203.0.113.1`, `203.0.113.1-203.0.113.6` or `203.0.113.0/29`. A network is all of its addresses.
+/// IPv4 addresses: `203.0.113.1`, `203.0.113.1-203.0.113.6` or `203.0.113.0/29`. A network is all of its
+/// addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AddressRange {

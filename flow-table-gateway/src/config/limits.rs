@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// Limits of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

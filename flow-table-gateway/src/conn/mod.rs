@@ -14,8 +14,8 @@ pub use traffic::Traffic;
 
 use crate::nat::{Binding, Mapping};
 
-/// The value of a flow. The two keys of the flow are its translation: a packet that matches one of them leaves with
-/// the ends of the other one, exchanged.
+/// The value of a flow. The two keys of the flow are its translation: a packet that matches one of them leaves
+/// with the ends of the other one, exchanged.
 #[derive(Debug)]
 pub struct Conn {
     pub(crate) track: Track,

@@ -7,8 +7,8 @@ use crate::side::Side;
 use crate::stats::Refusal;
 
 impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
-    /// Sends an ICMP error on to the end of the flow that caused it. `direction` is that of the packets that go the
-    /// same way. An error neither refreshes nor ends a flow (RFC 5508, REQ-5).
+    /// Sends an ICMP error on to the end of the flow that caused it. `direction` is that of the packets that go
+    /// the same way. An error neither refreshes nor ends a flow (RFC 5508, REQ-5).
     pub(super) fn forward_error(
         &self,
         packet: &mut Packet,

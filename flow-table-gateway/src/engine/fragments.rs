@@ -26,8 +26,8 @@ impl FragmentKey {
     }
 }
 
-/// Leads later fragments to the flow of the first one. It holds a handle to the flow, which has the direction, too.
-/// The table is small, and when it is full no more fragmented packets pass until some are due.
+/// Leads later fragments to the flow of the first one. It holds a handle to the flow, which has the direction,
+/// too. The table is small, and when it is full no more fragmented packets pass until some are due.
 pub(super) struct Fragments<R: Value>(FlowTable<FragmentKey, R>);
 
 impl<R: Value + Clone> Fragments<R> {

@@ -1,8 +1,9 @@
 //! What happens to a packet.
 //!
-//! A worker takes a burst of packets, looks all their keys up at once, and borrows the flows. A packet that belongs to
-//! a flow leaves with the ends of the flow's other key. A packet that belongs to none begins one, if it may: the hash
-//! that the look-up computed goes along to the insertion. One reading of the clock serves the whole burst.
+//! A worker takes a burst of packets, looks all their keys up at once, and borrows the flows. A packet that
+//! belongs to a flow leaves with the ends of the flow's other key. A packet that belongs to none begins one, if it
+//! may: the hash that the look-up computed goes along to the insertion. One reading of the clock serves the whole
+//! burst.
 //!
 //! ```text
 //!                 inside                                            outside

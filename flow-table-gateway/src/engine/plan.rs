@@ -98,8 +98,8 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
         }
     }
 
-    /// The host behind an address of the pool, for packets from the outside and for those from the inside that come
-    /// back (hairpinning, RFC 4787, REQ-9).
+    /// The host behind an address of the pool, for packets from the outside and for those from the inside that
+    /// come back (hairpinning, RFC 4787, REQ-9).
     fn behind(
         &self,
         nat: &NatPolicy,

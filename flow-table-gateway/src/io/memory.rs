@@ -2,7 +2,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use crate::io::PacketIo;
+use crate::io::packet_io::PacketIo;
 use crate::packet::Packet;
 use crate::side::Side;
 

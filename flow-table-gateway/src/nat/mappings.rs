@@ -41,8 +41,8 @@ pub(crate) enum MappingsFull {
 ///
 /// They are flows with two keys in a table of their own, and each session holds a handle to its mapping. The table
 /// lets go of a mapping after a short time, but look-ups find it while a session holds it
-/// ([`OnExpiry::KeepWhileReferenced`](flow_table::OnExpiry)). So a mapping ends with its last session, and needs no
-/// timer and no count of its own.
+/// ([`OnExpiry::KeepWhileReferenced`](flow_table::OnExpiry)). So a mapping ends with its last session, and needs
+/// no timer and no count of its own.
 pub(crate) struct Mappings(FlowTable<FlowKey, Lease>);
 
 /// How long a mapping without sessions lives.

@@ -1,7 +1,8 @@
 //! The ports of one outside address, for one protocol.
 //!
-//! A port is one bit. Whoever sets it has the port until the bit is cleared, which the [`Lease`](super::pool::Lease)
-//! does when it is dropped. No lock is needed: one atomic operation takes a port, and one frees it.
+//! A port is one bit. Whoever sets it has the port until the bit is cleared, which the
+//! [`Lease`](super::pool::Lease) does when it is dropped. No lock is needed: one atomic operation takes a port,
+//! and one frees it.
 
 use std::ops::BitOr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,8 +3,8 @@ use std::fmt;
 use crate::packet::checksum;
 use crate::side::Side;
 
-/// What the system has left undone in a packet, as in the header `virtio_net_hdr` that a TUN device puts in front of
-/// it. The gateway changes no length, so all fields stay valid.
+/// What the system has left undone in a packet, as in the header `virtio_net_hdr` that a TUN device puts in front
+/// of it. The gateway changes no length, so all fields stay valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offload {
     /// Flags: bit 0 says that the checksum is partial.

@@ -59,7 +59,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_update_is_what_a_new_sum_is(mut bytes in proptest::collection::vec(any::<u8>(), 4..80), at: u8, new: u16) {
+        fn an_update_is_what_a_new_sum_is(
+            mut bytes in proptest::collection::vec(any::<u8>(), 4..80),
+            at: u8,
+            new: u16,
+        ) {
             bytes.truncate(bytes.len() / 2 * 2);
             bytes[0] |= 1; // A header never sums up to zero.
             let at = 2 + usize::from(at) % (bytes.len() / 2 - 1) * 2;

@@ -53,8 +53,8 @@ impl AdminProhibited {
     /// The packet's bytes that the error quotes. RFC 1812 asks for as much as fits into 576 bytes.
     const QUOTED: usize = 576 - 28;
 
-    /// Makes the error about an IPv4 packet from it, and sends it back to where the packet came from. `source` is an
-    /// address of the gateway.
+    /// Makes the error about an IPv4 packet from it, and sends it back to where the packet came from. `source` is
+    /// an address of the gateway.
     pub(crate) fn answer(packet: &mut Packet, layout: &Layout, source: Ipv4Addr) -> bool {
         let IpAddr::V4(destination) = layout.source.ip() else { return false };
         let quoted = layout.len.min(Self::QUOTED);

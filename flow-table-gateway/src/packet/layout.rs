@@ -3,19 +3,11 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
 use flow_table::FlowKey;
 
+use crate::packet::malformed::Malformed;
 use crate::packet::ports::{self, Transport};
 use crate::packet::protocol::{ICMP, ICMPV6};
 use crate::packet::tcp::Segment;
 use crate::side::Side;
-
-/// Why the gateway cannot read a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    /// It is no IPv4 or IPv6 packet, or is shorter than it says.
-    Ip,
-    /// Its transport header is not complete or not valid.
-    Transport,
-}
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +70,8 @@ struct Ip {
     fragment: Option<(Fragment, bool)>,
 }
 
-/// The place of a fragment at `offset`, in units of eight bytes. The first one must have the whole transport header,
-/// so one that begins right behind its first eight bytes is an attack (RFC 3128).
+/// The place of a fragment at `offset`, in units of eight bytes. The first one must have the whole transport
+/// header, so one that begins right behind its first eight bytes is an attack (RFC 3128).
 fn place(identification: u32, offset: u16) -> Result<Fragment, Malformed> {
     if offset == 1 { Err(Malformed::Ip) } else { Ok(Fragment { identification, is_first: offset == 0 }) }
 }
@@ -124,8 +116,8 @@ impl Layout {
         Ok(layout(body, source, destination))
     }
 
-    /// The key of the flow to which the packet belongs, if it arrived on `side`. The key of an ICMP error is that of
-    /// the packets that go the same way as the error.
+    /// The key of the flow to which the packet belongs, if it arrived on `side`. The key of an ICMP error is that
+    /// of the packets that go the same way as the error.
     pub(crate) fn key(&self, side: Side) -> Option<FlowKey> {
         let (source, destination, protocol) = match &self.body {
             Body::Error(inner) => (inner.destination, inner.source, inner.protocol),

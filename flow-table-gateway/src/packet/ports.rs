@@ -2,7 +2,7 @@
 
 use etherparse::TcpHeaderSlice;
 
-use crate::packet::layout::Malformed;
+use crate::packet::malformed::Malformed;
 use crate::packet::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::packet::tcp::Segment;
 
