@@ -59,6 +59,8 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
         worker.read(packets);
         let Worker { read, keys, hashes, errors } = worker;
         let burst = self.table.burst(now);
+        hashes.clear();
+        hashes.extend(keys.iter().map(|key| burst.hash(key)));
         let mut found = Vec::with_capacity(keys.len());
         burst.get_batch_hashed(keys, hashes, &mut found);
 
