@@ -1,13 +1,14 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::backend::Backend;
 use crate::direction::FlowDirection;
-use crate::export;
-use crate::idle::IdleTimeout;
+use crate::idle::{IdleTimeout, duration};
+use crate::output::export;
 use crate::protocols::Protocols;
 
 /// Replays captures through a flow table.
@@ -24,9 +25,12 @@ pub struct Cli {
 pub enum Command {
     /// Replay captures through a flow table, in packet time, and print what flows they contain.
     ///
-    /// Each file goes through its own table. The exit status is 1 if a file could not be read to its end, except
-    /// for a capture that was cut off within its last packet. In any case, the packets before are counted and
-    /// exported.
+    /// Each capture goes through its own table, unless `--merge` makes them one. SIGINT and SIGTERM end the replay with
+    /// the summary so far, and SIGUSR1 prints it.
+    ///
+    /// The exit status is 1 if a capture could not be read to its end, except for one that was cut off within its
+    /// last packet; in any case, the packets before are counted and exported. It is 2 for wrong usage, and 128 plus
+    /// the signal's number after a signal.
     Replay(ReplayArgs),
 }
 
@@ -48,7 +52,8 @@ pub struct ReplayArgs {
     /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
     #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
     pub capacity: usize,
-    /// Write the flows of all files to this file, as they end.
+    /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then goes
+    /// to standard error.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     /// The format of the exported flows.
@@ -57,7 +62,16 @@ pub struct ReplayArgs {
     /// Print one JSON object per file instead of a summary.
     #[arg(long)]
     pub json: bool,
-    /// Captures: pcap or pcapng.
+    /// Take all captures as one, in the order of their packets' times.
+    #[arg(long)]
+    pub merge: bool,
+    /// Sort packets that are at most this much out of order.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub sort_window: Option<Duration>,
+    /// Wait for more at the end of a file that another program still writes, until a signal.
+    #[arg(long)]
+    pub follow: bool,
+    /// Captures: pcap or pcapng, also compressed with gzip, zstd or lz4; `-` is standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     pub files: Vec<PathBuf>,
 }

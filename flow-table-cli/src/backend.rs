@@ -1,12 +1,14 @@
 //! The choice of the table's implementation.
 
 use std::fmt;
-use std::io::Read;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use flow_table::FlowKey;
 
-use crate::capture::{self, Options, Progress};
+use crate::capture::{self, Options, Watch};
+use crate::read::Packets;
+use crate::record::Record;
 use crate::replay::Sink;
 use crate::summary::Summary;
 
@@ -35,25 +37,29 @@ impl fmt::Display for Backend {
 }
 
 impl Backend {
-    /// [`capture::replay`] through a table of this kind.
+    /// [`capture::replay_packets`] through a table of this kind.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn replay(
         self,
-        input: impl Read,
+        packets: &mut (impl Packets + ?Sized),
         options: &Options,
-        progress: &mut Progress<'_>,
+        watch: &mut Watch<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<Summary> {
         match self {
             #[cfg(feature = "dashmap")]
             Self::Dashmap => {
-                capture::replay::<flow_table::dashmap::FlowTable<_, _>>(input, options, progress, sink)
+                type Dashmap = flow_table::dashmap::FlowTable<FlowKey, Record>;
+                capture::replay_packets::<Dashmap, _>(packets, options, watch, sink)
             }
             #[cfg(feature = "custom")]
-            Self::Custom => capture::replay::<flow_table::custom::FlowTable<_, _>>(input, options, progress, sink),
+            Self::Custom => {
+                type Custom = flow_table::custom::FlowTable<FlowKey, Record>;
+                capture::replay_packets::<Custom, _>(packets, options, watch, sink)
+            }
         }
     }
 }

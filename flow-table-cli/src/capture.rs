@@ -1,6 +1,7 @@
 //! One capture through one table.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use flow_table::{FlowKey, Table, Timeout};
@@ -9,10 +10,10 @@ use crate::direction::FlowDirection;
 use crate::keyed::KeyedPacket;
 use crate::packet::{IpPacket, Skip};
 use crate::protocols::Protocols;
-use crate::read::{Capture, Packet};
-use crate::record::Record;
+use crate::read::{Capture, Packet, Packets};
+use crate::record::{FlowRecord, Record};
 use crate::replay::{BURST, Replay, Sink};
-use crate::summary::{Flows, Summary};
+use crate::summary::Summary;
 
 /// How packets become flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,63 +28,96 @@ pub struct Options {
     pub capacity: usize,
 }
 
-/// Called from time to time with the number of bytes read.
-pub type Progress<'p> = dyn FnMut(u64) + 'p;
+/// How packets arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// One after the other.
+    Busy,
+    /// Nothing has arrived for a while. All packets before have gone through the table.
+    Idle,
+}
 
-/// Replays the capture `input` through a table of type `T`. Every flow goes to `sink` when it ends, and the last
-/// ones at the end of the capture. If the capture cannot be read to its end, the packets before count, and the
-/// summary states the reason.
+/// Called from time to time with what there is so far. It may end the replay, as if the capture were over.
+pub type Watch<'w> = dyn FnMut(&Summary, Pace) -> ControlFlow<()> + 'w;
+
+/// Replays the capture `input` through a table of type `T`, as [`replay_packets`] does.
+///
+/// # Errors
+///
+/// As there.
+pub fn replay<T: Table<FlowKey, Record>>(
+    input: impl Read,
+    options: &Options,
+    watch: &mut Watch<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<Summary> {
+    match Capture::new(input) {
+        Ok(mut capture) => replay_packets::<T, _>(&mut capture, options, watch, sink),
+        Err(error) => Ok(Summary { errors: vec![error.into()], ..Summary::default() }),
+    }
+}
+
+/// Replays packets through a table of type `T`. Every flow goes to `sink` when it ends, and the last ones at the end
+/// of the packets. If a capture cannot be read to its end, the packets before count, and the summary states the
+/// reason.
 ///
 /// # Errors
 ///
 /// Returns the error of `sink`, or that of a table that gets no memory.
-pub fn replay<T: Table<FlowKey, Record>>(
-    input: impl Read,
+pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
+    packets: &mut P,
     options: &Options,
-    progress: &mut Progress<'_>,
+    watch: &mut Watch<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<Summary> {
-    let mut summary = Summary::default();
-    let mut capture = match Capture::new(input) {
-        Ok(capture) => capture,
-        Err(error) => {
-            summary.error = Some(error.into());
-            return Ok(summary);
-        }
-    };
-    let mut flows = Flows::default();
-    let mut ended = |flow| {
-        flows.add(&flow);
-        sink(flow)
-    };
+    let mut summary = Summary { format: Some(packets.describe()), ..Summary::default() };
     let mut replay = Replay::<T>::new(options.capacity, options.timeout);
     loop {
-        let packet = match capture.next_packet() {
-            Ok(Some(packet)) => packet,
+        let mut pace = Pace::Busy;
+        match packets.next_packet() {
+            Ok(Some(packet)) => {
+                summary.frames.add(&packet);
+                match keyed(&packet, options) {
+                    Ok(Some(keyed)) => {
+                        summary.selected.add(&keyed);
+                        replay.packet(keyed, &mut counting(&mut summary, sink))?;
+                    }
+                    Ok(None) => summary.unselected += 1,
+                    Err(skip) => *summary.skipped.entry(skip).or_default() += 1,
+                }
+                if !summary.frames.packets.is_multiple_of(BURST as u64) {
+                    continue;
+                }
+            }
             Ok(None) => break,
+            Err(error) if error.is_idle() => {
+                replay.flush(&mut counting(&mut summary, sink))?;
+                pace = Pace::Idle;
+            }
             Err(error) => {
-                summary.error = Some(error.into());
-                break;
+                summary.errors.push(error.into());
+                if !packets.goes_on() {
+                    break;
+                }
             }
-        };
-        summary.frames.add(&packet);
-        match keyed(&packet, options) {
-            Ok(Some(keyed)) => {
-                summary.selected.add(&keyed);
-                replay.packet(keyed, &mut ended)?;
-            }
-            Ok(None) => summary.unselected += 1,
-            Err(skip) => *summary.skipped.entry(skip).or_default() += 1,
         }
-        if summary.frames.packets.is_multiple_of(BURST as u64) {
-            progress(capture.offset());
+        if watch(&summary, pace).is_break() {
+            summary.interrupted = true;
+            break;
         }
     }
-    progress(capture.offset());
-    summary.format = Some(capture.describe());
-    summary.totals = replay.finish(&mut ended)?;
-    summary.flows = flows;
+    summary.format = Some(packets.describe());
+    let totals = replay.finish(&mut counting(&mut summary, sink))?;
+    summary.totals = totals;
     Ok(summary)
+}
+
+/// Counts the flows that go to `sink`.
+fn counting<'s>(summary: &'s mut Summary, sink: &'s mut Sink<'_>) -> impl FnMut(FlowRecord) -> Result<()> + 's {
+    |flow| {
+        summary.flows.add(&flow);
+        sink(flow)
+    }
 }
 
 /// Returns the packet with the key of its flow, or `None` if its protocol is not selected.

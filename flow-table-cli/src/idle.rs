@@ -34,6 +34,16 @@ impl FromStr for IdleTimeout {
     }
 }
 
+/// Parses a duration in the same form. The longest is 584 years.
+///
+/// # Errors
+///
+/// Returns an error if the text has another form.
+pub fn duration(text: &str) -> Result<Duration, IdleTimeoutError> {
+    let nanos = nanos(text.trim()).ok_or(IdleTimeoutError)?;
+    Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+}
+
 fn nanos(mut text: &str) -> Option<u128> {
     if text.is_empty() {
         return None;

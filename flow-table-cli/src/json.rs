@@ -10,7 +10,7 @@ use crate::args::ReplayArgs;
 use crate::backend::Backend;
 use crate::direction::FlowDirection;
 use crate::protocols::Protocols;
-use crate::summary::{Summary, protocol_name};
+use crate::summary::{FileError, Summary, protocol_name};
 
 #[derive(Serialize)]
 struct Object<'s> {
@@ -24,6 +24,8 @@ struct Object<'s> {
     wire_bytes: u64,
     file_error: Option<String>,
     cut_off: bool,
+    interrupted: bool,
+    out_of_order: u64,
     format: Option<&'s str>,
     backend: Backend,
     direction: FlowDirection,
@@ -74,8 +76,10 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
         live_at_end: totals.live_at_end,
         ip_bytes: selected.ip_bytes,
         wire_bytes: selected.wire_bytes,
-        file_error: summary.error.as_ref().map(ToString::to_string),
-        cut_off: summary.error.as_ref().is_some_and(|error| error.is_cut_off()),
+        file_error: file_error(summary),
+        cut_off: summary.errors.iter().any(FileError::is_cut_off),
+        interrupted: summary.interrupted,
+        out_of_order: summary.frames.out_of_order,
         format: summary.format.as_deref(),
         backend: args.backend,
         direction: args.direction,
@@ -108,4 +112,10 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
     };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")
+}
+
+/// All errors as one text.
+fn file_error(summary: &Summary) -> Option<String> {
+    let errors: Vec<_> = summary.errors.iter().map(ToString::to_string).collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
 }

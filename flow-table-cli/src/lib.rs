@@ -3,8 +3,9 @@
 //! * [`read`]: captures as streams of frames.
 //! * [`packet`]: from a frame to its flow key.
 //! * [`replay`]: keyed packets through a table, in bursts and exactly in packet time, generic over the backend.
-//! * [`capture`]: the three together. [`summary`] has the results, and [`export`] writes the flows.
-//! * [`run`]: the command, with its [`args`].
+//! * [`capture`]: the three together. [`summary`] has the results, and [`output`] writes the flows.
+//! * [`input`]: what captures are read from.
+//! * [`run`]: the command, with its [`args`]. [`control`] ends it.
 //!
 //! [`packet`] and [`replay`] define what packets, keys, flows and bytes are.
 
@@ -14,11 +15,13 @@ pub mod args;
 pub mod backend;
 pub mod capture;
 mod clock;
+pub mod control;
 pub mod direction;
-pub mod export;
 pub mod idle;
+pub mod input;
 mod json;
 pub mod keyed;
+pub mod output;
 pub mod packet;
 mod progress;
 pub mod protocols;

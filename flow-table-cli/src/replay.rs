@@ -69,7 +69,7 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
     pub fn packet(&mut self, packet: KeyedPacket, sink: &mut Sink<'_>) -> Result<()> {
         self.keys.push(packet.key);
         self.packets.push((self.clock.advance(packet.timestamp), packet));
-        if self.packets.len() < BURST { Ok(()) } else { self.flush(sink) }
+        if self.packets.len() < BURST { Ok(()) } else { self.timed_burst(sink) }
     }
 
     /// Handles the packets that wait, and then passes the flows that are still live to `sink`.
@@ -79,8 +79,6 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
     /// The same as for [`packet`](Self::packet).
     pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<Totals> {
         self.flush(sink)?;
-        self.ledger.reap(&self.table, self.clock.now());
-        self.ledger.export(sink)?;
 
         let mut totals = self.ledger.totals;
         totals.live_at_end = self.table.len();
@@ -94,7 +92,18 @@ impl<T: Table<FlowKey, Record>> Replay<T> {
         outcome.map(|()| totals)
     }
 
-    fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+    /// Handles the packets that wait for a burst to be complete, and ends the flows that are due at the last one.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`packet`](Self::packet).
+    pub fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        self.timed_burst(sink)?;
+        self.ledger.reap(&self.table, self.clock.now());
+        self.ledger.export(sink)
+    }
+
+    fn timed_burst(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         let started = Instant::now();
         self.burst()?;
         self.ledger.totals.table_time += started.elapsed();

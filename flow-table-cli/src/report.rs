@@ -16,10 +16,7 @@ use crate::summary::{Summary, protocol_name};
 ///
 /// Returns the errors of `out`.
 pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
-    let Some(format) = &summary.format else {
-        let error = summary.error.as_ref().map(ToString::to_string).unwrap_or_default();
-        return writeln!(out, "{file}: {error}");
-    };
+    let Some(format) = &summary.format else { return Ok(()) };
     writeln!(out, "{file}: {format}")?;
     for (label, text) in lines(summary, args) {
         writeln!(out, "  {label:<10} {text}")?;
@@ -31,6 +28,10 @@ fn lines(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> {
     let mut lines = vec![("packets", packets(summary))];
     if !summary.skipped.is_empty() || summary.unselected > 0 {
         lines.push(("skipped", skipped(summary)));
+    }
+    if summary.frames.out_of_order > 0 {
+        let count = counted(summary.frames.out_of_order, "packet");
+        lines.push(("disorder", format!("{count} earlier than one before; --sort-window sorts them")));
     }
     lines.push(("flows", flows(summary, args)));
     if summary.flows.count() > 0 {
@@ -44,9 +45,8 @@ fn lines(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> {
         lines.push((label, format!("{}: {packets}, {bytes}", flow.key)));
     }
     lines.push(("table", table(summary, args)));
-    if let Some(error) = &summary.error {
-        let label = if error.is_cut_off() { "cut off" } else { "error" };
-        lines.push((label, format!("{error}; all before it is counted")));
+    if summary.interrupted {
+        lines.push(("ended", "before the end of the capture; all before is counted".to_owned()));
     }
     lines
 }

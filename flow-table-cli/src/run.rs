@@ -1,72 +1,183 @@
 //! The command `replay`.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use std::cell::RefCell;
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::args::ReplayArgs;
-use crate::capture::Options;
-use crate::export::Exporter;
-use crate::progress::FileProgress;
-use crate::summary::Summary;
+use crate::capture::{Options, Pace};
+use crate::control::Control;
+use crate::input::merge::Merged;
+use crate::input::open::{Input, Meter, open};
+use crate::input::sort::Sorted;
+use crate::output::export::Exporter;
+use crate::output::target::Target;
+use crate::progress::InputProgress;
+use crate::read::{Capture, Packets};
+use crate::summary::{FileError, Summary};
 use crate::{json, report};
 
-/// Replays all files. Writes summaries to `out` and problems to `complaints`. Returns `true` if all files could be
-/// read.
+type Records = Option<Exporter<Box<dyn Write>>>;
+
+/// Replays all captures. Writes summaries to `out`, or to `complaints` if records go to standard output, and problems
+/// to `complaints`. Returns `true` if all captures could be read.
 ///
 /// # Errors
 ///
 /// Returns an error if flows cannot be exported, `out` or `complaints` cannot be written to, or the table gets no
-/// memory.
-pub fn replay(args: &ReplayArgs, out: &mut impl Write, complaints: &mut impl Write) -> Result<bool> {
-    let mut exporter = match &args.export {
-        Some(path) => {
-            let is_input = args.files.iter().any(|file| same_file(file, path));
-            ensure!(!is_input, "{}: is one of the captures, and would be overwritten", path.display());
-            Some(Exporter::create(path, args.format)?)
-        }
+/// memory. It is no error if nobody reads `out` or the records any more: the replay ends.
+pub fn replay(
+    args: &ReplayArgs,
+    control: &Control,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> Result<bool> {
+    let target = args.export.as_deref().map(Target::of);
+    if let Some(Target::File(path)) = &target {
+        let is_input = args.files.iter().any(|file| same_file(file, path));
+        ensure!(!is_input, "{}: is one of the captures, and would be overwritten", path.display());
+    }
+    let name = || args.export.as_deref().unwrap_or(Path::new("")).display().to_string();
+    let mut records: Records = match &target {
+        Some(target) => Some(Exporter::new(target.open(control)?, args.format).with_context(name)?),
         None => None,
     };
+    let to_stdout = target == Some(Target::Stdout);
     let mut complete = true;
-    for path in &args.files {
-        let summary = replay_file(path, args, &mut exporter)?;
-        let file = path.display().to_string();
-        if let Some(error) = &summary.error {
-            writeln!(complaints, "flow-table: {file}: {error}")?;
+    let groups: Vec<&[PathBuf]> = if args.merge { vec![&args.files] } else { args.files.chunks(1).collect() };
+    for files in groups {
+        let mut run = Run { args, control, records: &mut records, complaints };
+        let (file, summary) = run.group(files)?;
+        for error in &summary.errors {
+            writeln!(complaints, "flow-table: {}", named(files, &file, error))?;
         }
         complete &= summary.is_complete();
-        if args.json {
-            json::write(out, &file, &summary, args)?;
-        } else {
-            report::write(out, &file, &summary, args)?;
+        let text = rendered(&file, &summary, args)?;
+        let written = if to_stdout { complaints.write_all(&text) } else { out.write_all(&text) };
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => control.pipe_closed(),
+            result => result?,
+        }
+        if control.is_stopped() {
+            break;
         }
     }
-    if let Some(exporter) = exporter {
-        exporter.finish()?;
+    if let Some(records) = records {
+        records.finish().with_context(name)?;
     }
-    out.flush()?;
+    match out.flush() {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        result => result?,
+    }
     Ok(complete)
 }
 
-fn replay_file(path: &Path, args: &ReplayArgs, exporter: &mut Option<Exporter<File>>) -> Result<Summary> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) => return Ok(Summary::unopened(error)),
-    };
-    let options = Options {
-        timeout: args.idle_timeout.timeout(),
-        direction: args.direction,
-        protocols: args.protocols,
-        capacity: args.capacity,
-    };
-    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    let progress = FileProgress::new(&path.display().to_string(), bytes);
-    args.backend.replay(file, &options, &mut |read| progress.set(read), &mut |flow| match exporter {
-        Some(exporter) => exporter.write(&flow),
-        None => Ok(()),
-    })
+/// An error with the name of its file, which errors of merged captures have already.
+fn named(files: &[PathBuf], group: &str, error: &FileError) -> String {
+    if files.len() == 1 { format!("{group}: {error}") } else { error.to_string() }
+}
+
+fn rendered(file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if args.json {
+        json::write(&mut text, file, summary, args)?;
+    } else {
+        report::write(&mut text, file, summary, args)?;
+    }
+    Ok(text)
+}
+
+/// What the replay of one capture needs.
+struct Run<'r, C> {
+    args: &'r ReplayArgs,
+    control: &'r Control,
+    records: &'r mut Records,
+    complaints: &'r mut C,
+}
+
+/// How often records are flushed while packets keep arriving.
+const FLUSH: Duration = Duration::from_secs(1);
+
+impl<C: Write> Run<'_, C> {
+    /// Replays captures as one. Returns the name for all.
+    fn group(&mut self, files: &[PathBuf]) -> Result<(String, Summary)> {
+        let name = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" + ");
+        let (mut captures, mut read, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let mut len = Some(0);
+        for file in files {
+            match capture(file, self.args, self.control) {
+                Ok((capture, meter, file_len)) => {
+                    captures.push((file.display().to_string(), capture));
+                    read.push(meter);
+                    len = len.zip(file_len).map(|(all, len)| all + len);
+                }
+                Err(error) if files.len() > 1 => errors.push(error.of(&file.display().to_string())),
+                Err(error) => errors.push(error),
+            }
+        }
+        if captures.is_empty() {
+            return Ok((name, Summary { errors, ..Summary::default() }));
+        }
+        let progress = InputProgress::new(&name, len, read);
+        let mut packets: Box<dyn Packets> = match captures.pop() {
+            Some((_, only)) if files.len() == 1 => Box::new(only),
+            last => Box::new(Merged::new(captures.into_iter().chain(last))),
+        };
+        if let Some(window) = self.args.sort_window {
+            packets = Box::new(Sorted::new(packets, window));
+        }
+        let mut summary = self.packets(&name, &mut *packets, &progress)?;
+        summary.errors.splice(0..0, errors);
+        Ok((name, summary))
+    }
+
+    fn packets(&mut self, name: &str, packets: &mut dyn Packets, progress: &InputProgress) -> Result<Summary> {
+        let Self { args, control, records, complaints } = self;
+        let options = Options {
+            timeout: args.idle_timeout.timeout(),
+            direction: args.direction,
+            protocols: args.protocols,
+            capacity: args.capacity,
+        };
+        // Both closures below write records, one at a time.
+        let records = RefCell::new(records);
+        let mut flushed = Instant::now();
+        let mut problem = None;
+        let mut watch = |summary: &Summary, pace: Pace| {
+            progress.update();
+            if pace == Pace::Idle || flushed.elapsed() >= FLUSH {
+                flushed = Instant::now();
+                let result = records.borrow_mut().as_mut().map_or(Ok(()), Exporter::flush);
+                problem = result.err();
+            }
+            if control.take_print() {
+                let text = rendered(name, summary, args).unwrap_or_default();
+                let printed = progress.suspend(|| complaints.write_all(&text));
+                problem = problem.take().or(printed.err().map(Into::into));
+            }
+            if control.is_stopped() || problem.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let mut sink = |flow| records.borrow_mut().as_mut().map_or(Ok(()), |records| records.write(&flow));
+        let mut summary = args.backend.replay(packets, &options, &mut watch, &mut sink)?;
+        // Input that is a pipe ends by itself when the program is to end.
+        summary.interrupted |= control.is_stopped();
+        problem.map_or(Ok(summary), Err)
+    }
+}
+
+type OpenCapture = (Capture<Box<dyn io::Read + Send>>, Meter, Option<u64>);
+
+fn capture(file: &Path, args: &ReplayArgs, control: &Control) -> Result<OpenCapture, FileError> {
+    let Input { bytes, compression: _, len, read } = open(file, args.follow, control).map_err(FileError::Open)?;
+    Ok((Capture::new(bytes)?, read, len))
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

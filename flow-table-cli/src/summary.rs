@@ -28,8 +28,10 @@ pub struct Summary {
     pub flows: Flows,
     /// What the replay counted.
     pub totals: Totals,
-    /// Why the capture was not read to its end.
-    pub error: Option<FileError>,
+    /// Why captures were not read to their ends.
+    pub errors: Vec<FileError>,
+    /// Whether the replay was ended before the capture.
+    pub interrupted: bool,
 }
 
 /// Why a file could not be read, or not to its end.
@@ -38,6 +40,15 @@ pub enum FileError {
     /// The file cannot be opened.
     #[error("cannot open: {0}")]
     Open(#[source] io::Error),
+    /// One of several captures has this problem.
+    #[error("{file}: {error}")]
+    In {
+        /// The name of the capture.
+        file: String,
+        /// The problem.
+        #[source]
+        error: Box<Self>,
+    },
     /// The capture cannot be read any further.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -45,8 +56,17 @@ pub enum FileError {
 
 impl FileError {
     /// Returns `true` if the only problem is that the capture ends within its last packet.
-    pub const fn is_cut_off(&self) -> bool {
-        matches!(self, Self::Read(error) if error.is_cut_off())
+    pub fn is_cut_off(&self) -> bool {
+        match self {
+            Self::Open(_) => false,
+            Self::In { error, .. } => error.is_cut_off(),
+            Self::Read(error) => error.is_cut_off(),
+        }
+    }
+
+    /// The same error, of the capture with this name.
+    pub(crate) fn of(self, file: &str) -> Self {
+        Self::In { file: file.to_owned(), error: Box::new(self) }
     }
 }
 
@@ -59,6 +79,8 @@ pub struct Frames {
     pub bytes: u64,
     /// The smallest and the largest of their times, in nanoseconds.
     pub span: Option<(i128, i128)>,
+    /// Packets with a smaller time than one before them.
+    pub out_of_order: u64,
 }
 
 impl Frames {
@@ -66,6 +88,7 @@ impl Frames {
         self.packets += 1;
         self.bytes = self.bytes.saturating_add(packet.wire_len.into());
         let (first, last) = self.span.unwrap_or((packet.timestamp, packet.timestamp));
+        self.out_of_order += u64::from(packet.timestamp < last);
         self.span = Some((first.min(packet.timestamp), last.max(packet.timestamp)));
     }
 }
@@ -128,19 +151,14 @@ impl Flows {
 }
 
 impl Summary {
-    /// The summary of a file that could not be opened.
-    pub fn unopened(error: io::Error) -> Self {
-        Self { error: Some(FileError::Open(error)), ..Self::default() }
-    }
-
     /// Usable IP packets, selected or not.
     pub const fn ip_packets(&self) -> u64 {
         self.selected.packets + self.unselected
     }
 
-    /// Returns `true` if everything in the file was read, except perhaps for a last packet that is cut off.
+    /// Returns `true` if everything in the captures was read, except perhaps for a last packet that is cut off.
     pub fn is_complete(&self) -> bool {
-        self.error.as_ref().is_none_or(FileError::is_cut_off)
+        self.errors.iter().all(FileError::is_cut_off)
     }
 
     /// Packets per second through the table, or `None` if the time was too short to measure.

@@ -1,8 +1,9 @@
 //! Tests the program as people and scripts use it.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use rstest::rstest;
 use serde_json::Value;
@@ -11,9 +12,11 @@ fn loopback() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/loopback.pcap")
 }
 
-/// A file that only this test uses.
+/// A file that only this test uses, and that does not exist.
 fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    path
 }
 
 fn flow_table(arguments: &[&str], files: &[&Path]) -> Output {
@@ -131,6 +134,8 @@ fn a_bad_file_does_not_keep_others_from_being_replayed() {
     assert!(told.contains("there-is-no-such-file.pcap: cannot open: "), "{told}");
     assert!(told.contains("text.pcap: neither pcap nor pcapng at byte 0"), "{told}");
     assert!(text(&output.stdout).contains("417, 234.50 KiB on the wire"));
+    assert_eq!(told.lines().count(), 2, "each problem is told once");
+    assert!(!text(&output.stdout).contains("text.pcap"));
     assert_eq!(lines(&export), 129);
 }
 
@@ -169,4 +174,145 @@ fn an_export_that_cannot_be_written_is_an_error() {
 #[case::format_of_nothing(&["replay", "--format", "csv", "x.pcap"])]
 fn wrong_usage_is_told_with_another_status(#[case] arguments: &[&str]) {
     assert_eq!(flow_table(arguments, &[]).status.code(), Some(2));
+}
+
+/// Starts the program with a pipe as standard input.
+fn start(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_flow-table"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs")
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+#[rstest]
+#[case::plain(fs::read(loopback()).unwrap())]
+#[case::compressed(gzipped(&fs::read(loopback()).unwrap()))]
+fn standard_input_is_a_capture(#[case] bytes: Vec<u8>) {
+    let mut child = start(&["replay", "--idle-timeout", "1s", "-"]);
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("135 of 417 IP packets"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn records_go_to_standard_output_and_the_summary_to_standard_error() {
+    for name in ["-", "/dev/stdout"] {
+        let output = flow_table(&["replay", "--idle-timeout", "1s", "--export", name], &[&loopback()]);
+        assert!(output.status.success());
+        assert_eq!(text(&output.stdout).lines().filter(|line| line.split('\t').count() == 10).count(), 135);
+        assert_eq!(text(&output.stdout).lines().count(), 135);
+        assert!(text(&output.stderr).contains("135 of 417 IP packets"));
+    }
+}
+
+#[test]
+fn merged_captures_are_one() {
+    let (first, second) = (variant("merge-a.pcap", |_| ()), variant("merge-b.pcap", |_| ()));
+    let output = flow_table(&["replay", "--merge", "--json", "--idle-timeout", "1s"], &[&first, &second]);
+    assert!(output.status.success());
+    let objects = json(&output);
+    assert_eq!(objects.len(), 1);
+    assert_eq!((&objects[0]["packets"], &objects[0]["flows"]), (&834.into(), &135.into()));
+    let missing = scratch("merge-missing.pcap");
+    let output = flow_table(&["replay", "--merge", "--json", "--idle-timeout", "1s"], &[&first, &missing]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output)[0]["packets"], 417);
+    assert!(text(&output.stderr).contains("merge-missing.pcap: cannot open"));
+}
+
+#[test]
+fn packets_out_of_order_are_counted_and_can_be_sorted() {
+    // Exchanges the first two packets, which have different times.
+    let swapped = variant("swapped.pcap", |bytes| {
+        let length = |at: usize| 16 + u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
+        let first = length(24);
+        let both = first + length(24 + first);
+        bytes[24..24 + both].rotate_left(first);
+    });
+    let output = flow_table(&["replay"], &[&swapped]);
+    assert!(text(&output.stdout).contains("1 packet earlier than one before"), "{}", text(&output.stdout));
+    let output = flow_table(&["replay", "--sort-window", "5s", "--json"], &[&swapped]);
+    assert_eq!(json(&output)[0]["out_of_order"], 0);
+    assert!(json(&output)[0]["format"].as_str().unwrap().ends_with(", sorted"));
+}
+
+#[test]
+fn a_reader_of_records_that_goes_away_ends_the_program_quietly() {
+    let mut child = start(&["replay", "--export", "-", "-"]);
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(&fs::read(loopback()).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("Broken pipe"), "{}", text(&output.stderr));
+}
+
+/// Waits until a condition holds that another process brings about.
+#[cfg(unix)]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("not within half a minute: {what}");
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
+}
+
+/// A pipe stays open while the program is asked for a summary, and then told to end.
+#[cfg(unix)]
+#[rstest]
+#[case("-INT", 130)]
+#[case("-TERM", 143)]
+fn signals_print_and_end(#[case] name: &str, #[case] code: i32) {
+    let export = scratch(&format!("signal{name}.tsv"));
+    let mut child = start(&["replay", "--idle-timeout", "1s", "--export", export.to_str().unwrap(), "-"]);
+    child.stdin.as_mut().unwrap().write_all(&fs::read(loopback()).unwrap()).unwrap();
+    // Flows that have ended are in the file although the pipe is open.
+    wait_until("records are flushed", || export.is_file() && lines(&export) == 132);
+    signal(&child, "-USR1");
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("132 of 417 IP packets") {
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "{line}");
+    }
+    signal(&child, name);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(code));
+    assert!(text(&output.stdout).contains("135 of 417 IP packets"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("before the end of the capture"), "{}", text(&output.stdout));
+    assert_eq!(lines(&export), 135);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_grows_is_followed() {
+    let whole = fs::read(loopback()).unwrap();
+    let (first, rest) = whole.split_at(20_001);
+    let growing = scratch("growing.pcap");
+    fs::write(&growing, first).unwrap();
+    let export = scratch("growing.tsv");
+    let arguments = ["replay", "--follow", "--idle-timeout", "1s", "--export", export.to_str().unwrap()];
+    let child = start(&[&arguments[..], &[growing.to_str().unwrap()]].concat());
+    wait_until("the program has opened its files", || export.is_file());
+    fs::OpenOptions::new().append(true).open(&growing).unwrap().write_all(rest).unwrap();
+    wait_until("all records that have ended", || lines(&export) == 132);
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains("135 of 417 IP packets"), "{}", text(&output.stdout));
 }

@@ -31,7 +31,7 @@ pub fn check(bytes: &[u8]) {
         assert!(whole.packets.starts_with(&part.packets), "{part:?} of {whole:?}");
         let cut_off = match &part.error {
             None => true,
-            Some(ReadError { problem: Problem::HeaderCutOff | Problem::NotACapture, offset }) => *offset == 0,
+            Some(ReadError { problem: Problem::HeaderCutOff | Problem::NotACapture, offset, .. }) => *offset == 0,
             Some(error) => error.is_cut_off(),
         };
         assert!(cut_off || in_words(&part) == in_words(&whole), "{part:?} of {whole:?}");

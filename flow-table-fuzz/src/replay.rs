@@ -1,5 +1,6 @@
 //! Replays a capture through the tables of both backends.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use flow_table_api::{FlowKey, Table, Timeout};
@@ -37,16 +38,19 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
         flows.push(flow);
         Ok(())
     };
-    let summary = capture::replay::<T>(capture, options, &mut |_| {}, &mut sink);
+    let mut watch = |_: &Summary, _| ControlFlow::Continue(());
+    let summary = capture::replay::<T>(capture, options, &mut watch, &mut sink);
     flows.sort_unstable_by_key(|flow| (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets));
     (summary.expect("neither sink nor table fail"), flows)
 }
 
 /// The summary without the parts that are measured.
 fn comparable(summary: &Summary) -> String {
-    let Summary { format, frames, skipped, unselected, selected, flows, totals, error } = summary;
+    let Summary { format, frames, skipped, unselected, selected, flows, totals, errors, interrupted } = summary;
     let totals = Totals { table_time: Duration::ZERO, table_bytes: 0, ..*totals };
-    format!("{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {error:?}")
+    format!(
+        "{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {errors:?} {interrupted}"
+    )
 }
 
 fn adds_up(summary: &Summary, flows: &[FlowRecord], options: &Options) {

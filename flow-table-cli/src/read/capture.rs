@@ -2,6 +2,7 @@ use std::io::Read;
 
 use super::error::{Problem, ReadError};
 use super::packet::Packet;
+use super::packets::Packets;
 use super::source::Source;
 use super::{pcap, pcapng};
 
@@ -16,6 +17,20 @@ enum Format {
     Pcapng(pcapng::Section),
 }
 
+impl<R: Read> Packets for Capture<R> {
+    fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
+        Self::next_packet(self)
+    }
+
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    fn describe(&self) -> String {
+        Self::describe(self)
+    }
+}
+
 impl<R: Read> Capture<R> {
     /// Recognizes the format by its magic number.
     ///
@@ -24,11 +39,14 @@ impl<R: Read> Capture<R> {
     /// Returns an error if there is no known magic number, the file header is cut off, or the system cannot read.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let mut source = Source::new(input);
+        source.wait_for(4).map_err(|error| Problem::Io(error).at(0))?;
         let format = match pcap::Header::read(&mut source)? {
             Some(header) => Format::Pcap(header),
             None => match source.peek(4).map_err(|error| Problem::Io(error).at(0))? {
                 magic if magic == pcapng::MAGIC => Format::Pcapng(pcapng::Section::new()),
-                [0x1f, 0x8b, ..] => return Err(Problem::Compressed.at(0)),
+                [0x1f, 0x8b, ..] => return Err(Problem::Compressed("gzip").at(0)),
+                [0xfd, b'7', b'z', b'X'] => return Err(Problem::Compressed("xz").at(0)),
+                b"BZh9" => return Err(Problem::Compressed("bzip2").at(0)),
                 _ => return Err(Problem::NotACapture.at(0)),
             },
         };
@@ -39,7 +57,8 @@ impl<R: Read> Capture<R> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the next record or block cannot be read. Reading cannot continue after that.
+    /// Returns an error if the next record or block cannot be read. Reading cannot continue after that, unless the
+    /// error [is idle](ReadError::is_idle).
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
         match &mut self.format {
             Format::Pcap(header) => header.next(&mut self.source),

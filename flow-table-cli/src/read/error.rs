@@ -2,8 +2,10 @@ use std::io;
 
 /// Why a capture could not be read any further, and where.
 #[derive(Debug, thiserror::Error)]
-#[error("{problem} at byte {offset}")]
+#[error("{}{problem} at byte {offset}", file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default())]
 pub struct ReadError {
+    /// The name of the capture, if there are several.
+    pub file: Option<String>,
     /// The offset of the record, block or header that could not be read.
     pub offset: u64,
     /// What is wrong with it.
@@ -18,9 +20,9 @@ pub enum Problem {
     /// The file does not start with the magic number of a capture.
     #[error("neither pcap nor pcapng")]
     NotACapture,
-    /// The file is compressed.
-    #[error("compressed with gzip, decompress it first")]
-    Compressed,
+    /// The file is compressed in a way that this program cannot read.
+    #[error("compressed with {0}, decompress it first")]
+    Compressed(&'static str),
     /// The file ends within its own header.
     #[error("file header cut off")]
     HeaderCutOff,
@@ -76,14 +78,28 @@ pub enum Problem {
 
 impl Problem {
     pub(super) const fn at(self, offset: u64) -> ReadError {
-        ReadError { offset, problem: self }
+        ReadError { file: None, offset, problem: self }
     }
 }
 
 impl ReadError {
-    /// Returns `true` if the capture ends within a packet. Everything before is complete, and nothing is known to
-    /// be wrong with it.
-    pub const fn is_cut_off(&self) -> bool {
-        matches!(self.problem, Problem::CutOff(_))
+    /// Returns `true` if the capture, or its compression, ends within a packet. Everything before is complete, and
+    /// nothing is known to be wrong with it.
+    pub fn is_cut_off(&self) -> bool {
+        match &self.problem {
+            Problem::CutOff(_) => true,
+            Problem::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            _ => false,
+        }
+    }
+
+    /// Returns `true` if nothing is wrong, but nothing has arrived for a while.
+    pub fn is_idle(&self) -> bool {
+        matches!(&self.problem, Problem::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The same error, of the capture with this name.
+    pub(crate) fn of(self, file: &str) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
     }
 }

@@ -41,6 +41,7 @@ impl Header {
         else {
             return Ok(None);
         };
+        source.wait_for(HEADER).map_err(io)?;
         let mut bytes: [u8; HEADER] = match source.take(HEADER).map_err(io)? {
             Some(bytes) => bytes.try_into().expect("as many as asked for"),
             None => return Err(Problem::HeaderCutOff.at(0)),
@@ -62,9 +63,10 @@ impl Header {
         if source.peek(1).map_err(io)?.is_empty() {
             return Ok(None);
         }
-        let header = source.take(self.record_header).map_err(io)?;
-        let Some([seconds, subseconds, mut captured, mut original]) =
-            header.and_then(|bytes| self.endian.words(bytes))
+        // Nothing is consumed before the whole record is there, so that idle input can be asked again.
+        let header = source.peek(self.record_header).map_err(io)?;
+        let whole = header.len() == self.record_header;
+        let Some([seconds, subseconds, mut captured, mut original]) = self.endian.words(header).filter(|_| whole)
         else {
             return Err(Problem::CutOff("record header").at(start));
         };
@@ -77,8 +79,11 @@ impl Header {
         }
         let timestamp =
             i128::from(seconds) * 1_000_000_000 + i128::from(subseconds) * i128::from(self.subsecond_unit);
-        match source.take(captured as usize).map_err(io)? {
-            Some(data) => Ok(Some(Packet { link: self.link, timestamp, data, wire_len: original })),
+        match source.take(self.record_header + captured as usize).map_err(io)? {
+            Some(record) => {
+                let data = &record[self.record_header..];
+                Ok(Some(Packet { link: self.link, timestamp, data, wire_len: original }))
+            }
             None => Err(Problem::CutOff("record data").at(start)),
         }
     }

@@ -119,6 +119,7 @@ fn skip_block<R: Read>(source: &mut Source<R>, endian: Endian, length: u32) -> R
     let start = source.offset();
     let io = |error| Problem::Io(error).at(start);
     source.skip(u64::from(length) - TAIL as u64).map_err(io)?;
+    source.wait_for(TAIL).map_err(io)?;
     let tail = source.take(TAIL).map_err(io)?.ok_or_else(|| Problem::CutOff("block").at(start))?;
     same_lengths(endian, length, tail).map_err(|problem| problem.at(start))
 }

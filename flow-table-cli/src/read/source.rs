@@ -31,6 +31,18 @@ impl<R: Read> Source<R> {
         Ok(&self.buffer[self.start..self.end.min(self.start + wanted)])
     }
 
+    /// As [`peek`](Self::peek), but waits for input that is idle.
+    pub(super) fn wait_for(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        loop {
+            match self.peek(wanted) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        self.peek(wanted)
+    }
+
     /// Consumes the next `wanted` bytes. Returns `None`, and consumes nothing, if the input ends before.
     pub(super) fn take(&mut self, wanted: usize) -> io::Result<Option<&[u8]>> {
         if self.peek(wanted)?.len() < wanted {
@@ -45,7 +57,7 @@ impl<R: Read> Source<R> {
     pub(super) fn skip(&mut self, mut count: u64) -> io::Result<()> {
         while count > 0 {
             let step = usize::try_from(count).unwrap_or(BUFFER).min(BUFFER);
-            let step = self.peek(step)?.len();
+            let step = self.wait_for(step)?.len();
             if step == 0 {
                 break;
             }

@@ -1,12 +1,15 @@
 //! Code that the tests over captures share.
 
+use std::ops::ControlFlow;
+
 use clap::ValueEnum;
 use flow_table_cli::backend::Backend;
 use flow_table_cli::capture::Options;
 use flow_table_cli::direction::FlowDirection;
-use flow_table_cli::export::{Exporter, Format};
 use flow_table_cli::idle::IdleTimeout;
+use flow_table_cli::output::export::{Exporter, Format};
 use flow_table_cli::protocols::Protocols;
+use flow_table_cli::read::{Capture, Packets};
 use flow_table_cli::summary::Summary;
 use sha2::{Digest, Sha256};
 
@@ -22,10 +25,18 @@ pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) ->
 
 /// Replays `capture`. Returns the summary and the exported lines, sorted.
 pub fn replay(backend: Backend, capture: &[u8], options: &Options) -> (Summary, Vec<String>) {
+    match Capture::new(capture) {
+        Ok(mut capture) => replay_packets(backend, &mut capture, options),
+        Err(error) => (Summary { errors: vec![error.into()], ..Summary::default() }, Vec::new()),
+    }
+}
+
+/// Replays packets from anywhere.
+pub fn replay_packets(backend: Backend, packets: &mut dyn Packets, options: &Options) -> (Summary, Vec<String>) {
     let mut written = Vec::new();
     let mut exporter = Exporter::new(&mut written, Format::Tsv).expect("memory takes everything");
     let summary = backend
-        .replay(capture, options, &mut |_| (), &mut |flow| exporter.write(&flow))
+        .replay(packets, options, &mut |_, _| ControlFlow::Continue(()), &mut |flow| exporter.write(&flow))
         .expect("only export and memory can fail");
     exporter.finish().expect("memory takes everything");
     let text = String::from_utf8(written).expect("text");

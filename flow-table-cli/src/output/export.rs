@@ -1,11 +1,9 @@
-//! Writes flow records to a file.
+//! Writes flow records as text.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::IpAddr;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::record::{End, FlowRecord};
@@ -51,18 +49,6 @@ struct Row {
 
 const CSV_HEADER: [&str; 11] =
     ["src", "dst", "proto", "sport", "dport", "first_ns", "last_ns", "packets", "ip_bytes", "wire_bytes", "end"];
-
-impl Exporter<File> {
-    /// Creates the file, or truncates it.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of the system, with the file's name.
-    pub fn create(path: &Path, format: Format) -> Result<Self> {
-        let name = || path.display().to_string();
-        Self::new(File::create(path).with_context(name)?, format).with_context(name)
-    }
-}
 
 impl<W: Write> Exporter<W> {
     /// Writes to `output`.
@@ -122,12 +108,21 @@ impl<W: Write> Exporter<W> {
     /// # Errors
     ///
     /// Returns the errors of the output.
-    pub fn finish(self) -> Result<()> {
-        match self.rows {
-            Rows::Delimited(mut rows) => rows.flush()?,
-            Rows::Lines(mut lines) => lines.flush()?,
+    pub fn flush(&mut self) -> Result<()> {
+        match &mut self.rows {
+            Rows::Delimited(rows) => rows.flush()?,
+            Rows::Lines(lines) => lines.flush()?,
         }
         Ok(())
+    }
+
+    /// Writes what is buffered, and ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the output.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()
     }
 }
 

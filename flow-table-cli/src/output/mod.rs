@@ -1,0 +1,4 @@
+//! Where flow records go.
+
+pub mod export;
+pub mod target;
