@@ -25,12 +25,12 @@ pub struct Cli {
 pub enum Command {
     /// Replay captures through a flow table, in packet time, and print what flows they contain.
     ///
-    /// Each capture goes through its own table, unless `--merge` makes them one. SIGINT and SIGTERM end the replay with
-    /// the summary so far, and SIGUSR1 prints it.
+    /// Each capture goes through its own table, unless `--merge` makes them one. SIGINT and SIGTERM end the replay
+    /// with the summary so far, and SIGUSR1 prints it.
     ///
     /// The exit status is 1 if a capture could not be read to its end, except for one that was cut off within its
-    /// last packet; in any case, the packets before are counted and exported. It is 2 for wrong usage, and 128 plus
-    /// the signal's number after a signal.
+    /// last packet; in any case, the packets before are counted and exported. It is 2 for wrong usage, and 128
+    /// plus the signal's number after a signal.
     Replay(ReplayArgs),
 }
 
@@ -52,8 +52,8 @@ pub struct ReplayArgs {
     /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
     #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
     pub capacity: usize,
-    /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then goes
-    /// to standard error.
+    /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then
+    /// goes to standard error.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     /// The format of the exported flows.

@@ -57,9 +57,9 @@ pub fn replay<T: Table<FlowKey, Record>>(
     }
 }
 
-/// Replays packets through a table of type `T`. Every flow goes to `sink` when it ends, and the last ones at the end
-/// of the packets. If a capture cannot be read to its end, the packets before count, and the summary states the
-/// reason.
+/// Replays packets through a table of type `T`. Every flow goes to `sink` when it ends, and the last ones at the
+/// end of the packets. If a capture cannot be read to its end, the packets before count, and the summary states
+/// the reason.
 ///
 /// # Errors
 ///

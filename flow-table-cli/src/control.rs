@@ -20,8 +20,8 @@ pub struct Control {
 const CLOSED_PIPE: usize = usize::MAX;
 
 impl Control {
-    /// Requests that come from signals: `SIGINT` and `SIGTERM` end the program with a summary, and `SIGUSR1` asks for
-    /// one. A second `SIGINT` or `SIGTERM` ends the program at once.
+    /// Requests that come from signals: `SIGINT` and `SIGTERM` end the program with a summary, and `SIGUSR1` asks
+    /// for one. A second `SIGINT` or `SIGTERM` ends the program at once.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use crate::input::open::Meter;
 pub(crate) struct InputProgress(Option<(ProgressBar, Vec<Meter>)>);
 
 impl InputProgress {
-    /// Starts for inputs of `len` bytes in all, if that is known. A pipe has no length, so only the bytes and their
-    /// rate are shown.
+    /// Starts for inputs of `len` bytes in all, if that is known. A pipe has no length, so only the bytes and
+    /// their rate are shown.
     pub(crate) fn new(name: &str, len: Option<u64>, read: Vec<Meter>) -> Self {
         if !stderr().is_terminal() {
             return Self(None);

@@ -23,8 +23,8 @@ use crate::{json, report};
 
 type Records = Option<Exporter<Box<dyn Write>>>;
 
-/// Replays all captures. Writes summaries to `out`, or to `complaints` if records go to standard output, and problems
-/// to `complaints`. Returns `true` if all captures could be read.
+/// Replays all captures. Writes summaries to `out`, or to `complaints` if records go to standard output, and
+/// problems to `complaints`. Returns `true` if all captures could be read.
 ///
 /// # Errors
 ///

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Decompressed bytes that are always allowed.
 const FREE: u64 = 256 << 20;
-/// Decompressed bytes for each compressed byte beyond that. Gzip cannot reach 1,100, and captures do not come near.
+/// Decompressed bytes for each compressed byte beyond that. Gzip cannot reach 1,100, and captures do not come
+/// near.
 const RATIO: u64 = 2_000;
 
 /// What a decompressor may produce, in relation to what it has consumed.

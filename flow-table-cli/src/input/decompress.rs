@@ -48,8 +48,8 @@ const BUFFER: usize = 128 << 10;
 /// Returns the decompressed bytes of `input`, or `input` itself if it is not compressed. Waits for the first four
 /// bytes.
 ///
-/// Decompression takes at most 130 MiB of memory: a zstd frame that asks for a larger window is refused. What comes
-/// out is refused, too, when it is 256 MiB and 2,000 times more than what went in.
+/// Decompression takes at most 130 MiB of memory: a zstd frame that asks for a larger window is refused. What
+/// comes out is refused, too, when it is 256 MiB and 2,000 times more than what went in.
 ///
 /// # Errors
 ///

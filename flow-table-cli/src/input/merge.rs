@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 use super::owned::Owned;
 use crate::read::{Packet, Packets, ReadError};
 
-/// Several captures as one. Each of them is read in its own order, and of their next packets the one with the smallest
-/// time comes first. Packets of the same time come in the order of the captures.
+/// Several captures as one. Each of them is read in its own order, and of their next packets the one with the
+/// smallest time comes first. Packets of the same time come in the order of the captures.
 pub struct Merged<P> {
     inputs: Vec<Member<P>>,
     /// The next packet of each input that has one, by time.

@@ -1,7 +1,7 @@
 //! Input that may wait, such as a pipe, read by a thread of its own.
 //!
-//! A system call that waits for a pipe is not interrupted by a signal that the program handles. So the thread waits,
-//! and whoever wants the bytes asks from time to time whether the program is to end.
+//! A system call that waits for a pipe is not interrupted by a signal that the program handles. So the thread
+//! waits, and whoever wants the bytes asks from time to time whether the program is to end.
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};

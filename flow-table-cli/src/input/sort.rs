@@ -10,8 +10,8 @@ use crate::read::{Packet, Packets, ReadError};
 /// The memory of the packets that wait, at most, in bytes. Beyond it the earliest one comes out before its time.
 const MEMORY: usize = 256 << 20;
 
-/// Sorts packets by time, as far as none is later than the window after one that should have followed it. Packets of
-/// the same time keep their order.
+/// Sorts packets by time, as far as none is later than the window after one that should have followed it. Packets
+/// of the same time keep their order.
 pub struct Sorted<P> {
     packets: P,
     window: i128,

@@ -7,8 +7,8 @@ pub trait Packets {
     ///
     /// # Errors
     ///
-    /// An [idle](ReadError::is_idle) error says that nothing has arrived for a while; the next call asks again. Any
-    /// other error says that a capture could not be read any further. There are more packets behind it only if
+    /// An [idle](ReadError::is_idle) error says that nothing has arrived for a while; the next call asks again.
+    /// Any other error says that a capture could not be read any further. There are more packets behind it only if
     /// [`goes_on`](Self::goes_on).
     fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError>;
 
