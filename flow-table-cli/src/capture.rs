@@ -4,26 +4,21 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use flow_table::{FlowKey, Table, Timeout};
+use flow_table::{FlowKey, Table};
 
-use crate::direction::FlowDirection;
-use crate::keyed::KeyedPacket;
-use crate::packet::{IpPacket, Skip};
-use crate::protocols::Protocols;
-use crate::read::{Capture, Packet, Packets};
+use crate::keyer::{Keyer, Keying};
+use crate::read::{Capture, Packets};
 use crate::record::{FlowRecord, Record};
-use crate::replay::{BURST, Replay, Sink};
+use crate::replay::{BURST, Ends, Replay, Sink};
 use crate::summary::Summary;
 
 /// How packets become flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// When flows expire.
-    pub timeout: Timeout,
-    /// Whether both directions are one flow.
-    pub direction: FlowDirection,
-    /// Which packets count.
-    pub protocols: Protocols,
+    /// Which packets have which keys.
+    pub keying: Keying,
+    /// When flows end.
+    pub ends: Ends,
     /// The most flows in the table.
     pub capacity: usize,
 }
@@ -71,13 +66,14 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     sink: &mut Sink<'_>,
 ) -> Result<Summary> {
     let mut summary = Summary { format: Some(packets.describe()), ..Summary::default() };
-    let mut replay = Replay::<T>::new(options.capacity, options.timeout);
+    let mut replay = Replay::<T>::new(options.capacity, options.ends);
+    let mut keyer = Keyer::new(options.keying);
     loop {
         let mut pace = Pace::Busy;
         match packets.next_packet() {
             Ok(Some(packet)) => {
                 summary.frames.add(&packet);
-                match keyed(&packet, options) {
+                match keyer.key(&packet) {
                     Ok(Some(keyed)) => {
                         summary.selected.add(&keyed);
                         replay.packet(keyed, &mut counting(&mut summary, sink))?;
@@ -109,6 +105,7 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     summary.format = Some(packets.describe());
     let totals = replay.finish(&mut counting(&mut summary, sink))?;
     summary.totals = totals;
+    summary.unfollowed = keyer.unfollowed();
     Ok(summary)
 }
 
@@ -118,17 +115,4 @@ fn counting<'s>(summary: &'s mut Summary, sink: &'s mut Sink<'_>) -> impl FnMut(
         summary.flows.add(&flow);
         sink(flow)
     }
-}
-
-/// Returns the packet with the key of its flow, or `None` if its protocol is not selected.
-fn keyed(packet: &Packet<'_>, options: &Options) -> Result<Option<KeyedPacket>, Skip> {
-    let IpPacket { key, class, ip_bytes } = IpPacket::parse(packet.link, packet.data, packet.wire_len)?;
-    if options.protocols == Protocols::L4 && !class.is_l4() {
-        return Ok(None);
-    }
-    let key = match options.direction {
-        FlowDirection::Uni => key,
-        FlowDirection::Bidi => key.canonical().0,
-    };
-    Ok(Some(KeyedPacket { key, timestamp: packet.timestamp, ip_bytes, wire_bytes: packet.wire_len.into() }))
 }

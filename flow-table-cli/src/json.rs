@@ -10,6 +10,7 @@ use crate::args::ReplayArgs;
 use crate::backend::Backend;
 use crate::direction::FlowDirection;
 use crate::protocols::Protocols;
+use crate::record::End;
 use crate::summary::{FileError, Summary, protocol_name};
 
 #[derive(Serialize)]
@@ -40,16 +41,11 @@ struct Object<'s> {
     flow_packets: u64,
     refused_packets: u64,
     flows_by_protocol: BTreeMap<String, u64>,
-    flows_by_end: Ends,
+    flows_by_end: BTreeMap<End, u64>,
+    unfollowed_fragments: u64,
     largest_flows: Vec<Largest>,
     table_bytes: usize,
     packets_per_second: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct Ends {
-    idle_timeout: u64,
-    end_of_capture: u64,
 }
 
 #[derive(Serialize)]
@@ -81,14 +77,14 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
         interrupted: summary.interrupted,
         out_of_order: summary.frames.out_of_order,
         format: summary.format.as_deref(),
-        backend: args.backend,
-        direction: args.direction,
-        protocols: args.protocols,
-        idle_timeout_ns: match args.idle_timeout.timeout() {
+        backend: args.flows.backend,
+        direction: args.flows.direction,
+        protocols: args.flows.protocols,
+        idle_timeout_ns: match args.flows.idle_timeout.timeout() {
             Timeout::NEVER => None,
             timeout => Some(timeout.as_nanos()),
         },
-        capacity: args.capacity,
+        capacity: args.flows.capacity,
         frame_bytes: summary.frames.bytes,
         first_ns: summary.frames.span.map(|(first, _)| first),
         last_ns: summary.frames.span.map(|(_, last)| last),
@@ -97,7 +93,8 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
         flow_packets: selected.packets - totals.refused,
         refused_packets: totals.refused,
         flows_by_protocol: flows.by_protocol.iter().map(|(n, count)| (protocol_name(*n), *count)).collect(),
-        flows_by_end: Ends { idle_timeout: flows.idle, end_of_capture: flows.at_end },
+        flows_by_end: flows.ends().collect(),
+        unfollowed_fragments: summary.unfollowed,
         largest_flows: flows
             .largest
             .iter()

@@ -70,7 +70,7 @@ fn skipped(summary: &Summary) -> String {
 
 fn flows(summary: &Summary, args: &ReplayArgs) -> String {
     let (selected, totals) = (&summary.selected, &summary.totals);
-    let idle = match args.idle_timeout.timeout() {
+    let idle = match args.flows.idle_timeout.timeout() {
         Timeout::NEVER => "no idle timeout".to_owned(),
         timeout => format!("idle timeout {timeout:?}"),
     };
@@ -84,17 +84,17 @@ fn flows(summary: &Summary, args: &ReplayArgs) -> String {
 }
 
 fn ends(summary: &Summary) -> String {
-    list([("idle timeout".to_owned(), summary.flows.idle), ("end of capture".to_owned(), summary.flows.at_end)])
+    list(summary.flows.ends().map(|(end, count)| (end.to_string(), count)))
 }
 
 fn table(summary: &Summary, args: &ReplayArgs) -> String {
     let totals = &summary.totals;
-    let mut text = format!("{}, {} at the end", args.backend, HumanBytes(totals.table_bytes as u64));
+    let mut text = format!("{}, {} at the end", args.flows.backend, HumanBytes(totals.table_bytes as u64));
     if let Some(rate) = summary.packets_per_second() {
         write!(text, ", {} packets/s", HumanCount(rate as u64)).expect("a string takes everything");
     }
     if totals.refused > 0 {
-        let (capacity, refused) = (HumanCount(args.capacity as u64), counted(totals.refused, "packet"));
+        let (capacity, refused) = (HumanCount(args.flows.capacity as u64), counted(totals.refused, "packet"));
         write!(text, ", full at {capacity} flows: {refused} refused").expect("a string takes everything");
     }
     text

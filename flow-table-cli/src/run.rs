@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::args::ReplayArgs;
-use crate::capture::{Options, Pace};
+use crate::capture::Pace;
 use crate::control::Control;
 use crate::input::merge::Merged;
 use crate::input::open::{Input, Meter, open};
@@ -43,7 +43,9 @@ pub fn replay(
     }
     let name = || args.export.as_deref().unwrap_or(Path::new("")).display().to_string();
     let mut records: Records = match &target {
-        Some(target) => Some(Exporter::new(target.open(control)?, args.format).with_context(name)?),
+        Some(target) => {
+            Some(Exporter::new(target.open(control)?, args.format, args.flows.orient).with_context(name)?)
+        }
         None => None,
     };
     let to_stdout = target == Some(Target::Stdout);
@@ -137,12 +139,7 @@ impl<C: Write> Run<'_, C> {
 
     fn packets(&mut self, name: &str, packets: &mut dyn Packets, progress: &InputProgress) -> Result<Summary> {
         let Self { args, control, records, complaints } = self;
-        let options = Options {
-            timeout: args.idle_timeout.timeout(),
-            direction: args.direction,
-            protocols: args.protocols,
-            capacity: args.capacity,
-        };
+        let options = args.flows.options();
         // Both closures below write records, one at a time.
         let records = RefCell::new(records);
         let mut flushed = Instant::now();
@@ -166,7 +163,7 @@ impl<C: Write> Run<'_, C> {
             }
         };
         let mut sink = |flow| records.borrow_mut().as_mut().map_or(Ok(()), |records| records.write(&flow));
-        let mut summary = args.backend.replay(packets, &options, &mut watch, &mut sink)?;
+        let mut summary = args.flows.backend.replay(packets, &options, &mut watch, &mut sink)?;
         // Input that is a pipe ends by itself when the program is to end.
         summary.interrupted |= control.is_stopped();
         problem.map_or(Ok(summary), Err)

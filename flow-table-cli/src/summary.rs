@@ -26,6 +26,8 @@ pub struct Summary {
     pub selected: Selected,
     /// The flows.
     pub flows: Flows,
+    /// Later fragments whose first one had not been seen, if fragments are followed.
+    pub unfollowed: u64,
     /// What the replay counted.
     pub totals: Totals,
     /// Why captures were not read to their ends.
@@ -117,10 +119,8 @@ impl Selected {
 pub struct Flows {
     /// Their number by protocol.
     pub by_protocol: BTreeMap<u8, u64>,
-    /// Those that expired.
-    pub idle: u64,
-    /// Those that were live at the end of the capture.
-    pub at_end: u64,
+    /// Their records by the reason of the end, in the order of [`End::ALL`].
+    pub by_end: [u64; End::ALL.len()],
     /// Those with the most bytes, largest first.
     pub largest: Vec<FlowRecord>,
 }
@@ -131,22 +131,24 @@ pub const LARGEST: usize = 5;
 impl Flows {
     pub(crate) fn add(&mut self, flow: &FlowRecord) {
         *self.by_protocol.entry(flow.key.protocol()).or_default() += 1;
-        match flow.end {
-            End::IdleTimeout => self.idle += 1,
-            End::EndOfCapture => self.at_end += 1,
-        }
+        self.by_end[flow.end as usize] += 1;
         // Equal flows are in the order of key and time, so that the choice does not depend on the order of ends.
         let rank = |flow: &FlowRecord| (u64::MAX - flow.tally.ip_bytes, flow.key, flow.tally.first_ns);
         let place = self.largest.partition_point(|larger| rank(larger) <= rank(flow));
         if place < LARGEST {
             self.largest.truncate(LARGEST - 1);
-            self.largest.insert(place, *flow);
+            self.largest.insert(place, flow.clone());
         }
     }
 
-    /// Their number.
-    pub const fn count(&self) -> u64 {
-        self.idle + self.at_end
+    /// The number of records.
+    pub fn count(&self) -> u64 {
+        self.by_end.iter().sum()
+    }
+
+    /// The number of records for each reason.
+    pub fn ends(&self) -> impl Iterator<Item = (End, u64)> {
+        End::ALL.into_iter().zip(self.by_end)
     }
 }
 
@@ -184,10 +186,17 @@ mod tests {
 
     #[test]
     fn the_largest_flows_are_kept_in_order_whatever_order_they_end_in() {
-        let flow = |ip_bytes: u64, port: u16| FlowRecord {
-            key: format!("udp 10.0.0.1:{port} > 10.0.0.2:53").parse().unwrap(),
-            tally: Tally { first_ns: 0, last_ns: 0, packets: 1, ip_bytes, wire_bytes: 0 },
-            end: End::IdleTimeout,
+        let flow = |ip_bytes: u64, port: u16| {
+            let tally = Tally { packets: 1, ip_bytes, ..Tally::default() };
+            FlowRecord {
+                key: format!("udp 10.0.0.1:{port} > 10.0.0.2:53").parse().unwrap(),
+                tally,
+                directions: [tally, Tally::default()],
+                first_reversed: false,
+                syn_reversed: None,
+                tunnel: None,
+                end: End::IdleTimeout,
+            }
         };
         let sorted = [flow(9, 1), flow(7, 1), flow(7, 2), flow(5, 1), flow(3, 9), flow(3, 10), flow(1, 1)];
         let mut flows = Flows::default();

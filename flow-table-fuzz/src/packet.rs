@@ -1,7 +1,7 @@
 //! A frame, by each link type.
 
 use flow_table_api::FlowKey;
-use flow_table_cli::packet::{Class, IpPacket, LinkType, Skip};
+use flow_table_cli::packet::{Class, IpPacket, Layers, LinkType, Skip};
 
 use crate::text;
 
@@ -35,6 +35,7 @@ pub(crate) fn check_frame(link: LinkType, frame: &[u8], wire_len: u32) {
             "{packet:?} stands nowhere in {frame:02x?}"
         );
     }
+    check_tunnels(link, frame, wire_len);
     for cut in [frame.len() / 2, frame.len().saturating_sub(1)] {
         match IpPacket::parse(link, &frame[..cut], wire_len) {
             Ok(part) if part.class == Class::Short => {
@@ -48,8 +49,29 @@ pub(crate) fn check_frame(link: LinkType, frame: &[u8], wire_len: u32) {
     }
 }
 
+/// Opens tunnels. The first one that stays closed ends it, and a tunnel's ends are those of the packet around it.
+fn check_tunnels(link: LinkType, frame: &[u8], wire_len: u32) {
+    let mut outer = Layers::parse(link, frame, wire_len, 0);
+    assert!(outer.is_err() || outer.is_ok_and(|layers| layers.tunnel.is_none()));
+    for depth in 1..=4 {
+        let inner = Layers::parse(link, frame, wire_len, depth);
+        match (&outer, &inner) {
+            (Err(outer), Err(inner)) => assert_eq!(outer, inner),
+            (Ok(outer), Ok(inner)) if outer != inner => {
+                let tunnel = inner.tunnel.expect("another packet is inside something");
+                let key = outer.packet.key;
+                assert_eq!((tunnel.source, tunnel.destination), (key.source().ip(), key.destination().ip()));
+                check_packet(&inner.packet, u32::try_from(frame.len()).unwrap_or(u32::MAX));
+            }
+            (Ok(_), Ok(_)) => return,
+            _ => panic!("{outer:?} and {inner:?}"),
+        }
+        outer = inner;
+    }
+}
+
 fn check_packet(packet: &IpPacket, wire_len: u32) {
-    let IpPacket { key, class, ip_bytes } = *packet;
+    let IpPacket { key, class, ip_bytes, .. } = *packet;
     // The longest packet that a header can state, or that the frame can hold.
     assert!((20..=65_575.max(wire_len.into())).contains(&ip_bytes), "{packet:?}");
     let ports = (key.source().port(), key.destination().port());

@@ -6,9 +6,10 @@ use std::time::Duration;
 use flow_table_api::{FlowKey, Table, Timeout};
 use flow_table_cli::capture::{self, Options};
 use flow_table_cli::direction::FlowDirection;
+use flow_table_cli::keyer::{Keying, TenantField};
 use flow_table_cli::protocols::Protocols;
-use flow_table_cli::record::{FlowRecord, Record};
-use flow_table_cli::replay::Totals;
+use flow_table_cli::record::{End, FlowRecord, Record};
+use flow_table_cli::replay::{Ends, Totals};
 use flow_table_cli::summary::Summary;
 
 const TIMEOUTS: [Duration; 4] =
@@ -19,10 +20,24 @@ const CAPACITIES: [usize; 4] = [0, 1, 3, 1_000];
 pub fn check(bytes: &[u8]) {
     let Some((choices, capture)) = bytes.split_first() else { return };
     let choice = |shift: u8| usize::from(choices >> shift & 3);
+    let both = choices & 4 != 0;
+    let idle = Timeout::from(TIMEOUTS[choice(0)]);
+    // The top two bits switch on what is off by default.
+    let (more_ends, more_keys) = (choices & 0x40 != 0, choices & 0x80 != 0);
     let options = Options {
-        timeout: Timeout::from(TIMEOUTS[choice(0)]),
-        direction: if choices & 4 == 0 { FlowDirection::Uni } else { FlowDirection::Bidi },
-        protocols: if choices & 8 == 0 { Protocols::All } else { Protocols::L4 },
+        keying: Keying {
+            direction: if both { FlowDirection::Bidi } else { FlowDirection::Uni },
+            protocols: if choices & 8 == 0 { Protocols::All } else { Protocols::L4 },
+            tunnels: if more_keys { 3 } else { 0 },
+            fragments: more_keys,
+            tenant: if more_keys { TenantField::Vlan } else { TenantField::None },
+        },
+        ends: Ends {
+            idle,
+            active: more_ends.then_some(Duration::from_millis(5)),
+            tcp_linger: more_ends.then_some(Duration::from_millis(1)),
+            both,
+        },
         capacity: CAPACITIES[choice(4)],
     };
     let (custom, custom_flows) = replay::<flow_table_custom::FlowTable<_, _>>(capture, &options);
@@ -40,16 +55,19 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
     };
     let mut watch = |_: &Summary, _| ControlFlow::Continue(());
     let summary = capture::replay::<T>(capture, options, &mut watch, &mut sink);
-    flows.sort_unstable_by_key(|flow| (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets));
+    flows.sort_unstable_by_key(|flow| {
+        (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets, flow.end)
+    });
     (summary.expect("neither sink nor table fail"), flows)
 }
 
 /// The summary without the parts that are measured.
 fn comparable(summary: &Summary) -> String {
-    let Summary { format, frames, skipped, unselected, selected, flows, totals, errors, interrupted } = summary;
+    let Summary { format, frames, skipped, unselected, selected, flows, totals, errors, .. } = summary;
     let totals = Totals { table_time: Duration::ZERO, table_bytes: 0, ..*totals };
     format!(
-        "{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {errors:?} {interrupted}"
+        "{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {errors:?} {}",
+        summary.unfollowed
     )
 }
 
@@ -58,7 +76,8 @@ fn adds_up(summary: &Summary, flows: &[FlowRecord], options: &Options) {
     let packets: u64 = flows.iter().map(|flow| flow.tally.packets).sum();
     assert_eq!(packets + totals.refused, selected.packets, "{summary:?}");
     assert_eq!(selected.packets + unselected + skipped.values().sum::<u64>(), frames.packets, "{summary:?}");
-    assert_eq!((totals.flows, summary.flows.count()), (flows.len() as u64, flows.len() as u64));
+    let parts = summary.flows.by_end[End::ActiveTimeout as usize];
+    assert_eq!((totals.flows + parts, summary.flows.count()), (flows.len() as u64, flows.len() as u64));
     assert!(totals.peak_live <= options.capacity && totals.live_at_end <= totals.peak_live);
     assert!(flows.iter().all(|flow| flow.tally.first_ns <= flow.tally.last_ns), "{flows:?}");
 }

@@ -1,77 +1,76 @@
 //! Writes flow records as text.
 
 use std::io::{BufWriter, Write};
-use std::net::IpAddr;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::record::{End, FlowRecord};
+use super::row::{Row, WideRow};
+use super::zeek::Conn;
+use crate::record::{FlowRecord, Orientation};
 
 /// The format of exported flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Tab-separated, no header.
+    /// Tab-separated, no header, ten columns.
     #[default]
     Tsv,
-    /// Comma-separated, with a header and the reason of each flow's end.
+    /// Comma-separated, with a header and everything that is known.
     Csv,
-    /// One JSON object per line, with the reason of each flow's end.
+    /// One JSON object per line, with everything that is known.
     Jsonl,
+    /// One JSON object per line, in the names of Zeek's `conn.log`.
+    Zeek,
+}
+
+impl Format {
+    /// The orientation of records if none is asked for.
+    pub const fn orientation(self) -> Orientation {
+        match self {
+            Self::Tsv | Self::Csv | Self::Jsonl => Orientation::Address,
+            Self::Zeek => Orientation::Syn,
+        }
+    }
 }
 
 /// Writes flow records in one of the formats.
 pub struct Exporter<W: Write> {
-    format: Format,
+    orientation: Orientation,
     rows: Rows<W>,
 }
 
 enum Rows<W: Write> {
-    Delimited(Box<csv::Writer<W>>),
+    Tsv(Box<csv::Writer<W>>),
+    Csv(Box<csv::Writer<W>>),
     Lines(BufWriter<W>),
+    Zeek(BufWriter<W>),
 }
 
-#[derive(serde::Serialize)]
-struct Row {
-    src: IpAddr,
-    dst: IpAddr,
-    proto: u8,
-    sport: u16,
-    dport: u16,
-    first_ns: i128,
-    last_ns: i128,
-    packets: u64,
-    ip_bytes: u64,
-    wire_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<End>,
-}
-
-const CSV_HEADER: [&str; 11] =
-    ["src", "dst", "proto", "sport", "dport", "first_ns", "last_ns", "packets", "ip_bytes", "wire_bytes", "end"];
+const BUFFER: usize = 1 << 16;
 
 impl<W: Write> Exporter<W> {
-    /// Writes to `output`.
+    /// Writes to `output`. The orientation is that of the format if there is none.
     ///
     /// # Errors
     ///
     /// Returns the errors of `output`.
-    pub fn new(output: W, format: Format) -> Result<Self> {
+    pub fn new(output: W, format: Format, orientation: Option<Orientation>) -> Result<Self> {
         let delimited = |delimiter| {
             let mut builder = csv::WriterBuilder::new();
-            builder.has_headers(false).delimiter(delimiter).buffer_capacity(1 << 16);
+            builder.has_headers(false).delimiter(delimiter).buffer_capacity(BUFFER);
             builder
         };
         let rows = match format {
-            Format::Tsv => Rows::Delimited(Box::new(delimited(b'\t').from_writer(output))),
+            Format::Tsv => Rows::Tsv(Box::new(delimited(b'\t').from_writer(output))),
             Format::Csv => {
                 let mut rows = delimited(b',').from_writer(output);
-                rows.write_record(CSV_HEADER)?;
-                Rows::Delimited(Box::new(rows))
+                rows.write_record(WideRow::HEADER)?;
+                Rows::Csv(Box::new(rows))
             }
-            Format::Jsonl => Rows::Lines(BufWriter::with_capacity(1 << 16, output)),
+            Format::Jsonl => Rows::Lines(BufWriter::with_capacity(BUFFER, output)),
+            Format::Zeek => Rows::Zeek(BufWriter::with_capacity(BUFFER, output)),
         };
-        Ok(Self { format, rows })
+        Ok(Self { orientation: orientation.unwrap_or(format.orientation()), rows })
     }
 
     /// Writes one flow.
@@ -80,25 +79,12 @@ impl<W: Write> Exporter<W> {
     ///
     /// Returns the errors of the output.
     pub fn write(&mut self, flow: &FlowRecord) -> Result<()> {
-        let row = Row {
-            src: flow.key.source().ip(),
-            dst: flow.key.destination().ip(),
-            proto: flow.key.protocol(),
-            sport: flow.key.source().port(),
-            dport: flow.key.destination().port(),
-            first_ns: flow.tally.first_ns,
-            last_ns: flow.tally.last_ns,
-            packets: flow.tally.packets,
-            ip_bytes: flow.tally.ip_bytes,
-            wire_bytes: flow.tally.wire_bytes,
-            end: (self.format != Format::Tsv).then_some(flow.end),
-        };
+        let orientation = self.orientation;
         match &mut self.rows {
-            Rows::Delimited(rows) => rows.serialize(row)?,
-            Rows::Lines(lines) => {
-                serde_json::to_writer(&mut *lines, &row)?;
-                lines.write_all(b"\n")?;
-            }
+            Rows::Tsv(rows) => rows.serialize(Row::of(flow, orientation))?,
+            Rows::Csv(rows) => rows.serialize(WideRow::of(flow, orientation))?,
+            Rows::Lines(lines) => line(lines, &WideRow::of(flow, orientation))?,
+            Rows::Zeek(lines) => line(lines, &Conn::of(flow, orientation))?,
         }
         Ok(())
     }
@@ -110,8 +96,8 @@ impl<W: Write> Exporter<W> {
     /// Returns the errors of the output.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.rows {
-            Rows::Delimited(rows) => rows.flush()?,
-            Rows::Lines(lines) => lines.flush()?,
+            Rows::Tsv(rows) | Rows::Csv(rows) => rows.flush()?,
+            Rows::Lines(lines) | Rows::Zeek(lines) => lines.flush()?,
         }
         Ok(())
     }
@@ -126,36 +112,89 @@ impl<W: Write> Exporter<W> {
     }
 }
 
+fn line(lines: &mut impl Write, row: &impl serde::Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *lines, row)?;
+    Ok(lines.write_all(b"\n")?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Tally;
+    use crate::record::{End, Tally};
     use rstest::rstest;
 
-    #[rstest]
-    #[case(
-        Format::Tsv,
-        "10.0.0.1\t10.0.0.2\t17\t53\t1024\t-5\t170141183460469231731687303715884105727\t1\t2\t3\n"
-    )]
-    #[case(
-        Format::Csv,
-        "src,dst,proto,sport,dport,first_ns,last_ns,packets,ip_bytes,wire_bytes,end\n\
-         10.0.0.1,10.0.0.2,17,53,1024,-5,170141183460469231731687303715884105727,1,2,3,idle_timeout\n"
-    )]
-    #[case(
-        Format::Jsonl,
-        "{\"src\":\"10.0.0.1\",\"dst\":\"10.0.0.2\",\"proto\":17,\"sport\":53,\"dport\":1024,\"first_ns\":-5,\
-         \"last_ns\":170141183460469231731687303715884105727,\"packets\":1,\"ip_bytes\":2,\"wire_bytes\":3,\
-         \"end\":\"idle_timeout\"}\n"
-    )]
-    fn formats(#[case] format: Format, #[case] expected: &str) {
-        let tally = Tally { first_ns: -5, last_ns: i128::MAX, packets: 1, ip_bytes: 2, wire_bytes: 3 };
-        let key = "udp 10.0.0.1:53 > 10.0.0.2:1024".parse().unwrap();
-        let flow = FlowRecord { key, tally, end: End::IdleTimeout };
+    /// A request of 2 bytes and no answer, from the destination of the key.
+    fn flow() -> FlowRecord {
+        let tally = Tally {
+            first_ns: -5,
+            last_ns: i128::MAX,
+            packets: 1,
+            ip_bytes: 2,
+            wire_bytes: 3,
+            tcp_flags: 0x12,
+            ttl_min: 63,
+            ttl_max: 64,
+        };
+        FlowRecord {
+            key: "tcp 10.0.0.1:53 > 10.0.0.2:1024".parse().unwrap(),
+            tally,
+            directions: [Tally::default(), tally],
+            first_reversed: true,
+            syn_reversed: Some(false),
+            tunnel: None,
+            end: End::IdleTimeout,
+        }
+    }
+
+    fn written(format: Format, orientation: Option<Orientation>) -> String {
         let mut written = Vec::new();
-        let mut exporter = Exporter::new(&mut written, format).unwrap();
-        exporter.write(&flow).unwrap();
+        let mut exporter = Exporter::new(&mut written, format, orientation).unwrap();
+        exporter.write(&flow()).unwrap();
         exporter.finish().unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), expected);
+        String::from_utf8(written).unwrap()
+    }
+
+    #[rstest]
+    #[case(None, "10.0.0.1\t10.0.0.2\t6\t53\t1024")]
+    #[case(Some(Orientation::First), "10.0.0.2\t10.0.0.1\t6\t1024\t53")]
+    #[case(Some(Orientation::Syn), "10.0.0.1\t10.0.0.2\t6\t53\t1024")]
+    fn tsv(#[case] orientation: Option<Orientation>, #[case] ends: &str) {
+        let expected = format!("{ends}\t-5\t170141183460469231731687303715884105727\t1\t2\t3\n");
+        assert_eq!(written(Format::Tsv, orientation), expected);
+    }
+
+    #[test]
+    fn csv_and_json_lines_have_the_same_columns_and_values() {
+        let text = written(Format::Csv, Some(Orientation::First));
+        let mut rows = csv::Reader::from_reader(text.as_bytes());
+        let header = rows.headers().unwrap().clone();
+        let row = rows.records().next().unwrap().unwrap();
+        let object: serde_json::Value =
+            serde_json::from_str(&written(Format::Jsonl, Some(Orientation::First))).unwrap();
+        assert_eq!(object.as_object().unwrap().len(), header.len());
+        for (name, value) in header.iter().zip(&row) {
+            let in_json = match &object[name] {
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            // The parser reads numbers beyond 64 bits as floating-point numbers.
+            if !name.ends_with("last_ns") {
+                assert_eq!(in_json, value, "{name}");
+            }
+        }
+        let value = |name: &str| &row[header.iter().position(|column| column == name).unwrap()];
+        assert_eq!((value("src"), value("sport"), value("src_packets")), ("10.0.0.2", "1024", "1"));
+        assert_eq!((value("dst_packets"), value("dst_first_ns"), value("src_ttl_min")), ("0", "", "63"));
+        assert_eq!((value("state"), value("end"), value("src_tcp_flags")), ("syn_received", "idle_timeout", "18"));
+    }
+
+    #[test]
+    fn zeek_knows_an_answer_without_a_question() {
+        let object: serde_json::Value = serde_json::from_str(&written(Format::Zeek, None)).unwrap();
+        assert_eq!((&object["id.orig_h"], &object["id.resp_p"]), (&"10.0.0.1".into(), &1024.into()));
+        assert_eq!((&object["orig_pkts"], &object["resp_pkts"]), (&0.into(), &1.into()));
+        assert_eq!((&object["proto"], &object["conn_state"]), (&"tcp".into(), &"OTH".into()));
+        assert_eq!(object["history"], "^h");
     }
 }

@@ -1,4 +1,6 @@
 //! Where flow records go.
 
 pub mod export;
+mod row;
 pub mod target;
+mod zeek;

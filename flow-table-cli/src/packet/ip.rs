@@ -14,6 +14,33 @@ pub struct IpPacket {
     pub class: Class,
     /// The length of the packet, from its IP header. If that says zero (segmentation offload), from the frame.
     pub ip_bytes: u64,
+    /// The time to live, or the hop limit.
+    pub ttl: u8,
+    /// The flags of a TCP header, as in [`tcp`](super::tcp); zero for other packets.
+    pub tcp_flags: u8,
+    /// Whether it is a fragment.
+    pub fragment: Fragment,
+}
+
+/// Whether a packet is a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment {
+    /// It is whole.
+    Whole,
+    /// The first fragment of the packet with this identification.
+    First(u32),
+    /// A later one.
+    Later(u32),
+}
+
+impl Fragment {
+    pub(super) const fn new(offset: u16, more: bool, identification: u32) -> Self {
+        match (offset, more) {
+            (0, false) => Self::Whole,
+            (0, true) => Self::First(identification),
+            _ => Self::Later(identification),
+        }
+    }
 }
 
 /// Why a frame belongs to no flow.

@@ -5,6 +5,7 @@ use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 use super::cursor::Cursor;
 use super::ip::{IpVersion, Skip};
 use super::link_type::LinkType;
+use super::tags::Tags;
 
 /// Ether types that `etherparse` has no name for.
 const QINQ_9200: EtherType = EtherType(0x9200);
@@ -17,25 +18,25 @@ const FIRST_ETHER_TYPE: u16 = 0x600;
 const PPP_IPV4: u16 = 0x21;
 const PPP_IPV6: u16 = 0x57;
 
-/// Moves `cursor` to the network header.
-pub(super) fn strip(link: LinkType, cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
+/// Moves `cursor` to the network header, and notes tags and labels.
+pub(super) fn strip(link: LinkType, cursor: &mut Cursor<'_>, tags: &mut Tags) -> Result<IpVersion, Skip> {
     match link {
         LinkType::ETHERNET => {
             let header = Ethernet2HeaderSlice::from_slice(cursor.rest()).map_err(|_| Skip::CutOff)?;
             cursor.at += header.slice().len();
-            ether_type(header.ether_type(), cursor)
+            ether_type(header.ether_type(), cursor, tags)
         }
         LinkType::LINUX_SLL => {
             let header = cursor.take::<16>()?;
-            cooked([header[14], header[15]], cursor)
+            cooked([header[14], header[15]], cursor, tags)
         }
         LinkType::LINUX_SLL2 => {
             let header = cursor.take::<20>()?;
-            cooked([header[0], header[1]], cursor)
+            cooked([header[0], header[1]], cursor, tags)
         }
         LinkType::C_HDLC => {
             let [_, _, protocol @ ..] = *cursor.take::<4>()?;
-            ether_type(EtherType(u16::from_be_bytes(protocol)), cursor)
+            ether_type(EtherType(u16::from_be_bytes(protocol)), cursor, tags)
         }
         LinkType::NULL | LinkType::LOOP => address_family(cursor),
         LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => version_nibble(cursor),
@@ -51,14 +52,15 @@ pub(super) fn strip(link: LinkType, cursor: &mut Cursor<'_>) -> Result<IpVersion
 }
 
 /// The protocol field of cooked captures holds an ether type, or a number of Linux's own.
-fn cooked(protocol: [u8; 2], cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
+fn cooked(protocol: [u8; 2], cursor: &mut Cursor<'_>, tags: &mut Tags) -> Result<IpVersion, Skip> {
     match u16::from_be_bytes(protocol) {
         ..FIRST_ETHER_TYPE => Err(Skip::NotIp),
-        number => ether_type(EtherType(number), cursor),
+        number => ether_type(EtherType(number), cursor, tags),
     }
 }
 
-fn ether_type(mut kind: EtherType, cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
+fn ether_type(mut kind: EtherType, cursor: &mut Cursor<'_>, tags: &mut Tags) -> Result<IpVersion, Skip> {
+    let mut depth = 0;
     while let EtherType::VLAN_TAGGED_FRAME
     | EtherType::PROVIDER_BRIDGING
     | EtherType::VLAN_DOUBLE_TAGGED_FRAME
@@ -67,12 +69,16 @@ fn ether_type(mut kind: EtherType, cursor: &mut Cursor<'_>) -> Result<IpVersion,
         let tag = SingleVlanHeaderSlice::from_slice(cursor.rest()).map_err(|_| Skip::CutOff)?;
         cursor.at += tag.slice().len();
         kind = tag.ether_type();
+        if depth < tags.vlans.len() {
+            tags.vlans[depth] = tag.vlan_identifier().value();
+            depth += 1;
+        }
     }
     if kind.0 < FIRST_ETHER_TYPE {
         kind = snap(cursor)?;
     }
     match kind {
-        MPLS_UNICAST | MPLS_MULTICAST => mpls(cursor),
+        MPLS_UNICAST | MPLS_MULTICAST => mpls(cursor, tags),
         PPPOE_SESSION => {
             let [.., high, low] = *cursor.peek::<8>()?;
             cursor.at += 6;
@@ -102,7 +108,9 @@ fn snap(cursor: &mut Cursor<'_>) -> Result<EtherType, Skip> {
 }
 
 /// Skips labels up to the bottom of the stack. Only the first four bits of what follows say what it is.
-fn mpls(cursor: &mut Cursor<'_>) -> Result<IpVersion, Skip> {
+fn mpls(cursor: &mut Cursor<'_>, tags: &mut Tags) -> Result<IpVersion, Skip> {
+    let [a, b, c, _] = *cursor.peek::<4>()?;
+    tags.mpls = Some(u32::from_be_bytes([0, a, b, c]) >> 4);
     while cursor.take::<4>()?[2] & 1 == 0 {}
     version_nibble(cursor)
 }

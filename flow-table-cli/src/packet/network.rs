@@ -7,10 +7,11 @@ use flow_table::FlowKey;
 
 use super::cursor::Cursor;
 use super::extensions::{self, Payload};
-use super::ip::{IpPacket, IpVersion, Skip};
+use super::ip::{Fragment, IpPacket, IpVersion, Skip};
 use super::transport::Transport;
 
-pub(super) fn v4(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
+/// Returns the packet and the captured bytes after its header that are within its length.
+pub(super) fn v4(cursor: Cursor<'_>, wire_len: u32) -> Result<(IpPacket, &[u8]), Skip> {
     let packet = cursor.rest();
     let header = Ipv4HeaderSlice::from_slice(packet).map_err(|_| Skip::MalformedIp)?;
     let header_len = header.slice().len();
@@ -20,20 +21,26 @@ pub(super) fn v4(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
         length => length,
     };
     let protocol = header.protocol().0;
-    let transport = if header.fragments_offset().value() > 0 {
-        Transport::LATER_FRAGMENT
-    } else {
-        let end = length.min(packet.len());
-        Transport::parse(IpVersion::V4, protocol, &packet[header_len..end])
-    };
+    let payload = &packet[header_len..length.min(packet.len())];
+    let offset = header.fragments_offset().value();
+    let transport =
+        if offset > 0 { Transport::LATER_FRAGMENT } else { Transport::parse(IpVersion::V4, protocol, payload) };
     let (source, destination) = (Ipv4Addr::from(header.source()), Ipv4Addr::from(header.destination()));
     let source = SocketAddrV4::new(source, transport.source_port);
     let destination = SocketAddrV4::new(destination, transport.destination_port);
-    let key = FlowKey::v4(source, destination, protocol);
-    Ok(IpPacket { key, class: transport.class, ip_bytes: length as u64 })
+    let packet = IpPacket {
+        key: FlowKey::v4(source, destination, protocol),
+        class: transport.class,
+        ip_bytes: length as u64,
+        ttl: header.ttl(),
+        tcp_flags: transport.tcp_flags,
+        fragment: Fragment::new(offset, header.more_fragments(), header.identification().into()),
+    };
+    Ok((packet, payload))
 }
 
-pub(super) fn v6(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
+/// Returns the packet and the captured bytes after its headers that are within its length.
+pub(super) fn v6(cursor: Cursor<'_>, wire_len: u32) -> Result<(IpPacket, &[u8]), Skip> {
     let packet = cursor.rest();
     let header = Ipv6HeaderSlice::from_slice(packet).map_err(|_| Skip::MalformedIp)?;
     let length = match usize::from(header.payload_length()) {
@@ -41,17 +48,25 @@ pub(super) fn v6(cursor: Cursor<'_>, wire_len: u32) -> Result<IpPacket, Skip> {
         payload => Ipv6Header::LEN + payload,
     };
     let end = length.min(packet.len());
-    let (protocol, payload) = extensions::skip(header.next_header(), &packet[Ipv6Header::LEN..end]);
-    let transport = match payload {
-        Payload::Upper(bytes) => Transport::parse(IpVersion::V6, protocol.0, bytes),
-        Payload::LaterFragment => Transport::LATER_FRAGMENT,
-        Payload::CutOff => Transport::SHORT,
+    let (protocol, payload, (offset, more, identification)) =
+        extensions::skip(header.next_header(), &packet[Ipv6Header::LEN..end]);
+    let (transport, payload) = match payload {
+        Payload::Upper(bytes) => (Transport::parse(IpVersion::V6, protocol.0, bytes), bytes),
+        Payload::LaterFragment => (Transport::LATER_FRAGMENT, Default::default()),
+        Payload::CutOff => (Transport::SHORT, Default::default()),
     };
     let (source, destination) = (Ipv6Addr::from(header.source()), Ipv6Addr::from(header.destination()));
     let source = SocketAddrV6::new(source, transport.source_port, 0, 0);
     let destination = SocketAddrV6::new(destination, transport.destination_port, 0, 0);
-    let key = FlowKey::v6(source, destination, protocol.0);
-    Ok(IpPacket { key, class: transport.class, ip_bytes: length as u64 })
+    let packet = IpPacket {
+        key: FlowKey::v6(source, destination, protocol.0),
+        class: transport.class,
+        ip_bytes: length as u64,
+        ttl: header.hop_limit(),
+        tcp_flags: transport.tcp_flags,
+        fragment: Fragment::new(offset, more, identification),
+    };
+    Ok((packet, payload))
 }
 
 /// The number of bytes after the headers below IP that the frame had on the wire.

@@ -270,3 +270,91 @@ fn l4_is_what_has_ports_to_tell_apart() {
         assert_eq!(class.is_l4(), is_l4, "{class:?}");
     }
 }
+
+/// The key and the tunnel of a raw IP packet.
+fn inside(packet: &[u8], depth: u8) -> (String, Option<Tunnel>) {
+    let layers = Layers::parse(LinkType::RAW, packet, packet.len() as u32, depth).unwrap();
+    (layers.packet.key.to_string(), layers.tunnel)
+}
+
+/// A checksum, a key, a sequence number, and Ethernet.
+const GRE_WITH_ALL: [u8; 16] = [0xb0, 0, 0x65, 0x58, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
+
+fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    let [high, low] = port.to_be_bytes();
+    let length = (8 + payload.len()) as u16;
+    [&[0x11, 0x11, high, low], &length.to_be_bytes()[..], &[0, 0], payload].concat()
+}
+
+#[rstest]
+#[case::ip_in_ip(TunnelKind::Ip, None, v4(4, &v4(17, &UDP)))]
+#[case::ip_in_ipv6(TunnelKind::Ip, None, v6(4, &v4(17, &UDP)))]
+#[case::gre(TunnelKind::Gre, None, v4(47, &[&[0, 0, 8, 0][..], &v4(17, &UDP)].concat()))]
+#[case::gre_with_all(
+    TunnelKind::Gre,
+    Some(7),
+    v4(47, &[&GRE_WITH_ALL[..], &ethernet(&[0x08, 0]), &v4(17, &UDP)].concat())
+)]
+#[case::vxlan(
+    TunnelKind::Vxlan,
+    Some(0x010203),
+    v4(17, &udp(4789, &[&[8, 0, 0, 0, 1, 2, 3, 0][..], &ethernet(&[0x08, 0]), &v4(17, &UDP)].concat()))
+)]
+#[case::geneve(
+    TunnelKind::Geneve,
+    Some(5),
+    v6(17, &udp(6081, &[&[1, 0, 8, 0, 0, 0, 5, 0, 9, 9, 9, 9][..], &v4(17, &UDP)].concat()))
+)]
+#[case::gtp_u(
+    TunnelKind::GtpU,
+    Some(9),
+    v4(17, &udp(2152, &[&[0x34, 0xff, 0, 40, 0, 0, 0, 9, 0, 0, 0, 0x85, 1, 0, 0, 0][..], &v4(17, &UDP)].concat()))
+)]
+fn tunnels_are_opened(#[case] kind: TunnelKind, #[case] id: Option<u32>, #[case] packet: Vec<u8>) {
+    let (outer, closed) = inside(&packet, 0);
+    let (inner, tunnel) = inside(&packet, 1);
+    assert_ne!(outer, V4_KEY);
+    assert_eq!((closed, inner.as_str()), (None, V4_KEY));
+    let tunnel = tunnel.unwrap();
+    assert_eq!((tunnel.kind, tunnel.id), (kind, id));
+    assert!(outer.contains(&tunnel.source.to_string()), "{outer}");
+    // A tunnel whose inner header is cut off stays closed, wherever the cut is.
+    for cut in 20..packet.len() - UDP.len() {
+        let layers = Layers::parse(LinkType::RAW, &packet[..cut], packet.len() as u32, 1);
+        assert!(layers.is_err() || layers.is_ok_and(|layers| layers.tunnel.is_none()), "cut at {cut}");
+    }
+}
+
+#[test]
+fn tunnels_in_tunnels_are_opened_to_the_depth_asked_for() {
+    let packet = v4(4, &v4(41, &v6(41, &v6(17, &UDP))));
+    for depth in 0..=8 {
+        assert_eq!(inside(&packet, depth).0 == V6_KEY, depth >= 3, "{depth}");
+    }
+}
+
+#[test]
+fn tags_and_labels_are_noted() {
+    let tags = |tail: &[u8]| {
+        let frame = ethernet(&[tail, &v4(17, &UDP)].concat());
+        Layers::parse(LinkType::ETHERNET, &frame, frame.len() as u32, 0).unwrap().tags
+    };
+    assert_eq!(tags(&[0x08, 0]), Tags::default());
+    let qinq = tags(&[0x88, 0xa8, 0x70, 5, 0x81, 0, 0x0f, 0xff, 0x81, 0, 0, 9, 0x08, 0]);
+    assert_eq!(qinq, Tags { vlans: [5, 4095], mpls: None });
+    let mpls = tags(&[0x88, 0x47, 0x12, 0x34, 0x50, 1, 0, 0, 1, 1]);
+    assert_eq!(mpls, Tags { vlans: [0, 0], mpls: Some(0x12345) });
+}
+
+#[test]
+fn flags_lifetimes_and_fragments() {
+    let tcp = [0x03, 0xe8, 0x07, 0xd0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x12, 0, 9, 0, 0, 0, 0];
+    let packet = parse(LinkType::RAW, &v4(6, &tcp)).unwrap();
+    assert_eq!((packet.tcp_flags, packet.ttl, packet.fragment), (0x12, 64, Fragment::Whole));
+    let first = parse(LinkType::RAW, &v4_with([0x20, 0], 28, 17, &UDP)).unwrap();
+    assert_eq!((first.fragment, first.tcp_flags), (Fragment::First(1), 0));
+    let later = parse(LinkType::RAW, &v4_with([0, 3], 28, 17, &UDP)).unwrap();
+    assert_eq!(later.fragment, Fragment::Later(1));
+    let v6_later = parse(LinkType::RAW, &v6(44, &[17, 0, 0, 9, 1, 2, 3, 4, 0, 0])).unwrap();
+    assert_eq!((v6_later.fragment, v6_later.ttl), (Fragment::Later(0x0102_0304), 64));
+}

@@ -88,7 +88,9 @@ fn every_capture_has_the_same_flows_in_each_form() {
     for (name, expected) in &expected {
         let capture = fs::read(folder.join(name)).expect("a capture");
         let policy = &expected.policy["all"];
-        for (timeout, flows) in policy.runs(FlowDirection::Bidi) {
+        for (timeout, flows) in
+            policy.runs(FlowDirection::Bidi).into_iter().filter(|(timeout, _)| *timeout == "15")
+        {
             let options = common::options(timeout, FlowDirection::Bidi, Protocols::All);
             for &backend in common::backends() {
                 for (form, mut packets) in forms(&capture) {

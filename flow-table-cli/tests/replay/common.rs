@@ -7,9 +7,11 @@ use flow_table_cli::backend::Backend;
 use flow_table_cli::capture::Options;
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::idle::IdleTimeout;
+use flow_table_cli::keyer::Keying;
 use flow_table_cli::output::export::{Exporter, Format};
 use flow_table_cli::protocols::Protocols;
 use flow_table_cli::read::{Capture, Packets};
+use flow_table_cli::replay::Ends;
 use flow_table_cli::summary::Summary;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +22,12 @@ pub fn backends() -> &'static [Backend] {
 
 pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) -> Options {
     let timeout = timeout.parse::<IdleTimeout>().expect("a duration").timeout();
-    Options { timeout, direction, protocols, capacity: 1 << 20 }
+    let both = direction == FlowDirection::Bidi;
+    Options {
+        keying: Keying { direction, protocols, ..Keying::default() },
+        ends: Ends { both, ..Ends::idle(timeout) },
+        capacity: 1 << 20,
+    }
 }
 
 /// Replays `capture`. Returns the summary and the exported lines, sorted.
@@ -34,7 +41,7 @@ pub fn replay(backend: Backend, capture: &[u8], options: &Options) -> (Summary, 
 /// Replays packets from anywhere.
 pub fn replay_packets(backend: Backend, packets: &mut dyn Packets, options: &Options) -> (Summary, Vec<String>) {
     let mut written = Vec::new();
-    let mut exporter = Exporter::new(&mut written, Format::Tsv).expect("memory takes everything");
+    let mut exporter = Exporter::new(&mut written, Format::Tsv, None).expect("memory takes everything");
     let summary = backend
         .replay(packets, options, &mut |_, _| ControlFlow::Continue(()), &mut |flow| exporter.write(&flow))
         .expect("only export and memory can fail");

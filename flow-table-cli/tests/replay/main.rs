@@ -3,6 +3,7 @@
 mod captures;
 mod common;
 mod endless;
+mod keys;
 mod model;
 mod no_panic;
 mod testdata;

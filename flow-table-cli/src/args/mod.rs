@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::backend::Backend;
-use crate::direction::FlowDirection;
-use crate::idle::{IdleTimeout, duration};
+use crate::idle::duration;
 use crate::output::export;
-use crate::protocols::Protocols;
+
+mod flows;
+
+pub use flows::FlowArgs;
 
 /// Replays captures through a flow table.
 #[derive(Debug, Parser)]
@@ -37,21 +38,9 @@ pub enum Command {
 /// How to replay.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The table's implementation.
-    #[arg(long, value_enum, default_value_t)]
-    pub backend: Backend,
-    /// End flows that got no packet for this long; 0 means never.
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
-    pub idle_timeout: IdleTimeout,
-    /// Whether the two directions of a conversation are one flow.
-    #[arg(long, value_enum, default_value_t)]
-    pub direction: FlowDirection,
-    /// Which packets belong to flows.
-    #[arg(long, value_enum, default_value_t)]
-    pub protocols: Protocols,
-    /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
-    #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
-    pub capacity: usize,
+    /// What flows are.
+    #[command(flatten)]
+    pub flows: FlowArgs,
     /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then
     /// goes to standard error.
     #[arg(long, value_name = "FILE")]

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::backend::Backend;
+use crate::capture::Options;
+use crate::direction::FlowDirection;
+use crate::idle::{IdleTimeout, duration};
+use crate::keyer::{Keying, TenantField};
+use crate::protocols::Protocols;
+use crate::record::Orientation;
+use crate::replay::Ends;
+
+/// What flows are, for every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Flows")]
+pub struct FlowArgs {
+    /// The table's implementation.
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
+    /// End flows that got no packet for this long; 0 means never.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub idle_timeout: IdleTimeout,
+    /// Write a record of each flow that lasts longer, for every such period.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub active_timeout: Option<Duration>,
+    /// End TCP flows this long after their last packet once FIN or RST has closed them; 0 means at once.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub tcp_linger: Option<Duration>,
+    /// Whether the two directions of a conversation are one flow.
+    #[arg(long, value_enum, default_value_t)]
+    pub direction: FlowDirection,
+    /// Which end of a flow is the source in its record; without it `address`, or `syn` for Zeek's format and
+    /// IPFIX.
+    #[arg(long, value_enum)]
+    pub orient: Option<Orientation>,
+    /// Which packets belong to flows.
+    #[arg(long, value_enum, default_value_t)]
+    pub protocols: Protocols,
+    /// Count later fragments in the flow of their first one, and not under port 0.
+    #[arg(long)]
+    pub fragments: bool,
+    /// Open up to this many tunnels within one another (IP in IP, GRE, VXLAN, Geneve, GTP-U); flows are then what
+    /// is inside.
+    #[arg(long, value_name = "DEPTH", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub tunnels: u8,
+    /// What tells flows apart besides addresses, ports and protocol.
+    #[arg(long, value_enum, default_value_t)]
+    pub tenant: TenantField,
+    /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
+    #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
+    pub capacity: usize,
+}
+
+impl FlowArgs {
+    /// The options of a replay.
+    pub fn options(&self) -> Options {
+        Options {
+            keying: Keying {
+                direction: self.direction,
+                protocols: self.protocols,
+                tunnels: self.tunnels,
+                fragments: self.fragments,
+                tenant: self.tenant,
+            },
+            ends: Ends {
+                idle: self.idle_timeout.timeout(),
+                active: self.active_timeout.filter(|active| !active.is_zero()),
+                tcp_linger: self.tcp_linger,
+                both: self.direction == FlowDirection::Bidi,
+            },
+            capacity: self.capacity,
+        }
+    }
+}
