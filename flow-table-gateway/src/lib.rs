@@ -40,6 +40,8 @@ mod io;
 mod nat;
 mod packet;
 mod policy;
+#[cfg(target_os = "linux")]
+mod service;
 mod side;
 mod stats;
 
@@ -47,9 +49,13 @@ pub use config::{
     Action, AddressRange, Config, ConfigError, Filtering, Interfaces, Limits, Mapping, Nat, Nat66, Pooling,
     PortForward, PortRange, Protocol, RangeError, Rule, Rules, TcpTimeouts, Timeouts,
 };
-pub use conn::{Conn, Traffic};
+pub use conn::{Conn, Phase, Traffic};
 pub use engine::{Gateway, Usage, Worker};
+#[cfg(target_os = "linux")]
+pub use io::TunIo;
 pub use io::{MemoryIo, PacketIo, Wires, memory_pair};
 pub use packet::{Offload, Packet};
+#[cfg(target_os = "linux")]
+pub use service::{Filter, FilterError, FlowRow, Reply, Request, Statistics, ask, run, work};
 pub use side::Side;
 pub use stats::{Counters, Refusal};

@@ -53,6 +53,8 @@ pub struct Config {
     /// The timeouts of flows.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// The address at which Prometheus finds the metrics, in programs with the feature `metrics`.
+    pub metrics: Option<std::net::SocketAddr>,
     /// The socket through which a running gateway is asked and told.
     #[serde(default = "default_socket")]
     pub socket: PathBuf,

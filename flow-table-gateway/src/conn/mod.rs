@@ -7,7 +7,7 @@ mod traffic;
 
 use flow_table::{Direction, Timestamp};
 
-pub(crate) use phase::Phase;
+pub use phase::Phase;
 pub(crate) use sources::{Source, Sources};
 pub(crate) use track::{Seen, Track};
 pub use traffic::Traffic;
@@ -44,6 +44,11 @@ impl Conn {
     /// What went in this direction.
     pub const fn traffic(&self, direction: Direction) -> &Traffic {
         &self.traffic[direction as usize]
+    }
+
+    /// How far the flow is.
+    pub fn phase(&self, is_tcp: bool) -> Phase {
+        self.track.phase(is_tcp)
     }
 
     /// When the flow began.

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Timeouts;
 use crate::packet::{ICMP, ICMPV6, TCP, UDP};
 
 /// How far a flow is. Its timeout follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
     /// Only one end has been heard, or a TCP connection is not open yet.
     Opening,
     /// Both ends have been heard.

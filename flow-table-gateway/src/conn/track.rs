@@ -53,6 +53,11 @@ impl Track {
         self.bits.load(Relaxed)
     }
 
+    /// The phase of a flow of any protocol.
+    pub(crate) fn phase(&self, is_tcp: bool) -> Phase {
+        phase(self.bits(), is_tcp)
+    }
+
     /// Takes note of a packet that is no TCP segment.
     #[inline]
     pub(crate) fn packet(&self, direction: Direction) -> Seen {

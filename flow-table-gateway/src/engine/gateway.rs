@@ -115,7 +115,13 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
         cancelled
     }
 
-    /// Lets go of what is due, at most `budget` flows of each table. Call it often: nothing else frees ports.
+    /// Lets go of the flows of this thread that are due, at most `budget`. Workers call it between bursts.
+    pub fn reap_local(&self, now: Timestamp, budget: Budget) {
+        self.table.reap_local(now, budget);
+    }
+
+    /// Lets go of what is due, at most `budget` flows of each table. Call it often: nothing else frees
+    /// ports. Returns `true` if more is left.
     pub fn reap(&self, now: Timestamp, budget: Budget) -> bool {
         self.fragments.reap(now, budget);
         let report = self.table.reap(now, budget);
