@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "src",
     "flow-table-api/src",
     "flow-table-dashmap/src",
@@ -17,6 +17,7 @@ const CRATES: [&str; 9] = [
     "flow-table-conformance/src",
     "flow-table-cli/src",
     "flow-table-gateway/src",
+    "flow-table-replicate/src",
     "benches/src",
     "benches/src/bin/flow-table-bench",
 ];

@@ -1,0 +1,18 @@
+//! The way of a record from the packet path to the publisher.
+//!
+//! ```text
+//! worker threads            ring                 publisher
+//! [buffer|buffer] ─ full ─▶ [ | | | ] ─────────▶ window ─▶ transport
+//! [buffer|buffer] ─ 2 ms ─▶      ▲
+//! sweeper ───────────────▶ [ | ] ┘ (waits for room; workers never do)
+//! ```
+
+mod counters;
+mod health;
+mod outbox;
+mod record;
+
+pub use counters::Counters;
+pub(crate) use outbox::{Outbox, Parcel};
+pub use record::Feed;
+pub(crate) use record::Shared;

@@ -1,0 +1,25 @@
+use std::time::Duration;
+
+use crate::{Counters, ShardSet};
+
+/// How the replication of a gateway is doing.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// What has been done so far.
+    pub counters: Counters,
+    /// The shards that this gateway owns.
+    pub owned: ShardSet,
+    /// Shards taken while the registry could not be reached, and not entered in it yet.
+    pub unconfirmed: ShardSet,
+    /// For how long the transport has stored nothing while batches waited for it. Raise an alarm when it is longer
+    /// than a few seconds: a standby falls behind.
+    pub unacknowledged: Duration,
+    /// The time since this gateway received anything. Owners send something every second, so raise an alarm when it
+    /// is longer than a few seconds and another gateway should be publishing.
+    pub unheard: Duration,
+    /// The number of batches in the log that have not been applied yet, as far as the transport knows.
+    pub behind: u64,
+    /// The time since a sweep was received completely; `None` if none was yet.
+    pub sweep_age: Option<Duration>,
+}

@@ -1,0 +1,7 @@
+//! From the buffers to the transport, and what repairs losses.
+
+mod publisher;
+mod sweep;
+
+pub use publisher::Publisher;
+pub use sweep::Sweeper;

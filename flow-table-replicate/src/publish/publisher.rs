@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow_table_api::Timestamp;
+
+use crate::feed::{Feed, Parcel, Shared};
+use crate::record::{Header, Kind, seal};
+use crate::transport::{Outcome, Sink};
+
+/// After this long without a batch, a heartbeat tells standbys that the owner is there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// The first pause before a batch is offered again that the transport did not take.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Publishes what a table records. Poll it about once in a millisecond, on a thread of its own; a
+/// [`Gateway`](crate::Gateway) does.
+///
+/// Several batches are under way at once, and are acknowledged in any order. A batch that is not acknowledged in
+/// time is published again, with growing pauses and some chance in them, and given up after a while. Then the next
+/// sweep repeats what was in its shards.
+pub struct Publisher<S> {
+    shared: Arc<Shared>,
+    sink: S,
+    pending: BTreeMap<u64, Pending>,
+    next: u64,
+    outcomes: Vec<Outcome>,
+    random: fastrand::Rng,
+    /// When a batch was sent last, and when one was stored last.
+    sent: Timestamp,
+    stored: Timestamp,
+}
+
+/// A batch that is not acknowledged yet.
+struct Pending {
+    parcel: Parcel,
+    since: Timestamp,
+    /// When it is sent again.
+    due: Timestamp,
+    attempts: u32,
+}
+
+impl<S: Sink> Publisher<S> {
+    /// Publishes what this feed records.
+    pub fn new<C>(feed: &Feed<C>, sink: S) -> Self {
+        let shared = Arc::clone(feed.shared());
+        Self {
+            random: fastrand::Rng::with_seed(shared.origin),
+            shared,
+            sink,
+            pending: BTreeMap::new(),
+            next: 1,
+            outcomes: Vec::new(),
+            sent: Timestamp::ZERO,
+            stored: Timestamp::ZERO,
+        }
+    }
+
+    /// Does what is to be done at `now`, on any clock that goes forward. Returns `true` if batches are under way.
+    /// Does not wait.
+    pub fn poll(&mut self, now: Timestamp) -> bool {
+        self.shared.outbox.collect(false, &self.shared.counting);
+        self.settle(now);
+        self.repeat(now);
+        self.publish(now);
+        // Nothing was stored since then, though something was to be stored.
+        let oldest = self.pending.values().map(|pending| pending.since).min();
+        self.shared
+            .health
+            .report(oldest.map_or(Duration::ZERO, |oldest| now.saturating_since(oldest.max(self.stored))));
+        !self.pending.is_empty()
+    }
+
+    /// As [`poll`](Self::poll), with all buffers handed over first.
+    pub fn flush(&mut self, now: Timestamp) -> bool {
+        self.shared.outbox.collect(true, &self.shared.counting);
+        self.poll(now)
+    }
+
+    /// Takes in the outcomes.
+    fn settle(&mut self, now: Timestamp) {
+        self.sink.outcomes(&mut self.outcomes);
+        for Outcome { token, stored } in self.outcomes.drain(..) {
+            if stored {
+                // Absent if an earlier attempt was acknowledged after all, or if it was given up.
+                if let Some(pending) = self.pending.remove(&token) {
+                    self.shared.counting.published.add(1);
+                    self.shared.outbox.recycle(pending.parcel.bytes);
+                }
+                self.stored = now;
+            } else if let Some(pending) = self.pending.get_mut(&token) {
+                pending.due = pending.due.min(now + pause(&mut self.random, pending.attempts));
+            }
+        }
+    }
+
+    /// Sends again what was not acknowledged in time, and gives up what is too old.
+    fn repeat(&mut self, now: Timestamp) {
+        let settings = &self.shared.settings;
+        let due = self.pending.iter().filter(|(_, pending)| pending.due <= now);
+        let due: Vec<u64> = due.map(|(token, _)| *token).collect();
+        for token in due {
+            let pending = self.pending.get_mut(&token).expect("it was there");
+            if now.saturating_since(pending.since) >= settings.give_up {
+                let Pending { parcel, .. } = self.pending.remove(&token).expect("it was there");
+                self.shared.counting.given_up.add(1);
+                self.shared.outbox.lose(parcel.records.into(), parcel.shards, &self.shared.counting);
+                continue;
+            }
+            pending.attempts += 1;
+            self.shared.counting.repeated.add(1);
+            let wait = match self.sink.send(token, &pending.parcel.bytes) {
+                Ok(()) => settings.acknowledgement,
+                Err(_) => pause(&mut self.random, pending.attempts),
+            };
+            pending.due = now + wait;
+        }
+    }
+
+    /// Sends what waits in the ring.
+    fn publish(&mut self, now: Timestamp) {
+        while self.pending.len() < self.shared.settings.window {
+            let outbox = &self.shared.outbox;
+            let next = outbox.pop_claim().or_else(|| {
+                let live = outbox.pop().map(|parcel| (Kind::Live, 0, 0, parcel));
+                live.or_else(|| outbox.pop_sweep())
+            });
+            let Some((kind, sweep, index, parcel)) = next else { break };
+            self.send(now, kind, (sweep, index), parcel);
+        }
+        if self.pending.is_empty() && now.saturating_since(self.sent) >= HEARTBEAT {
+            self.send(now, Kind::Heartbeat, (0, 0), Parcel::marker([]));
+        }
+    }
+
+    fn send(&mut self, now: Timestamp, kind: Kind, (sweep, index): (u64, u32), mut parcel: Parcel) {
+        let token = self.next;
+        self.next += 1;
+        let Parcel { records, .. } = parcel;
+        let header = Header { kind, records, origin: self.shared.origin, number: token, sweep, index };
+        seal(&mut parcel.bytes, header);
+        let wait = match self.sink.send(token, &parcel.bytes) {
+            Ok(()) => self.shared.settings.acknowledgement,
+            Err(_) => pause(&mut self.random, 0),
+        };
+        self.sent = now;
+        self.pending.insert(token, Pending { parcel, since: now, due: now + wait, attempts: 0 });
+    }
+}
+
+/// A pause that doubles with each attempt, up to 64 times the first, of which half is chance.
+fn pause(random: &mut fastrand::Rng, attempts: u32) -> Duration {
+    let most = PAUSE * (1 << attempts.min(6));
+    most.mul_f64(0.5 + random.f64() / 2.0)
+}

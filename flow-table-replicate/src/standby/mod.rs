@@ -1,0 +1,8 @@
+//! The other end: a table that follows.
+
+mod apply;
+mod follow;
+mod origins;
+mod tombstones;
+
+pub use follow::Standby;
