@@ -90,8 +90,8 @@ impl Ownership {
         self.change(shard, next).is_some()
     }
 
-    /// Somebody else owns the shard in this epoch, or in a later one. Of two that took a shard in one epoch, without
-    /// the registry, this is the one that the registry has not.
+    /// Somebody else owns the shard in this epoch, or in a later one. Of two that took a shard in one epoch,
+    /// without the registry, this is the one that the registry has not.
     pub(crate) fn step_down(&self, shard: ShardId, epoch: Epoch) {
         let next = |role: Role| (role.epoch <= epoch).then_some(Role::followed(epoch));
         self.note(shard, self.change(shard, next));

@@ -46,7 +46,8 @@ impl Settings {
     }
 
     /// Owns all shards from the start, in this epoch. A process that starts again must use a later epoch than
-    /// before, else standbys take its records for old ones. With NATS, [claiming](crate::Gateway::promote) does it.
+    /// before, else standbys take its records for old ones. With NATS, [claiming](crate::Gateway::promote) does
+    /// it.
     pub const fn epoch(mut self, epoch: Epoch) -> Self {
         self.owned = Some(epoch);
         self
@@ -83,8 +84,8 @@ impl Settings {
         self
     }
 
-    /// Sets for how long the publisher tries to publish a batch; 5 seconds by default. Then it drops the batch, and
-    /// the next sweep repeats the batch's shards.
+    /// Sets for how long the publisher tries to publish a batch; 5 seconds by default. Then it drops the batch,
+    /// and the next sweep repeats the batch's shards.
     pub const fn give_up(mut self, after: Duration) -> Self {
         self.give_up = after;
         self
@@ -110,8 +111,8 @@ impl Settings {
 }
 
 impl Default for Settings {
-    /// Settings with a cluster key that nobody else has: no standby can follow, except one that is given a clone of
-    /// these settings.
+    /// Settings with a cluster key that nobody else has: no standby can follow, except one that is given a clone
+    /// of these settings.
     fn default() -> Self {
         Self::new(ClusterKey::random())
     }

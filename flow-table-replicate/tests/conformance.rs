@@ -1,5 +1,5 @@
-//! A table that records its life, over each backend, against the contract. It records throughout: into buffers that
-//! nobody publishes, so that the ring overflows too.
+//! A table that records its life, over each backend, against the contract. It records throughout: into buffers
+//! that nobody publishes, so that the ring overflows too.
 
 #[path = "common/codec.rs"]
 mod codec;

@@ -1,5 +1,5 @@
-//! Gateways over a transport that loses, repeats, delays, reorders and spoils what it carries, with clocks that are
-//! an hour apart. Once it behaves, and sweeps have passed, every table is its owner's.
+//! Gateways over a transport that loses, repeats, delays, reorders and spoils what it carries, with clocks that
+//! are an hour apart. Once it behaves, and sweeps have passed, every table is its owner's.
 //!
 //! Each run is its seed's: `FLOW_TABLE_SEED=7` runs one again. `FLOW_TABLE_SEEDS` is the number of runs, 1,000 by
 //! default; the long form is 100,000.

@@ -4,10 +4,10 @@ use crate::ShardId;
 
 /// A NAT pool's ports, in disjoint blocks: one for each shard, which moves with the shard's ownership.
 ///
-/// A gateway takes the external port of a flow from the block of the flow's shard. So two gateways never hand one
-/// port out twice, also while a take-over is under way, and a reply packet's port says which shard it belongs to. A
-/// block has a 256th of the ports: of 1024 to 65535 these are 252 for each address and protocol; use more addresses
-/// if a shard needs more.
+/// A gateway takes the external port of a flow from the block of the flow's shard. So two gateways never hand
+/// one port out twice, also while a take-over is under way, and a reply packet's port says which shard it
+/// belongs to. A block has a 256th of the ports: of 1024 to 65535 these are 252 for each address and protocol;
+/// use more addresses if a shard needs more.
 ///
 /// ```
 /// # use flow_table_replicate::{ShardId, cluster::PortBlocks};

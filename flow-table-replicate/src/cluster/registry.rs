@@ -67,8 +67,8 @@ pub trait Registry: Send {
     fn replace(&mut self, version: u64, map: &ShardMap) -> Result<bool, Unreachable>;
 }
 
-/// Takes `shards` for `node`, each in an epoch above the one in the map and above what `known` says. Returns the map
-/// as it is then.
+/// Takes `shards` for `node`, each in an epoch above the one in the map and above what `known` says. Returns the
+/// map as it is then.
 pub fn claim(
     registry: &mut dyn Registry,
     node: NodeId,
@@ -83,8 +83,8 @@ pub fn claim(
     })
 }
 
-/// Enters what was taken without the registry, where nobody has taken more since. Returns the map as it is then: the
-/// shards that it gives to others are theirs.
+/// Enters what was taken without the registry, where nobody has taken more since. Returns the map as it is then:
+/// the shards that it gives to others are theirs.
 pub fn confirm(
     registry: &mut dyn Registry,
     node: NodeId,

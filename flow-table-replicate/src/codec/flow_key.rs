@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use flow_table_api::{FlowKey, Tenant};
 
-use super::{KeyCodec, Malformed};
+use super::traits::{KeyCodec, Malformed};
 
 /// [`FlowKey`]s: 17 bytes for IPv4, 41 for IPv6. Both directions of a conversation are in one shard.
 ///

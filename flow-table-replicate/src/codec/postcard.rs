@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{KeyCodec, Malformed, ValueCodec};
+use super::traits::{KeyCodec, Malformed, ValueCodec};
 
 /// Keys and values with `serde`'s traits, in the format of the crate `postcard`.
 ///

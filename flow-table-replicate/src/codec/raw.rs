@@ -1,4 +1,4 @@
-use super::{Malformed, ValueCodec};
+use super::traits::{Malformed, ValueCodec};
 
 /// Values that are bytes already, and flows without a value.
 #[derive(Clone, Copy, Debug, Default)]

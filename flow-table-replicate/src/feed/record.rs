@@ -12,10 +12,10 @@
 //! if active, record the beginning
 //! ```
 //!
-//! Either (2) sees the end, and no beginning is recorded, or (3) sees the life, and its end is recorded. (The fences
-//! are SeqCst.) And if (2) sees the flow active, its successor under the same key is installed later, so the
-//! successor's life is greater. If each flow got its life before it was installed, of two flows that replace each
-//! other the earlier one could get the greater life, and a standby would keep the wrong one.
+//! Either (2) sees the end, and no beginning is recorded, or (3) sees the life, and its end is recorded. (The
+//! fences are SeqCst.) And if (2) sees the flow active, its successor under the same key is installed later, so
+//! the successor's life is greater. If each flow got its life before it was installed, of two flows that replace
+//! each other the earlier one could get the greater life, and a standby would keep the wrong one.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -177,8 +177,8 @@ impl<C> Feed<C> {
         true
     }
 
-    /// Writes what a sweep says about an active flow into `parcel`: all of it if its deadline has moved by more than
-    /// a quarter of its timeout, or if `is_full` asks for it; else that it is still there.
+    /// Writes what a sweep says about an active flow into `parcel`: all of it if its deadline has moved by more
+    /// than a quarter of its timeout, or if `is_full` asks for it; else that it is still there.
     pub(crate) fn swept<K, V>(
         &self,
         parcel: &mut Parcel,

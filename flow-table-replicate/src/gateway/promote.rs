@@ -18,7 +18,8 @@ pub struct Promotion {
     pub drained: bool,
     /// The number of batches that were not applied, as far as the transport knows.
     pub behind: u64,
-    /// Flows that could not be taken so far, because the table was full or a flow of this gateway's own has the key.
+    /// Flows that could not be taken so far, because the table was full or a flow of this gateway's own has the
+    /// key.
     pub conflicting: u64,
     /// How long it took.
     pub took: Duration,

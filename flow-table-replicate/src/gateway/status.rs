@@ -15,8 +15,8 @@ pub struct Status {
     /// For how long the transport has stored nothing while batches waited for it. Raise an alarm when it is longer
     /// than a few seconds: a standby falls behind.
     pub unacknowledged: Duration,
-    /// The time since this gateway received anything. Owners send something every second, so raise an alarm when it
-    /// is longer than a few seconds and another gateway should be publishing.
+    /// The time since this gateway received anything. Owners send something every second, so raise an alarm when
+    /// it is longer than a few seconds and another gateway should be publishing.
     pub unheard: Duration,
     /// The number of batches in the log that have not been applied yet, as far as the transport knows.
     pub behind: u64,

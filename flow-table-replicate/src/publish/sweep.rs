@@ -88,9 +88,9 @@ impl Sweeper {
             || self.shared.outbox.is_dirty() && now.saturating_since(over) >= pause
     }
 
-    /// Sweeps the table once. `clock` tells the table's time, and `wait` is called after each batch, and while the
-    /// publisher has no room for the next one; if it returns `false`, the sweep is abandoned. Returns `true` if the
-    /// sweep was written to its end.
+    /// Sweeps the table once. `clock` tells the table's time, and `wait` is called after each batch, and while
+    /// the publisher has no room for the next one; if it returns `false`, the sweep is abandoned. Returns `true`
+    /// if the sweep was written to its end.
     pub fn sweep<K, V, T, C>(
         &mut self,
         table: &Replicated<K, V, T, C>,

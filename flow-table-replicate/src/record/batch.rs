@@ -1,5 +1,5 @@
-use super::Records;
 use super::fields::Fields;
+use super::read::Records;
 use crate::{Epoch, Life, ShardId};
 
 /// The size of a batch's header, in bytes.

@@ -17,10 +17,13 @@
 //!
 //! ```text
 //! 0        2    3       4       8      16         20        21
-//! +--------+----+-------+-------+------+----------+---------+-----+---------+-----------+-------------+-------+------
-//! | length | op | shard | epoch | life | sequence | key len | key | timeout | remaining | reply len   | reply | value
-//! +--------+----+-------+-------+------+----------+---------+-----+---------+-----------+-------------+-------+------
-//!                                                                     4           8       1, 0 if none
+//! +--------+----+-------+-------+------+----------+---------+-----+
+//! | length | op | shard | epoch | life | sequence | key len | key |
+//! +--------+----+-------+-------+------+----------+---------+-----+
+//! +---------+-----------+-----------+-------+-------+
+//! | timeout | remaining | reply len | reply | value |
+//! +---------+-----------+-----------+-------+-------+
+//!      4          8       1; 0: none
 //! ```
 //!
 //! The remaining time is relative, so that clocks of two machines are never compared. Bit 28 of the timeout says
@@ -28,54 +31,12 @@
 
 mod batch;
 mod fields;
+mod op;
 mod read;
 mod write;
 
 pub use batch::{Batch, BatchError, HEADER, Header, Kind, MAX_BATCH, Mark, VERSION};
 pub(crate) use batch::{put_mark, seal};
+pub use op::{MAX_KEY, MAX_VALUE, Op};
 pub use read::{Body, Record, RecordError, Records};
 pub(crate) use write::{Head, TooLong, write_body, write_key};
-
-/// The longest form of a key, in bytes.
-pub const MAX_KEY: usize = 255;
-
-/// The longest form of a value, in bytes.
-pub const MAX_VALUE: usize = 4096;
-
-/// What a record says about a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
-    /// It began.
-    Begin,
-    /// Its value or its timeout has changed.
-    Update,
-    /// It is as follows: a sweep repeats it.
-    Checkpoint,
-    /// It is still there, as it was: a sweep names it.
-    Named,
-    /// It has ended.
-    End,
-}
-
-impl Op {
-    const ALL: [Self; 5] = [Self::Begin, Self::Update, Self::Checkpoint, Self::Named, Self::End];
-
-    const fn code(self) -> u8 {
-        match self {
-            Self::Begin => 1,
-            Self::Update => 2,
-            Self::Checkpoint => 3,
-            Self::Named => 4,
-            Self::End => 5,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|op| op.code() == code)
-    }
-
-    /// Returns `true` if the record holds the flow and not only its key.
-    pub const fn has_body(self) -> bool {
-        matches!(self, Self::Begin | Self::Update | Self::Checkpoint)
-    }
-}

@@ -1,8 +1,7 @@
 use flow_table_api::{OnExpiry, Timeout};
 
 use super::fields::Fields;
-use super::write::REMOVE;
-use super::{MAX_VALUE, Op};
+use super::op::{MAX_VALUE, Op, REMOVE};
 use crate::{Epoch, Life, ShardId};
 
 /// A record, as it stands in a batch.

@@ -1,11 +1,8 @@
 use flow_table_api::{Flow, OnExpiry, Timeout, Timestamp};
 
-use super::{MAX_KEY, MAX_VALUE, Op};
+use super::op::{MAX_KEY, MAX_VALUE, Op, REMOVE};
 use crate::codec::{Codec, KeyCodec, ValueCodec};
 use crate::{Epoch, Life, ShardId, Tracked};
-
-/// The bit of the timeout field that says [`OnExpiry::Remove`].
-pub const REMOVE: u32 = 1 << Timeout::BITS;
 
 /// The first fields of a record.
 pub struct Head {

@@ -156,8 +156,8 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Apply<'_, K, V, 
         }
     }
 
-    /// Puts the flow in. The owner's table had room for both of its keys: a flow here that has one of them has ended
-    /// there, and its end is on the way.
+    /// Puts the flow in. The owner's table had room for both of its keys: a flow here that has one of them has
+    /// ended there, and its end is on the way.
     fn install(&self, mut flow: NewFlow<K, Tracked<V>>, body: &Body<'_>) -> Applied {
         let table = self.table.inner();
         // Each of its two keys may be held by one flow.

@@ -76,8 +76,8 @@ impl Origins {
         (header.sweep == sweep.number).then_some(sweep.tag)
     }
 
-    /// The records of a batch of the latest sweep have been applied, or its end marker has come. Returns the sweep if
-    /// that was all of it.
+    /// The records of a batch of the latest sweep have been applied, or its end marker has come. Returns the
+    /// sweep if that was all of it.
     pub fn swept(&mut self, header: &Header, marks: impl Iterator<Item = Mark>) -> Option<Complete> {
         let sweep = &mut self.origin(header.origin).sweep;
         match header.kind {

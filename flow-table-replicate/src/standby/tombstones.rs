@@ -6,8 +6,8 @@ use crate::{Epoch, Life};
 
 /// The flows that have ended lately: records of them that come late are refused.
 ///
-/// A flow is known by the hash of its key under the cluster key, 64 bits. It is remembered until a sweep that began
-/// after its end is complete, but at most so many are.
+/// A flow is known by the hash of its key under the cluster key, 64 bits. It is remembered until a sweep that
+/// began after its end is complete, but at most so many are.
 pub struct Tombstones {
     ended: HashMap<u64, (Epoch, Life)>,
     /// In the order of their ends, with the number of sweeps that were complete by then.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Busy, Event, Outcome, Sink, Source};
+use super::traits::{Busy, Event, Outcome, Sink, Source};
 
 /// A log in the memory of the process: for a standby beside its owner, and for tests.
 ///
