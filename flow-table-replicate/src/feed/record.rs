@@ -1,7 +1,7 @@
 //! What is recorded, and when.
 //!
-//! **The lives of flows under one key are in the order in which the flows were in the table.** A flow gets its life
-//! *after* it was installed. Then its inserter looks at its status again:
+//! **The lives of flows under one key are in the order in which the flows were in the table.** A flow gets its
+//! life *after* it was installed. Then its inserter looks at its status again:
 //!
 //! ```text
 //! inserter                         who ends the flow
