@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-const CRATES: [&str; 10] = [
+const CRATES: &[&str] = &[
     "src",
     "flow-table-api/src",
+    "flow-table-c/src",
     "flow-table-dashmap/src",
     "flow-table-custom/src",
     "flow-table-conformance/src",

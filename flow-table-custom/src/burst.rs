@@ -70,8 +70,7 @@ impl<K: Key, V: Value, S: BuildHasher> Burst<K, V> for FlowBurst<'_, K, V, S> {
     }
 
     fn handle(&self, flow: Borrowed<'_, FlowEntry<K, V>>) -> Option<StrongRef<K, V>> {
-        // While the burst is open, the entry cannot be reused for another flow.
-        StrongRef::acquire(flow.flow().entry(), flow.direction())
+        flow.flow().handle(flow.direction())
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -96,6 +97,38 @@ impl<K, V> StrongRef<K, V> {
     #[inline]
     fn core(&self) -> NonNull<Core<K, V>> {
         NonNull::new(self.at().page().core().cast_mut().cast()).expect("a core is not at zero")
+    }
+}
+
+/// For interfaces to other languages: handles as addresses.
+impl<K, V> StrongRef<K, V> {
+    /// Gives the handle up for the address of its flow, and the direction in which it was found. The reference
+    /// stays counted until [`from_raw`](Self::from_raw) makes a handle of it again. The address is a multiple of
+    /// 64, and may be dereferenced until then.
+    pub fn into_raw(self) -> (NonNull<FlowEntry<K, V>>, Direction) {
+        let handle = ManuallyDrop::new(self);
+        (handle.entry().as_ptr(), handle.direction_bit())
+    }
+
+    /// Makes a handle of what [`into_raw`](Self::into_raw) returned.
+    ///
+    /// # Safety
+    ///
+    /// 1. `flow` came from `into_raw` of a handle with the same `K` and `V`.
+    /// 2. It is made into a handle once for each `into_raw` that returned it.
+    pub unsafe fn from_raw(flow: NonNull<FlowEntry<K, V>>, direction: Direction) -> Self {
+        // SAFETY: by 1 this is an entry, whose core its counted reference keeps; by 2 that reference is passed on.
+        unsafe { Self::from_counted(Entry::new(flow), direction) }
+    }
+}
+
+impl<K, V> FlowEntry<K, V> {
+    /// Another handle to this flow, which somebody else holds or has borrowed, as found in this direction.
+    ///
+    /// Returns `None` if the flow has ended and no counted reference to it is left: then only bursts can see it.
+    pub fn handle(&self, direction: Direction) -> Option<StrongRef<K, V>> {
+        // While a handle or a burst lends the flow to the caller, the entry cannot be reused for another one.
+        StrongRef::acquire(self.entry(), direction)
     }
 }
 
@@ -244,6 +277,27 @@ impl<K: Send + Sync, V: Send + Sync> WeakFlowRef<K, V> for WeakRef<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(not(any(flow_table_loom, flow_table_shuttle)))]
+    #[test]
+    fn a_handle_goes_through_an_address_and_back() {
+        use flow_table_api::{NewFlow, Table, Timestamp};
+        let table = crate::FlowTable::<u32, u32>::new(10);
+        drop(table.insert(NewFlow::new(1, 5).reply(2), Timestamp::ZERO).expect("there is room"));
+        let handle = table.lookup(&2, Timestamp::ZERO).expect("just inserted");
+        let (flow, direction) = handle.clone().into_raw();
+        assert_eq!((flow.addr().get() % 64, direction), (0, Direction::Reply));
+        assert_eq!(handle.refs().count(), 3, "the table's, the handle's, and the address's");
+        // SAFETY: the address is a counted reference, and becomes a handle once.
+        let back = unsafe {
+            assert_eq!(*flow.as_ref().value(), 5);
+            StrongRef::from_raw(flow, direction)
+        };
+        assert_eq!((&back, back.direction()), (&handle, Direction::Reply));
+        let third = back.handle(Direction::Forward).expect("it is held");
+        drop((back, third));
+        assert_eq!(handle.refs().count(), 2);
+    }
 
     #[test]
     fn a_handle_is_one_word() {
