@@ -39,12 +39,12 @@ impl Switched {
 }
 
 impl Registry for Switched {
-    fn read(&mut self) -> Result<(u64, ShardMap), Unreachable> {
-        self.up()?.read()
+    fn read(&mut self, limit: Duration) -> Result<(u64, ShardMap), Unreachable> {
+        self.up()?.read(limit)
     }
 
-    fn replace(&mut self, version: u64, map: &ShardMap) -> Result<bool, Unreachable> {
-        self.up()?.replace(version, map)
+    fn replace(&mut self, version: u64, map: &ShardMap, limit: Duration) -> Result<bool, Unreachable> {
+        self.up()?.replace(version, map, limit)
     }
 }
 
@@ -127,7 +127,7 @@ fn without_a_registry_shards_are_taken_from_memory_and_entered_later() {
     assert_eq!(standby.status().unconfirmed, ShardSet::ALL);
     cluster.registry.down.store(false, Ordering::Relaxed);
     wait_for("the entry in the registry", || standby.status().unconfirmed.is_empty());
-    let map = cluster.registry.registry.clone().read().unwrap().1;
+    let map = cluster.registry.registry.clone().read(PATIENCE).unwrap().1;
     assert_eq!(map.owned_by(NodeId(2)), ShardSet::ALL);
     let role = standby.table().feed().ownership().role(ShardId::new(7));
     assert_eq!((role.owned, role.epoch), (true, Epoch::new(2)));

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -52,19 +53,19 @@ pub struct Unreachable(pub String);
 
 /// Where the owners of shards are kept, all in one value: it is replaced by compare-and-set.
 pub trait Registry: Send {
-    /// Reads the map and its version. An empty registry has an empty map.
+    /// Reads the map and its version. An empty registry has an empty map. Waits at most for `limit`.
     ///
     /// # Errors
     ///
     /// [`Unreachable`]
-    fn read(&mut self) -> Result<(u64, ShardMap), Unreachable>;
+    fn read(&mut self, limit: Duration) -> Result<(u64, ShardMap), Unreachable>;
 
-    /// Replaces the map if it still has this version. Returns `false` if it has not.
+    /// Replaces the map if it still has this version. Returns `false` if it has not. Waits at most for `limit`.
     ///
     /// # Errors
     ///
     /// [`Unreachable`]: the map may have been replaced nevertheless.
-    fn replace(&mut self, version: u64, map: &ShardMap) -> Result<bool, Unreachable>;
+    fn replace(&mut self, version: u64, map: &ShardMap, limit: Duration) -> Result<bool, Unreachable>;
 }
 
 /// Takes `shards` for `node`, each in an epoch above the one in the map and above what `known` says. Returns the
@@ -74,8 +75,9 @@ pub fn claim(
     node: NodeId,
     shards: ShardSet,
     known: impl Fn(ShardId) -> Epoch,
+    limit: Duration,
 ) -> Result<ShardMap, Unreachable> {
-    change(registry, |map| {
+    change(registry, limit, |map| {
         for shard in shards.iter() {
             let epoch = map.epoch(shard).max(known(shard)).next().unwrap_or(Epoch::MAX);
             map.set(shard, Owner { node, epoch: epoch.get() });
@@ -89,8 +91,9 @@ pub fn confirm(
     registry: &mut dyn Registry,
     node: NodeId,
     taken: impl Fn(ShardId) -> Option<Epoch>,
+    limit: Duration,
 ) -> Result<ShardMap, Unreachable> {
-    change(registry, |map| {
+    change(registry, limit, |map| {
         for (shard, epoch) in ShardId::all().filter_map(|shard| Some((shard, taken(shard)?))) {
             if map.epoch(shard) < epoch {
                 map.set(shard, Owner { node, epoch: epoch.get() });
@@ -99,15 +102,23 @@ pub fn confirm(
     })
 }
 
-fn change(registry: &mut dyn Registry, change: impl Fn(&mut ShardMap)) -> Result<ShardMap, Unreachable> {
-    for _ in 0..100 {
-        let (version, mut map) = registry.read()?;
+fn change(
+    registry: &mut dyn Registry,
+    limit: Duration,
+    change: impl Fn(&mut ShardMap),
+) -> Result<ShardMap, Unreachable> {
+    let start = Instant::now();
+    loop {
+        let left = || limit.saturating_sub(start.elapsed());
+        let (version, mut map) = registry.read(left())?;
         change(&mut map);
-        if registry.replace(version, &map)? {
+        if registry.replace(version, &map, left())? {
             return Ok(map);
         }
+        if left().is_zero() {
+            return Err(Unreachable("it was changed all the time".to_owned()));
+        }
     }
-    Err(Unreachable("it changed a hundred times while it was to be changed".to_owned()))
 }
 
 /// A registry in the memory of the process, for gateways in one process and for tests. Clones are the same one.
@@ -115,11 +126,11 @@ fn change(registry: &mut dyn Registry, change: impl Fn(&mut ShardMap)) -> Result
 pub struct MemoryRegistry(Arc<Mutex<(u64, ShardMap)>>);
 
 impl Registry for MemoryRegistry {
-    fn read(&mut self) -> Result<(u64, ShardMap), Unreachable> {
+    fn read(&mut self, _: Duration) -> Result<(u64, ShardMap), Unreachable> {
         Ok(self.0.lock().clone())
     }
 
-    fn replace(&mut self, version: u64, map: &ShardMap) -> Result<bool, Unreachable> {
+    fn replace(&mut self, version: u64, map: &ShardMap, _: Duration) -> Result<bool, Unreachable> {
         let mut kept = self.0.lock();
         if kept.0 != version {
             return Ok(false);
@@ -133,6 +144,8 @@ impl Registry for MemoryRegistry {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     #[test]
     fn of_gateways_that_claim_at_once_each_gets_an_epoch_of_its_own() {
         let registry = MemoryRegistry::default();
@@ -140,7 +153,7 @@ mod tests {
             let mut registry = registry.clone();
             move || {
                 let epochs = (0..50).map(|_| {
-                    let map = claim(&mut registry, NodeId(node), ShardSet::ALL, |_| Epoch::NONE).unwrap();
+                    let map = claim(&mut registry, NodeId(node), ShardSet::ALL, |_| Epoch::NONE, LIMIT).unwrap();
                     map.owner(ShardId::new(3)).unwrap().epoch
                 });
                 epochs.collect::<Vec<_>>()
@@ -155,9 +168,9 @@ mod tests {
     #[test]
     fn what_was_taken_without_the_registry_is_entered_unless_somebody_took_more() {
         let mut registry = MemoryRegistry::default();
-        claim(&mut registry, NodeId(1), ShardSet::ALL, |_| Epoch::new(4)).unwrap();
+        claim(&mut registry, NodeId(1), ShardSet::ALL, |_| Epoch::new(4), LIMIT).unwrap();
         let taken = |shard: ShardId| (shard.index() < 2).then(|| Epoch::new(5 + shard.index() as u32));
-        let map = confirm(&mut registry, NodeId(2), taken).unwrap();
+        let map = confirm(&mut registry, NodeId(2), taken, LIMIT).unwrap();
         let owner = |shard| map.owner(ShardId::new(shard)).map(|owner| (owner.node.0, owner.epoch));
         assert_eq!([owner(0), owner(1), owner(2)], [Some((1, 5)), Some((2, 6)), Some((1, 5))]);
         assert_eq!(map.owned_by(NodeId(2)).len(), 1);

@@ -13,6 +13,9 @@ use crate::feed::Shared;
 use crate::transport::{Sink, Source};
 use crate::{Epoch, Publisher, Replicated, ShardId, ShardSet, Standby, Sweeper, Tracked};
 
+/// How long one attempt to enter shards in the registry may take.
+const RECONCILE: Duration = Duration::from_secs(2);
+
 /// What a [`Gateway`] is connected to.
 pub struct GatewayConfig<C> {
     /// The number of this gateway.
@@ -130,7 +133,7 @@ where
         let began = Instant::now();
         let shared = self.table.feed().shared();
         let known = |shard| shared.ownership.role(shard).epoch;
-        let claimed = claim(&mut **self.registry.lock(), self.node, shards, known);
+        let claimed = claim(&mut **self.registry.lock(), self.node, shards, known, limit);
         let confirmed = claimed.is_ok();
         let epoch = |shard: ShardId| match &claimed {
             Ok(map) => map.owner(shard).map_or(Epoch::NONE, |owner| Epoch::new(owner.epoch)),
@@ -270,7 +273,7 @@ fn reconcile(shared: &Shared, node: NodeId, registry: &Mutex<Box<dyn Registry>>,
     }
     let role = |shard| shared.ownership.role(shard);
     let taken = |shard| (unconfirmed.contains(shard) && role(shard).owned).then(|| role(shard).epoch);
-    let Ok(map) = confirm(&mut **registry.lock(), node, taken) else {
+    let Ok(map) = confirm(&mut **registry.lock(), node, taken, RECONCILE) else {
         return;
     };
     for shard in unconfirmed.iter() {

@@ -7,6 +7,8 @@
 //! what is lost; nothing but time is lost by that.
 
 mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod traits;
 
 pub use memory::{MemorySink, MemorySource, MemoryTransport};

@@ -1,0 +1,122 @@
+//! An active process is killed while flows come and go; its standby has them.
+//!
+//! `FLOW_TABLE_RATE` is the number of flows that begin and of those that end in a second (20,000), and
+//! `FLOW_TABLE_SECONDS` for how long (4). `FLOW_TABLE_AGE` is the age in milliseconds from which on flows must be
+//! there: 500, since a busy machine may keep a process waiting for long. Without the program `nats-server` the
+//! test says so and checks nothing.
+#![cfg(all(feature = "nats", unix))]
+
+#[path = "nats/node.rs"]
+mod node;
+#[path = "nats/server.rs"]
+mod server;
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flow_table_api::{Flow as _, Table as _, Timestamp};
+use flow_table_replicate::ShardSet;
+use flow_table_replicate::transport::nats::{NatsConfig, NatsTransport};
+
+use node::{Node, PATIENCE, key, value, wait_for};
+use server::{Servers, program};
+
+const SWEEP: Duration = Duration::from_secs(2);
+
+fn number(name: &str, default: u64) -> u64 {
+    env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// What the active process has done: after so many microseconds all flows before `begun` had begun, and all before
+/// `ended` had ended.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    micros: u64,
+    begun: u32,
+    ended: u32,
+}
+
+/// The active process. Flows begin at the rate asked for, and each ends two seconds later.
+#[test]
+#[ignore = "the other test starts it"]
+fn active_process() {
+    let Ok(servers) = env::var("FLOW_TABLE_TEST_SERVERS") else { return };
+    let transport = NatsTransport::connect(&NatsConfig::new(servers, "test")).unwrap();
+    let node = Node::start(&transport, 1, SWEEP);
+    assert_eq!(node.gateway.promote(ShardSet::ALL, PATIENCE).shards, ShardSet::ALL);
+    let (rate, start) = (number("FLOW_TABLE_RATE", 20_000), Instant::now());
+    let (mut begun, mut ended) = (0, 0);
+    loop {
+        let due = (rate as f64 * start.elapsed().as_secs_f64()) as u32;
+        while begun < due {
+            node.insert(begun);
+            begun += 1;
+        }
+        while u64::from(ended) + 2 * rate < u64::from(begun) {
+            assert!(node.gateway.table().remove(&key(ended)).is_some());
+            ended += 1;
+        }
+        let line = format!("progress {} {begun} {ended}\n", start.elapsed().as_micros());
+        std::io::stdout().write_all(line.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn parse(line: &str) -> Option<Progress> {
+    let mut words = line.strip_prefix("progress ")?.split(' ');
+    let mut word = || words.next()?.parse::<u64>().ok();
+    Some(Progress { micros: word()?, begun: word()? as u32, ended: word()? as u32 })
+}
+
+#[test]
+fn a_killed_process_leaves_its_flows_to_its_standby() {
+    let Some(program) = program() else { return };
+    let servers = Servers::start(program, 1);
+    let transport = servers.connect();
+    let standby = Node::start(&transport, 2, SWEEP);
+    let mut active = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "active_process", "--ignored", "--nocapture"])
+        .env("FLOW_TABLE_TEST_SERVERS", servers.config().servers)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(active.stdout.take().unwrap());
+    let reader = thread::spawn(move || {
+        let lines = output.lines().map_while(Result::ok);
+        lines.filter_map(|line| parse(&line)).collect::<Vec<_>>()
+    });
+    wait_for("flows", PATIENCE, || standby.len() > 0);
+    thread::sleep(Duration::from_secs(number("FLOW_TABLE_SECONDS", 4)));
+    active.kill().unwrap();
+    active.wait().unwrap();
+    let promotion = standby.gateway.promote(ShardSet::ALL, Duration::from_secs(10));
+    assert!(promotion.drained && promotion.shards == ShardSet::ALL, "{promotion:?}");
+
+    let progress = reader.join().unwrap();
+    let last = *progress.last().expect("it was at work");
+    let missing = |age: u64| {
+        let then = progress.iter().rev().find(|then| then.micros + 1_000 * age <= last.micros).copied();
+        let expected = last.ended..then.map_or(0, |then| then.begun).max(last.ended);
+        (expected.clone().filter(|id| found(&standby, *id).is_none()).count(), expected.len(), then)
+    };
+    for age in [2, 5, 10, 100] {
+        let (missing, of, _) = missing(age);
+        eprintln!("older than {age} ms: {missing} of {of} flows are missing");
+    }
+    let (missing, of, then) = missing(number("FLOW_TABLE_AGE", 500));
+    assert!(of > 0 && missing * 10_000 <= of, "{missing} of {of} flows are missing");
+    let ended = 0..then.expect("it was at work for longer").ended;
+    let stale = ended.filter(|id| found(&standby, *id).is_some()).count();
+    assert_eq!(stale, 0, "flows that had ended long ago are there");
+    let wrong = (0..last.begun).filter(|id| found(&standby, *id).is_some_and(|found| found != value(*id))).count();
+    assert_eq!((wrong, standby.gateway.status().counters.corrupt), (0, 0));
+    eprintln!("taken over in {:?}; {} flows were there", promotion.took, promotion.flows);
+}
+
+fn found(node: &Node, id: u32) -> Option<u64> {
+    let flow = node.gateway.table().lookup(&key(id), Timestamp::ZERO)?;
+    Some(*flow.value())
+}
