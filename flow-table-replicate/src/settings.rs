@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{ClusterKey, Epoch};
 
-/// How a table is replicated. All gateways of a cluster need the same [`cluster_key`](Self::cluster_key), and
+/// How a table is replicated. All gateways of a cluster need the same [`ClusterKey`], and
 /// about the same [`sweep_interval`](Self::sweep_interval).
 ///
 /// ```

@@ -7,8 +7,8 @@ pub struct Malformed;
 
 /// How keys are written.
 ///
-/// Every key has one form, the same on every machine: a standby looks flows up by it. [`FlowKeys`] and
-/// [`Postcard`] are ready made.
+/// Every key has one form, the same on every machine: a standby looks flows up by it. [`FlowKeys`](super::FlowKeys)
+/// and [`Postcard`](super::Postcard) are ready made.
 pub trait KeyCodec<K>: Send + Sync + 'static {
     /// Appends `key` to `bytes`: at most [`MAX_KEY`](crate::record::MAX_KEY) bytes, else the flow is not
     /// replicated, and counted.
@@ -29,7 +29,7 @@ pub trait KeyCodec<K>: Send + Sync + 'static {
     }
 }
 
-/// How values are written. [`Postcard`] and [`Raw`] are ready made.
+/// How values are written. [`Postcard`](super::Postcard) and [`Raw`](super::Raw) are ready made.
 pub trait ValueCodec<V>: Send + Sync + 'static {
     /// Appends `value` to `bytes`: at most [`MAX_VALUE`](crate::record::MAX_VALUE) bytes, else the flow is not
     /// replicated, and counted. Equal values must have equal forms: a standby compares them.
