@@ -21,8 +21,16 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    #[cfg(feature = "replicate")]
+    if let Command::Replicate(arguments) = &cli.command {
+        // A signal ends it as it ends any program: it holds nothing that would be lost.
+        let right = flow_table_replicate::command::run(arguments, &mut stdout())?;
+        return Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let control = Control::of_signals()?;
     let complete = match cli.command {
+        #[cfg(feature = "replicate")]
+        Command::Replicate(_) => true,
         Command::Replay(args) => flow_table_cli::run::replay(&args, &control, &mut stdout(), &mut stderr())?,
     };
     Ok(match control.signal() {

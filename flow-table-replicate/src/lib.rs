@@ -3,6 +3,8 @@
 
 pub mod cluster;
 pub mod codec;
+#[cfg(feature = "command")]
+pub mod command;
 mod feed;
 mod gateway;
 mod order;

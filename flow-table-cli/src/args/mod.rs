@@ -33,6 +33,11 @@ pub enum Command {
     /// last packet; in any case, the packets before are counted and exported. It is 2 for wrong usage, and 128
     /// plus the signal's number after a signal.
     Replay(ReplayArgs),
+    /// Show the replication of flow tables over NATS: owners, records, and what a standby lacks.
+    ///
+    /// The exit status is 1 if what was checked is not as it should be.
+    #[cfg(feature = "replicate")]
+    Replicate(flow_table_replicate::command::Arguments),
 }
 
 /// How to replay.

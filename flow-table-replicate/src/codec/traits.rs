@@ -7,8 +7,8 @@ pub struct Malformed;
 
 /// How keys are written.
 ///
-/// Every key has one form, the same on every machine: a standby looks flows up by it. [`FlowKeys`](super::FlowKeys)
-/// and [`Postcard`](super::Postcard) are ready made.
+/// Every key has one form, the same on every machine: a standby looks flows up by it.
+/// [`FlowKeys`](super::FlowKeys) and [`Postcard`](super::Postcard) are ready made.
 pub trait KeyCodec<K>: Send + Sync + 'static {
     /// Appends `key` to `bytes`: at most [`MAX_KEY`](crate::record::MAX_KEY) bytes, else the flow is not
     /// replicated, and counted.

@@ -6,3 +6,5 @@ mod origins;
 mod tombstones;
 
 pub use follow::Standby;
+#[cfg(feature = "command")]
+pub(crate) use origins::{Complete, Origins};

@@ -15,11 +15,13 @@ pub type Flows = ReplicatedTable<u64, Inner>;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+#[allow(dead_code, reason = "not every test needs all of it")]
 pub struct Node {
     pub gateway: Gateway<FlowKey, u64, Inner, (FlowKeys, Postcard)>,
     pub clock: MonotonicClock,
 }
 
+#[allow(dead_code, reason = "not every test needs all of it")]
 impl Node {
     pub fn start(transport: &NatsTransport, node: u64, sweep: Duration) -> Self {
         let settings = Settings::new(ClusterKey::new([5; 16])).standby().sweep_interval(sweep);

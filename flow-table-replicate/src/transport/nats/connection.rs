@@ -28,12 +28,27 @@ impl NatsTransport {
     ///
     /// Waits for the servers. Must not be called within an async runtime.
     pub fn connect(config: &NatsConfig) -> Result<Self, NatsError> {
+        let transport = Self::observe(config)?;
+        transport.runtime.block_on(prepare(&transport.context, config)).map_err(NatsError::Log)?;
+        Ok(transport)
+    }
+
+    /// Connects, and makes nothing: for those who only look.
+    ///
+    /// # Errors
+    ///
+    /// [`NatsError`]
+    ///
+    /// # Blocking
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn observe(config: &NatsConfig) -> Result<Self, NatsError> {
         let is_plain = |name: char| name.is_ascii_alphanumeric() || name == '-' || name == '_';
         if config.cluster.is_empty() || !config.cluster.chars().all(is_plain) {
             return Err(NatsError::Name(config.cluster.clone()));
         }
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).thread_name("flow-nats").enable_all().build()?;
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("flow-nats").enable_all().build()?;
         let context = runtime.block_on(async {
             let refused = |source| NatsError::Connect { servers: config.servers.clone(), source };
             let addresses = config.servers.split(',').map(|server| server.trim().parse::<ServerAddr>());
@@ -41,7 +56,6 @@ impl NatsTransport {
             let client = options(config).await?.connect(addresses).await.map_err(refused)?;
             let mut context = jetstream::new(client);
             context.set_timeout(PATIENCE);
-            prepare(&context, config).await.map_err(NatsError::Log)?;
             Ok::<_, NatsError>(context)
         })?;
         Ok(Self { runtime: Arc::new(runtime), context, cluster: config.cluster.clone() })

@@ -6,12 +6,14 @@
 
 mod config;
 mod connection;
+mod log;
 mod registry;
 mod sink;
 mod source;
 
 pub use config::{NatsConfig, NatsError};
 pub use connection::NatsTransport;
+pub use log::LogState;
 pub use registry::NatsRegistry;
 pub use sink::NatsSink;
 pub use source::NatsSource;

@@ -32,9 +32,18 @@ enum Read {
 impl NatsTransport {
     /// A source of the batches of all gateways, from the oldest one that the log has.
     pub fn source(&self) -> NatsSource {
+        self.source_from(DeliverPolicy::All)
+    }
+
+    /// A source of the batches that gateways publish from now on.
+    pub fn source_of_new(&self) -> NatsSource {
+        self.source_from(DeliverPolicy::New)
+    }
+
+    fn source_from(&self, start: DeliverPolicy) -> NatsSource {
         let transport = self.clone();
         let (send, read) = sync_channel(READ);
-        transport.runtime.spawn(follow(transport.context.clone(), stream_name(&transport.cluster), send));
+        transport.runtime.spawn(follow(transport.context.clone(), stream_name(&transport.cluster), start, send));
         NatsSource { read, behind: 0, _transport: transport }
     }
 }
@@ -77,12 +86,12 @@ struct Gone;
 
 /// Reads the log from `next` on, and starts again there whenever something is wrong with the consumer: its
 /// leader is gone, the connection is silent, a message is missing.
-async fn follow(context: Context, stream: String, send: SyncSender<Read>) {
+async fn follow(context: Context, stream: String, start: DeliverPolicy, send: SyncSender<Read>) {
     let mut next = 0;
     let mut pause = Duration::from_millis(50);
     loop {
         let before = next;
-        if let Err(Gone) = read(&context, &stream, &mut next, &send).await {
+        if let Err(Gone) = read(&context, &stream, start, &mut next, &send).await {
             return;
         }
         pause = if next > before { Duration::from_millis(50) } else { (2 * pause).min(SILENCE) };
@@ -94,9 +103,15 @@ async fn follow(context: Context, stream: String, send: SyncSender<Read>) {
 }
 
 /// Reads until something is wrong.
-async fn read(context: &Context, stream: &str, next: &mut u64, send: &SyncSender<Read>) -> Result<(), Gone> {
+async fn read(
+    context: &Context,
+    stream: &str,
+    start: DeliverPolicy,
+    next: &mut u64,
+    send: &SyncSender<Read>,
+) -> Result<(), Gone> {
     let policy = match *next {
-        0 => DeliverPolicy::All,
+        0 => start,
         start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
     };
     let config = pull::Config {
