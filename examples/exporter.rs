@@ -6,9 +6,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use flow_table::{
-    Budget, EndReason, Ended, Flow, FlowKey, FlowRef, FlowSpec, FlowTable, InsertError, Table, Timestamp,
-};
+use flow_table::{Budget, EndReason, Ended, Flow, FlowKey, FlowSpec, FlowTable, InsertError, Table, Timestamp};
 
 struct Totals {
     packets: u64,

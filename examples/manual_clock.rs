@@ -40,7 +40,7 @@ fn main() {
     // An ended flow that is still needed is put back with a new deadline. A closing connection gets a shorter one.
     table.reinsert(&flow, clock.now()).expect("nobody took the key");
     assert_eq!(flow.deadline(), Timestamp::from_secs(89));
-    table.set_timeout(&flow, seconds(2), clock.now()).expect("live");
+    flow.set_timeout(seconds(2), clock.now()).expect("live");
     assert_eq!(flow.deadline(), Timestamp::from_secs(61));
     println!("{:?}: there is nothing to do before {:?}", clock.now(), table.next_deadline());
 

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flow_table::{
-    Budget, Clock, EndReason, Flow, FlowRef, FlowTable, ManualClock, NewFlow, Reaper, ReaperConfig, Table,
-    Timestamp,
+    Budget, Clock, EndReason, Flow, FlowTable, ManualClock, NewFlow, Reaper, ReaperConfig, Table, Timestamp,
 };
 
 type Flows = FlowTable<u32, ()>;

@@ -36,9 +36,10 @@ macro_rules! whole_api_at {
                 same_types! {
                     Admission<u8, u8, u8> Borrowed<'static, u8> Budget Direction EndCounts EndReason Ended<u8>
                     FlowKey FlowKeyError FlowKeyView<'static> ForeignFlow InsertError<u8, u8, u8> Inserted<u8>
-                    KeyHash KeyHasher ManualClock MonotonicClock NewFlow<u8, u8> NewFlowParts<u8, u8> OnExpiry
+                    KeyHash KeyHasher ManualClock MonotonicClock NewFlow<u8, u8> NewFlowParts<u8, u8> NotLive
+                    OnExpiry
                     ReapReport ReinsertError<u8>
-                    SetDeadlineError Stats Status TableConfig Tenant Timeout Timestamp
+                    Stats Status TableConfig Tenant Timeout Timestamp
                 }
                 same_traits! {
                     Burst<u8, u8> Clock Flow<u8, u8> FlowRef<u8, u8> Key KeyForm<u8> Table<u8, u8> Value
@@ -64,7 +65,7 @@ macro_rules! works_alone {
     ($name:ident, $backend:path, $at:path) => {
         #[test]
         fn $name() {
-            use at::{Flow as _, FlowRef as _, Table as _};
+            use at::{Flow as _, Table as _};
             use $at as at;
             use $backend as backend;
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Direction, NewFlow, Status};
+use crate::{Direction, NewFlow};
 
 /// Why an insertion was refused. The error holds the flow that was not inserted.
 #[derive(thiserror::Error)]
@@ -102,16 +102,3 @@ impl<R> fmt::Debug for ReinsertError<R> {
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[error("the flow belongs to another table")]
 pub struct ForeignFlow;
-
-/// Why a deadline or a timeout was not set (contract D4).
-#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SetDeadlineError {
-    /// The handle belongs to another table (contract V5).
-    #[error(transparent)]
-    Foreign(#[from] ForeignFlow),
-    /// The flow has ended, or (`set_timeout` only) its deadline has passed. `set_timeout` has stored the new
-    /// timeout nevertheless. Holds the status of the flow.
-    #[error("the flow is not live: {0:?}")]
-    NotLive(Status),
-}

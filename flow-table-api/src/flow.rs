@@ -6,7 +6,7 @@ use std::time::Duration;
 use equivalent::Equivalent;
 
 use crate::state::StateView;
-use crate::{Direction, KeyHash, OnExpiry, Status, Timeout, Timestamp};
+use crate::{Direction, KeyHash, NotLive, OnExpiry, Status, Timeout, Timestamp};
 
 /// What a key must be: hashable, comparable and without borrowed data. Implemented for every such type.
 ///
@@ -36,7 +36,7 @@ impl<K: ?Sized, Q: Hash + Equivalent<K> + ?Sized> KeyForm<K> for Q {}
 pub trait Value: Send + Sync + 'static {}
 impl<V: Send + Sync + 'static> Value for V {}
 
-/// A flow: what a handle or a [`Borrowed`] dereferences to.
+/// A flow: what a handle or a [`Borrowed`] dereferences to. Neither needs the table for what follows.
 ///
 /// A flow is shared, so its value is never borrowed mutably. Put atomics or a lock into it if it must change.
 pub trait Flow<K, V> {
@@ -106,6 +106,49 @@ pub trait Flow<K, V> {
     fn refresh(&self, now: Timestamp) -> bool {
         self.state().refresh(now)
     }
+
+    /// As [`refresh`](Self::refresh), with another timeout for this once: moves the deadline to `max(deadline, now
+    /// + timeout)`. The flow's own timeout stays, and slack plays no part.
+    fn refresh_for(&self, timeout: impl Into<Timeout>, now: Timestamp) -> bool {
+        self.state().extend(now, now + timeout.into())
+    }
+
+    /// Sets the deadline of an active flow, also to an earlier time. The flow then expires at the new deadline;
+    /// the table does not wait for the old one (contract D4). Later refreshes work as before.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if the flow has ended. Nothing has changed.
+    ///
+    /// # Blocking
+    ///
+    /// May take the lock of the flow's shard for a short time. No user code runs under that lock in this call.
+    fn set_deadline(&self, deadline: Timestamp) -> Result<(), NotLive>;
+
+    /// Stores a new timeout, and sets the deadline to `now + timeout` if the flow is live at `now`, also to an
+    /// earlier time (contract D4). This is what a closing TCP connection needs. The timeout is stored even if the
+    /// flow is not live; a later [`reinsert`](crate::Table::reinsert) uses it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLive`] if the flow is not live at `now`: the timeout is stored, the deadline has not changed.
+    ///
+    /// # Blocking
+    ///
+    /// As for [`set_deadline`](Self::set_deadline).
+    fn set_timeout(&self, timeout: impl Into<Timeout>, now: Timestamp) -> Result<(), NotLive>;
+
+    /// Ends the flow: `Active` → `Cancelled`. Returns `true` if this call ended it. It needs neither a key nor
+    /// the table (contract E1).
+    ///
+    /// Once it has returned, look-ups no longer find the flow, and the next reap hands it over, whatever its
+    /// deadline. A flow that has already ended keeps its status, and the call returns `false`. If that flow has
+    /// *expired*, look-ups no longer find it from then on.
+    ///
+    /// # Blocking
+    ///
+    /// May take the lock of the flow's shard for a short time. No user code runs under that lock in this call.
+    fn cancel(&self) -> bool;
 }
 
 /// A flow found within a [`Burst`](crate::Burst), borrowed for as long as the burst is open (contract U1).

@@ -25,18 +25,6 @@ pub trait FlowRef<K, V>: Clone + Send + Sync + Eq + Hash + fmt::Debug + Deref<Ta
     /// insertion or an iteration.
     fn direction(&self) -> Direction;
 
-    /// Ends the flow: `Active` → `Cancelled`. Returns `true` if this call ended it. It needs neither a key nor
-    /// the table (contract E1).
-    ///
-    /// Once it has returned, look-ups no longer find the flow, and the next reap hands it over, whatever its
-    /// deadline. A flow that has already ended keeps its status, and the call returns `false`. If that flow has
-    /// *expired*, look-ups no longer find it from then on.
-    ///
-    /// # Blocking
-    ///
-    /// May take the lock of the flow's shard for a short time. No user code runs under that lock in this call.
-    fn cancel(&self) -> bool;
-
     /// A weak reference to the same flow, with the same direction.
     fn downgrade(&self) -> Self::Weak;
 }

@@ -329,6 +329,13 @@ impl FlowState {
         .map(|old| old.deadline)
     }
 
+    /// Moves the deadline to `deadline`, if the flow is live at `now` and its deadline is earlier. Returns `true`
+    /// if the flow is live at `now`.
+    pub fn extend(&self, now: Timestamp, deadline: Timestamp) -> bool {
+        let latest = |old: StateWord| StateWord { deadline: old.deadline.max(deadline), ..old };
+        self.transition(|old| if old.is_live(now) { Ok(latest(old)) } else { Err(()) }).is_ok()
+    }
+
     /// Stores the timeout. Then sets the deadline to `now + timeout` if the flow is live at `now`, also to an
     /// earlier time (contract D4). Returns the old deadline. The timeout is stored even if the flow is not
     /// live.
@@ -522,6 +529,11 @@ impl<'f> StateView<'f> {
     pub fn refresh(self, now: Timestamp) -> bool {
         self.state.refresh_with_slack(now, self.options, move || *self.slack)
     }
+
+    /// See [`Flow::refresh_for`](crate::Flow::refresh_for).
+    pub fn extend(self, now: Timestamp, deadline: Timestamp) -> bool {
+        self.state.extend(now, deadline)
+    }
 }
 
 #[cfg(all(test, not(flow_table_loom)))]
@@ -589,6 +601,16 @@ mod tests {
         assert_eq!(state.load().deadline, at(149));
         assert!(!state.refresh(at(149), &options), "due, though nobody has reaped it");
         assert_eq!(state.load(), StateWord { status: Status::Active, deadline: at(149) });
+    }
+
+    #[test]
+    fn extending_never_shortens_and_needs_a_live_flow() {
+        let state = active(100);
+        assert_eq!([(10, 90), (10, 150), (149, 200)].map(|(now, to)| state.extend(at(now), at(to))), [true; 3]);
+        assert_eq!(state.load().deadline, at(200));
+        assert!(!state.extend(at(200), at(300)), "due");
+        assert!(state.cancel() && !state.extend(at(10), at(300)));
+        assert_eq!(state.load().deadline, at(200));
     }
 
     #[test]

@@ -52,3 +52,9 @@ pub enum EndReason {
     /// It was cancelled through a handle.
     Cancelled,
 }
+
+/// The deadline of a flow was not set, because the flow has ended or, for a timeout, because its deadline has
+/// passed (contract D4). Holds the status of the flow.
+#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[error("the flow is not live: {0:?}")]
+pub struct NotLive(pub Status);

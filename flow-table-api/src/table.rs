@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use crate::{
     Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key,
-    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, TableConfig, Timestamp, Value,
+    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// The error of an insertion into `T`.
@@ -173,27 +171,6 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// [`Conflict`](ReinsertError::Conflict), [`OutOfMemory`](ReinsertError::OutOfMemory).
     fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>>;
 
-    // ---- Deadline ------------------------------------------------------------------------------------------
-
-    /// Sets the deadline of an active flow, also to an earlier time. The flow then expires at the new deadline;
-    /// the table does not wait for the old one (contract D4). Later refreshes work as before.
-    ///
-    /// # Errors
-    ///
-    /// [`Foreign`](SetDeadlineError::Foreign), or [`NotLive`](SetDeadlineError::NotLive) if the flow has ended.
-    /// In both cases nothing has changed.
-    fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError>;
-
-    /// Stores a new timeout, and sets the deadline to `now + timeout` if the flow is live at `now`, also to an
-    /// earlier time (contract D4). This is what a closing TCP connection needs. The timeout is stored even if
-    /// the flow is not live; a later [`reinsert`](Self::reinsert) uses it.
-    ///
-    /// # Errors
-    ///
-    /// [`Foreign`](SetDeadlineError::Foreign): nothing has changed. [`NotLive`](SetDeadlineError::NotLive) if
-    /// the flow is not live at `now`: the timeout is stored, the deadline has not changed.
-    fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError>;
-
     // ---- Ending a flow early -------------------------------------------------------------------------------
 
     /// Removes and returns the active flow under `key`, which may be its forward or its reply key: `Active` →
@@ -205,13 +182,13 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     #[must_use = "this is the only hand-over of the removed flow's record"]
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Self::Ref>;
 
-    /// Removes exactly this flow: `Active` → `Detached`. Returns `true` if this call removed it, `false` if it
-    /// was not active (contract E2).
+    /// Removes exactly this flow, of which the caller has a handle or which a burst has borrowed: `Active` →
+    /// `Detached`. Returns `true` if this call removed it, `false` if it was not active (contract E2).
     ///
     /// # Errors
     ///
-    /// [`ForeignFlow`] if the handle belongs to another table (contract V5).
-    fn remove_flow(&self, flow: &Self::Ref) -> Result<bool, ForeignFlow>;
+    /// [`ForeignFlow`] if the flow belongs to another table (contract V5).
+    fn remove_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow>;
 
     // ---- Iteration -----------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use flow_table_api::{
-    Admission, Budget, Ended, Flow, FlowRef, FlowSpec, InsertError, Inserted, NewFlow, ReinsertError,
-    SetDeadlineError, Table, WeakFlowRef,
+    Admission, Budget, Ended, Flow, FlowRef, FlowSpec, InsertError, Inserted, NewFlow, NotLive, ReinsertError,
+    Table, WeakFlowRef,
 };
 
 use crate::fixture::{Ledger, TestKey, TestValue};
@@ -66,8 +66,8 @@ impl<'t, B: Backend> Actor<'t, B> {
                 self.readmission(result)
             }
             Op::Refresh { flow, now } => Outcome::Granted(self.handle(flow).refresh(now)),
-            Op::SetDeadline { flow, deadline } => set(self.table.set_deadline(self.handle(flow), deadline)),
-            Op::SetTimeout { flow, timeout, now } => set(self.table.set_timeout(self.handle(flow), timeout, now)),
+            Op::SetDeadline { flow, deadline } => set(self.handle(flow).set_deadline(deadline)),
+            Op::SetTimeout { flow, timeout, now } => set(self.handle(flow).set_timeout(timeout, now)),
             Op::Cancel { flow } => Outcome::Granted(self.handle(flow).cancel()),
             Op::Remove { key } => {
                 let removed = self.table.remove(&TestKey::new(key));
@@ -213,9 +213,6 @@ fn spec_of(spec: &Spec) -> FlowSpec<TestKey> {
     if let Some(reply) = spec.reply { flow.reply(TestKey::new(reply)) } else { flow }
 }
 
-fn set(result: Result<(), SetDeadlineError>) -> Outcome {
-    Outcome::Set(result.map_err(|error| match error {
-        SetDeadlineError::NotLive(status) => status,
-        other => panic!("{other}"),
-    }))
+fn set(result: Result<(), NotLive>) -> Outcome {
+    Outcome::Set(result.map_err(|NotLive(status)| status))
 }

@@ -95,6 +95,7 @@ macro_rules! __cases {
                 lookups_follow_the_rules [U1 L2 L3];
                 a_batch_is_so_many_lookups [U1 L5];
                 a_handle_outlives_the_burst [U1 V1];
+                a_borrowed_flow_is_ended_and_moved [U1 D4 E1 E2];
                 an_open_burst_blocks_nothing_on_its_thread [U2 V3];
                 an_open_burst_blocks_no_other_thread [U2 V3];
                 values_wait_for_the_burst_and_no_longer [U1 U2 V1];
@@ -143,6 +144,7 @@ macro_rules! __cases {
                 a_shorter_timeout_takes_effect_at_once [D4];
                 a_deadline_can_be_moved_either_way [D4];
                 setters_revive_nothing [D4 I5];
+                refreshed_for_once_is_extended_only [D1 D4];
                 slack_prolongs_within_bounds [D5 D1 D3];
                 slack_leaves_setters_exact [D5 D4];
             }

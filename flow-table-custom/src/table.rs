@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::time::Duration;
 
 use flow_table_api as api;
 use flow_table_api::{
     Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, KeyForm,
-    KeyHasher, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -66,7 +65,7 @@ impl<K: Key, V: Value, S> FlowTable<K, V, S> {
         Self { core: Core::new(&config), hasher }
     }
 
-    fn own(&self, flow: &StrongRef<K, V>) -> Result<(), ForeignFlow> {
+    fn own(&self, flow: &FlowEntry<K, V>) -> Result<(), ForeignFlow> {
         if flow.at().page().core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
     }
 
@@ -203,28 +202,13 @@ where
         self.core.reinsert(flow, now)
     }
 
-    fn set_deadline(&self, flow: &StrongRef<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.own(flow)?;
-        self.core.set_deadline(flow, deadline)
-    }
-
-    fn set_timeout(
-        &self,
-        flow: &StrongRef<K, V>,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Result<(), SetDeadlineError> {
-        self.own(flow)?;
-        self.core.set_timeout(flow, timeout, now)
-    }
-
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<StrongRef<K, V>> {
         self.core.remove(key, KeyHash::new(self.hash_one(key)))
     }
 
-    fn remove_flow(&self, flow: &StrongRef<K, V>) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &FlowEntry<K, V>) -> Result<bool, ForeignFlow> {
         self.own(flow)?;
-        Ok(self.core.remove_flow(flow))
+        Ok(self.core.remove_flow(flow.at()))
     }
 
     fn for_each(&self, visit: impl FnMut(&StrongRef<K, V>)) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use flow_table_custom::api::{
-    Budget, Burst, FlowRef, KeyHasher, NewFlow, OnExpiry, Table, TableConfig, Timeout, Timestamp,
+    Budget, Burst, Flow, KeyHasher, NewFlow, OnExpiry, Table, TableConfig, Timeout, Timestamp,
 };
 use flow_table_custom::{FlowTable, StrongRef};
 use proptest::prelude::*;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use flow_table_custom::FlowTable;
 use flow_table_custom::api::{
-    Budget, Burst, EndReason, Flow, FlowRef, NewFlow, OnExpiry, Table, TableConfig, Timeout, Timestamp,
+    Budget, Burst, EndReason, Flow, NewFlow, OnExpiry, Table, TableConfig, Timeout, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1);

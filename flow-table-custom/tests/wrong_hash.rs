@@ -1,7 +1,7 @@
 //! Flows that were inserted with a wrong hash: they do no harm to others, however they end.
 
 use flow_table_custom::FlowTable;
-use flow_table_custom::api::{Budget, Flow, FlowRef, KeyHash, NewFlow, Table, TableConfig, Timestamp};
+use flow_table_custom::api::{Budget, Flow, KeyHash, NewFlow, Table, TableConfig, Timestamp};
 
 type Flows = FlowTable<u64, ()>;
 

@@ -8,10 +8,9 @@ use crate::base::id::SlotId;
 use crate::base::nesting::Nesting;
 use crate::base::sync::Arc;
 use crate::base::watermark::Watermark;
-use crate::flow::handle::FlowHandle;
 use crate::flow::home::Shared;
 use crate::flow::record::Record;
-use crate::flow::strong::Strong;
+use crate::flow::strong::{FlowRecord, Strong};
 use crate::map::slots::Slots;
 use crate::map::stripes::Stripes;
 use crate::queue::queues::Queues;
@@ -53,20 +52,10 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Returns the flow if this table issued the handle (contract V5).
-    pub(crate) fn own<'f>(&self, flow: &'f FlowHandle<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
-        let record = flow.record();
+    /// Returns the flow if it is of this table (contract V5).
+    pub(crate) fn own<'f>(&self, flow: &'f FlowRecord<K, V>) -> Result<&'f Strong<K, V>, ForeignFlow> {
+        let record = &flow.0;
         if Arc::ptr_eq(record.shared(), &self.shared) { Ok(record) } else { Err(ForeignFlow) }
-    }
-
-    /// Files the flow earlier after its deadline has been brought forward (contract D4).
-    ///
-    /// The id is read after the deadline was changed. If the flow has been reinserted since, it is filed under the
-    /// deadline that it has now, or nothing is found under the id.
-    pub(crate) fn advance(&self, flow: &Record<K, V>) {
-        if let Some(id) = flow.id() {
-            self.queues.of(flow).lock().advance(id);
-        }
     }
 
     /// Returns the slot of a key and its flow. `Eq` of keys runs and may panic; nothing has been changed by then.

@@ -77,8 +77,8 @@
 //!   by key, so a late removal cannot hit a flow that has taken another's place.
 //! * A flow is in a heap as long as it has a *place*, which `len()` counts. A flow that has ended and gave its
 //!   place to another is *dying*. It is in the dying list of its queue until the next reap.
-//! * *Notes* name flows that were cancelled, or that a look-up expired, before a reap came. Such an end takes no
-//!   lock and leaves a note.
+//! * *Notes* name flows that were cancelled, or that a look-up expired, before a reap came. They also name flows
+//!   whose deadline was brought forward. Such a change takes no lock and leaves a note.
 //! * *Stripes* are locks by the hash of a key. They serialize the writers of the key.
 //!
 //! The table owns the queues. Queues and handles have counted references to flows, and flows to `shared`, which
@@ -95,8 +95,7 @@
 //! due is expired by the look-up as a writer, under the stripe, with a note.
 //!
 //! **A refresh** moves the deadline in the flow's word. The queue does not learn of it. The flow comes up there
-//! under its earlier deadline, and is filed again. If a deadline is brought forward, the flow is filed again at
-//! once.
+//! under its earlier deadline, and is filed again. If a deadline is brought forward, a note says so.
 //!
 //! **An insertion** copies and hashes the keys, and takes their stripes. It looks at the flows under the keys,
 //! which may refuse it. Then it counts the new flow, in the place of the flow that it replaces or in a free place.

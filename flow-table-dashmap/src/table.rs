@@ -1,11 +1,9 @@
 use std::fmt;
 use std::hash::BuildHasher;
-use std::time::Duration;
 
 use flow_table_api::{
     Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, KeyForm,
-    KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig,
-    Timestamp, Value,
+    KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::base::panics::Panics;
@@ -148,35 +146,11 @@ where
         self.core.reinsert(flow, now)
     }
 
-    fn set_deadline(&self, flow: &FlowHandle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        let record = self.core.own(flow)?;
-        let old = record.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
-        if deadline < old {
-            self.core.advance(record);
-        }
-        Ok(())
-    }
-
-    fn set_timeout(
-        &self,
-        flow: &FlowHandle<K, V>,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Result<(), SetDeadlineError> {
-        let record = self.core.own(flow)?;
-        let timeout = timeout.into();
-        let old = record.state.set_timeout(timeout, now, &record.options);
-        if now + timeout < old.map_err(|ended| SetDeadlineError::NotLive(ended.status))? {
-            self.core.advance(record);
-        }
-        Ok(())
-    }
-
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<FlowHandle<K, V>> {
         self.core.remove(self.hash(key).get(), key)
     }
 
-    fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &FlowRecord<K, V>) -> Result<bool, ForeignFlow> {
         self.core.remove_flow(flow)
     }
 

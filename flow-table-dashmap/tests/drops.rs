@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow_table_dashmap::FlowTable;
-use flow_table_dashmap::flow_table_api::{Budget, Burst, Ended, Flow, FlowRef, NewFlow, Table, Timestamp};
+use flow_table_dashmap::flow_table_api::{Budget, Burst, Ended, Flow, NewFlow, Table, Timestamp};
 
 thread_local! {
     /// Whether drops panic.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use flow_table_dashmap::flow_table_api::{
-    Budget, EndReason, Flow, FlowRef, InsertError, NewFlow, OnExpiry, ReinsertError, Status, Table, Timestamp,
+    Budget, EndReason, Flow, InsertError, NewFlow, OnExpiry, ReinsertError, Status, Table, Timestamp,
 };
 use flow_table_dashmap::{FlowHandle, FlowTable};
 

@@ -240,7 +240,7 @@ fn a_granted_refresh_is_honoured_whatever_reaps() {
             0 => held.refresh(at(9)),
             1 => table.reap(at(10), Budget::UNLIMITED).expired > 0,
             2 => table.lookup(&round, at(10)).is_none(),
-            _ => table.set_deadline(&held, at(12)).is_err(),
+            _ => held.set_deadline(at(12)).is_err(),
         });
         let live = table.lookup(&round, at(10)).is_some();
         assert!(live || !granted[0], "round {round}: {granted:?}");
@@ -346,8 +346,8 @@ fn churn(table: &FlowTable<u64, Counted<'static>>, living: &'static AtomicUsize,
             }
             7 => drop(table.remove(&key)),
             8 => drop(held.last().map(|flow| table.remove_flow(flow).expect("of this table"))),
-            9 => drop(held.last().map(FlowRef::cancel)),
-            10 => drop(held.last().map(|flow| table.set_deadline(flow, now))),
+            9 => drop(held.last().map(|flow| flow.cancel())),
+            10 => drop(held.last().map(|flow| flow.set_deadline(now))),
             11 => {
                 let report = table.reap_local(now, Budget::flows(3));
                 handed_over += report.expired + report.cancelled;

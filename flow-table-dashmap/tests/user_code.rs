@@ -146,7 +146,7 @@ fn a_key_may_panic_at_any_other_call() {
     panic_everywhere("remove", |table, _| drop(table.remove(&Fragile(20))));
     panic_everywhere("reinsert", |table, held| drop(table.reinsert(&held[0], at(11))));
     panic_everywhere("reap, cancel, shrink", |table, held| {
-        held.last().map(FlowRef::cancel);
+        held.last().map(|flow| flow.cancel());
         table.shrink_to_fit();
         table.reap(at(0), Budget::flows(0));
     });

@@ -1,6 +1,8 @@
-use flow_table_api::{Borrowed, Budget, Burst, Direction, Flow, FlowRef, OnExpiry, Status, Table, WeakFlowRef};
+use flow_table_api::{
+    Borrowed, Budget, Burst, Direction, Flow, FlowRef, ForeignFlow, OnExpiry, Status, Table, WeakFlowRef,
+};
 
-use crate::fixture::{Fixture, TestKey, TestValue, at, race};
+use crate::fixture::{Fixture, TIMEOUT, TestKey, TestValue, at, race, secs};
 use crate::{Backend, Setup, TestTable};
 
 type FlowOf<B> = <TestTable<B> as Table<TestKey, TestValue>>::Flow;
@@ -101,11 +103,11 @@ fn use_everything<B: Backend>(table: &Fixture<B>) {
     let new = table.insert(table.flow(2), at(1)).expect("replaces");
     assert!(new.replaced.is_some());
     let third = table.find(3, at(1)).expect("live");
-    table.set_deadline(&third, at(2)).expect("live");
+    third.set_deadline(at(2)).expect("live");
     let fourth = table.find(4, at(1)).expect("live");
     assert_eq!(table.remove_flow(&fourth), Ok(true));
     drop(table.reinsert(&fourth, at(1)).expect("there is room"));
-    table.set_timeout(&fourth, crate::fixture::secs(1), at(1)).expect("live");
+    fourth.set_timeout(secs(1), at(1)).expect("live");
     drop((third, fourth));
     assert_eq!(table.reap_all(at(2)).expired, 2);
     assert_eq!(table.retain(|_| false), 1);
@@ -207,4 +209,40 @@ pub fn many_bursts_on_many_threads<B: Backend>(setup: Setup) {
             }
         }
     });
+}
+
+/// Deadlines of a borrowed flow may be moved, and it may be cancelled and removed, as with a handle. It stays
+/// readable while the burst is open, and its value is dropped afterwards.
+pub fn a_borrowed_flow_is_ended_and_moved<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 8);
+    for key in 1..5 {
+        drop(table.put_pair(key, 100 + key, at(0)));
+    }
+    let burst = table.burst(at(1));
+    let flows = [1, 2, 3, 104].map(|key| burst.get(&TestKey::new(key)).expect("live"));
+    flows[0].set_deadline(at(5)).expect("live");
+    flows[1].set_timeout(secs(2), at(1)).expect("live");
+    assert!(flows[2].cancel() && !flows[2].cancel());
+    assert_eq!((table.remove_flow(&flows[3]), table.remove_flow(&flows[3])), (Ok(true), Ok(false)));
+    assert!([3, 103, 4, 104].iter().all(|&key| table.find(key, at(1)).is_none()));
+    let report = table.reap_all(at(3));
+    assert_eq!((report.cancelled, report.expired), (1, 1), "the one with the shorter timeout expired");
+    assert_eq!(table.reap_all(at(5)).expired, 1);
+    let ends = flows.map(|flow| (flow.status(), flow.deadline(), flow.timeout()));
+    let (expired, cancelled, removed) = (Status::Expired, Status::Cancelled, Status::Detached);
+    assert_eq!(
+        ends,
+        [
+            (expired, at(5), TIMEOUT),
+            (expired, at(3), secs(2)),
+            (cancelled, at(60), TIMEOUT),
+            (removed, at(60), TIMEOUT),
+        ]
+    );
+    assert!(flows.iter().all(|flow| flow.set_deadline(at(9)).is_err() && !flow.refresh_for(secs(9), at(0))));
+    let other = Fixture::<B>::new(setup, 1);
+    assert_eq!(other.remove_flow(&flows[0]), Err(ForeignFlow));
+    assert_eq!((table.len(), table.ledger().dropped()), (0, 0));
+    drop(burst);
+    assert_eq!(table.ledger().dropped(), 4);
 }

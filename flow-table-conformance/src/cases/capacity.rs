@@ -1,4 +1,4 @@
-use flow_table_api::{Admission, Budget, EndReason, Flow, FlowRef, InsertError, ReinsertError, Status, Table};
+use flow_table_api::{Admission, Budget, EndReason, Flow, InsertError, ReinsertError, Status, Table};
 
 use super::dying::ways_to_wait;
 use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, rounds, secs};
@@ -203,7 +203,7 @@ pub fn never_exceeded_under_a_race<B: Backend>(setup: Setup) {
         let active = table.len();
         assert_eq!(table.retain(|_| false), active, "round {round}");
         let flows = [100, 101, 102].map(|key| table.put(key, at(0)));
-        assert!(flows.iter().all(FlowRef::cancel));
+        assert!(flows.iter().all(|flow| flow.cancel()));
         assert_eq!(table.reap_all(at(0)).cancelled, CAPACITY, "round {round}: places are lost");
     }
 }

@@ -1,6 +1,6 @@
 use std::thread;
 
-use flow_table_api::{Flow, FlowRef, ReinsertError, Table};
+use flow_table_api::{Flow, ReinsertError, Table};
 
 use crate::fixture::{Dice, Fixture, at, race, rounds};
 use crate::history::{PROFILES, Profile, Seed, run};
@@ -91,11 +91,11 @@ pub fn nobody_loses_a_flow_to_a_dead_one<B: Backend>(setup: Setup) {
                 1 => assert_eq!(table.remove_flow(&flow), Ok(true)),
                 2 => {
                     // Expired, and found as such while this thread holds it, unless another flow has come.
-                    table.set_deadline(&flow, at(5)).expect("live");
+                    flow.set_deadline(at(5)).expect("live");
                     drop(table.find(1, at(10)));
                 }
                 _ => {
-                    table.set_deadline(&flow, at(5)).expect("live");
+                    flow.set_deadline(at(5)).expect("live");
                     table.reap_all(at(10));
                 }
             }

@@ -1,6 +1,6 @@
-use flow_table_api::{Flow, FlowRef, SetDeadlineError, Status, Table};
+use flow_table_api::{Burst, Flow, NotLive, Status, Table};
 
-use crate::fixture::{Dice, Fixture, Meeting, TIMEOUT, at, race, rounds, secs};
+use crate::fixture::{Dice, Fixture, Meeting, TIMEOUT, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup};
 
 /// A refresh moves the deadline to `now + timeout`, but never back.
@@ -99,7 +99,7 @@ pub fn a_shorter_timeout_takes_effect_at_once<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
     let flow = table.put(1, at(0));
     drop(table.put(2, at(0)));
-    table.set_timeout(&flow, secs(5), at(10)).expect("live");
+    flow.set_timeout(secs(5), at(10)).expect("live");
     assert_eq!((flow.deadline(), flow.timeout()), (at(15), secs(5)));
     assert!(table.next_deadline() <= Some(at(15)), "the table knows");
     assert!(flow.refresh(at(12)));
@@ -113,14 +113,14 @@ pub fn a_shorter_timeout_takes_effect_at_once<B: Backend>(setup: Setup) {
 pub fn a_deadline_can_be_moved_either_way<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));
-    table.set_deadline(&flow, at(500)).expect("live");
+    flow.set_deadline(at(500)).expect("live");
     assert_eq!(table.reap_all(at(499)).expired, 0);
-    table.set_deadline(&flow, at(20)).expect("live");
+    flow.set_deadline(at(20)).expect("live");
     assert_eq!((flow.deadline(), flow.timeout()), (at(20), TIMEOUT));
     assert!(flow.refresh(at(19)));
     assert_eq!(flow.deadline(), at(79));
     for earlier in [70, 50, 30] {
-        table.set_deadline(&flow, at(earlier)).expect("live");
+        flow.set_deadline(at(earlier)).expect("live");
     }
     assert_eq!(table.reap_all(at(29)).expired, 0);
     assert_eq!(table.reap_all(at(30)).expired, 1);
@@ -132,22 +132,37 @@ pub fn setters_revive_nothing<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));
     assert_eq!(
-        table.set_timeout(&flow, secs(100), at(60)),
-        Err(SetDeadlineError::NotLive(Status::Active)),
+        flow.set_timeout(secs(100), at(60)),
+        Err(NotLive(Status::Active)),
         "due, though nobody has noticed"
     );
     assert_eq!((flow.deadline(), flow.timeout()), (at(60), secs(100)));
     assert_eq!(table.reap_all(at(60)).expired, 1);
     for now in [at(0), at(60)] {
-        assert_eq!(table.set_timeout(&flow, secs(9), now), Err(SetDeadlineError::NotLive(Status::Expired)));
-        assert_eq!(table.set_deadline(&flow, at(900)), Err(SetDeadlineError::NotLive(Status::Expired)));
+        assert_eq!(flow.set_timeout(secs(9), now), Err(NotLive(Status::Expired)));
+        assert_eq!(flow.set_deadline(at(900)), Err(NotLive(Status::Expired)));
     }
     assert_eq!((flow.status(), flow.deadline()), (Status::Expired, at(60)));
     drop(table.reinsert(&flow, at(100)).expect("there is room"));
     assert_eq!(flow.deadline(), at(109));
     assert!(flow.cancel());
-    assert_eq!(table.set_deadline(&flow, at(900)), Err(SetDeadlineError::NotLive(Status::Cancelled)));
+    assert_eq!(flow.set_deadline(at(900)), Err(NotLive(Status::Cancelled)));
     assert_eq!(flow.deadline(), at(109), "of an ended flow, its last deadline");
+}
+
+/// A refresh for another timeout moves the deadline of a live flow later, and nothing else.
+pub fn refreshed_for_once_is_extended_only<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::with_slack(setup, 1, secs(10));
+    let flow = table.put(1, at(0));
+    assert!(flow.refresh_for(secs(10), at(5)));
+    assert_eq!(flow.deadline(), at(60), "it had longer already");
+    assert!(flow.refresh_for(secs(100), at(5)));
+    assert_eq!((flow.deadline(), flow.timeout()), (at(105), TIMEOUT), "its own timeout stays");
+    assert_eq!(table.reap_all(at(104)).expired, 0);
+    assert!(table.burst(at(104)).get(&TestKey::new(1)).is_some_and(|flow| flow.refresh_for(secs(6), at(104))));
+    assert!(flow.is_live(at(109)) && !flow.refresh_for(secs(6), at(110)) && flow.deadline() == at(110));
+    assert_eq!(table.reap_all(at(110)).expired, 1);
+    assert!(!flow.refresh_for(secs(6), at(0)), "ended");
 }
 
 /// With slack, a flow lives at least its timeout after the last granted refresh, and at most that and the slack.
@@ -175,12 +190,12 @@ pub fn slack_leaves_setters_exact<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::with_slack(setup, 1, secs(10));
     let flow = table.put(1, at(0));
     assert_eq!(flow.deadline(), at(60));
-    table.set_deadline(&flow, at(20)).expect("live");
+    flow.set_deadline(at(20)).expect("live");
     assert_eq!(flow.deadline(), at(20));
-    table.set_timeout(&flow, secs(5), at(10)).expect("live");
+    flow.set_timeout(secs(5), at(10)).expect("live");
     assert_eq!((flow.deadline(), flow.timeout()), (at(15), secs(5)));
     assert!(flow.refresh(at(12)));
     assert!((at(17)..=at(27)).contains(&flow.deadline()), "{:?}", flow.deadline());
-    table.set_timeout(&flow, TIMEOUT, at(13)).expect("live");
+    flow.set_timeout(TIMEOUT, at(13)).expect("live");
     assert_eq!(flow.deadline(), at(73));
 }

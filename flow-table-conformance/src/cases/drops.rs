@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use flow_table_api::{Budget, Burst, Flow, FlowRef, NewFlow, Table};
+use flow_table_api::{Budget, Burst, Flow, NewFlow, Table};
 
 use crate::fixture::{Fixture, TestKey, TestValue, at, beside_call, inject, survive};
 use crate::sync::Arc;

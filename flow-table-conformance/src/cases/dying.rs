@@ -16,9 +16,9 @@ pub fn ways_to_wait<B: Backend>() -> [(&'static str, EndReason, Wait<B>); 4] {
         ("due", EndReason::Expired, |_, _| {}),
         ("expired by a look-up", EndReason::Expired, |table, flow| drop(table.find(*flow.key(), at(60)))),
         ("cancelled", EndReason::Cancelled, |_, flow| assert!(flow.cancel())),
-        ("shortened", EndReason::Expired, |table, flow| {
+        ("shortened", EndReason::Expired, |_table, flow| {
             assert!(flow.refresh(at(59)));
-            table.set_deadline(flow, at(60)).expect("live");
+            flow.set_deadline(at(60)).expect("live");
         }),
     ]
 }

@@ -2,8 +2,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use flow_table_api::{
-    Budget, Direction, Flow, FlowRef, ForeignFlow, NewFlow, ReinsertError, SetDeadlineError, Status, Table,
-    WeakFlowRef,
+    Budget, Direction, Flow, FlowRef, ForeignFlow, NewFlow, ReinsertError, Status, Table, WeakFlowRef,
 };
 
 use crate::fixture::{Fixture, TestKey, TestValue, at, race, secs};
@@ -127,8 +126,6 @@ pub fn of_other_tables_are_refused<B: Backend>(setup: Setup) {
         let before = (flow.status(), flow.deadline(), flow.timeout());
         assert_eq!(table.remove_flow(flow), Err(ForeignFlow));
         assert_eq!(table.reinsert(flow, at(1)), Err(ReinsertError::Foreign(ForeignFlow)));
-        assert_eq!(table.set_deadline(flow, at(1)), Err(SetDeadlineError::Foreign(ForeignFlow)));
-        assert_eq!(table.set_timeout(flow, secs(1), at(1)), Err(SetDeadlineError::Foreign(ForeignFlow)));
         assert_eq!((flow.status(), flow.deadline(), flow.timeout()), before);
     }
     assert!(other.is_live(1, at(0)) && table.is_live(1, at(0)));

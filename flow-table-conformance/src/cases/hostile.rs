@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use flow_table_api::{
-    Budget, Burst, Flow, FlowRef, InsertError, NewFlow, ReinsertError, Status, Table, Timestamp,
-};
+use flow_table_api::{Budget, Burst, Flow, InsertError, NewFlow, ReinsertError, Status, Table, Timestamp};
 
 use super::values::ends;
 use crate::fixture::{Fixture, Meeting, TIMEOUT, TestKey, at, race, rounds, secs};
@@ -158,7 +156,7 @@ fn use_in_every_way<B: Backend>(table: &Fixture<B>) {
         let spec = table.spec(6).reply(7.into());
         drop(table.get_or_insert_with(spec, now, || table.value()).expect("there is room"));
         let _ = table.find(4, now).map(|flow| (flow.cancel(), table.remove_flow(&flow)));
-        table.for_each(|flow| assert!(table.set_deadline(flow, now + TIMEOUT).is_ok()));
+        table.for_each(|flow| assert!(flow.set_deadline(now + TIMEOUT).is_ok()));
         table.reap_all(now);
         drop((table.remove(&TestKey::from(1)), table.snapshot(), table.stats(), table.next_deadline()));
         table.shrink_to_fit();

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use flow_table_api::{Flow, FlowRef, Status, Table};
+use flow_table_api::{Flow, Status, Table};
 
 use crate::fixture::{Fixture, TestKey, at, race, rounds};
 use crate::{Backend, Setup};
@@ -16,7 +16,7 @@ pub fn visits_each_flow_once<B: Backend>(setup: Setup) {
             0 => assert!(flow.cancel()),
             1 => assert_eq!(table.remove_flow(flow), Ok(true)),
             2 => {
-                table.set_deadline(flow, at(10)).expect("live");
+                flow.set_deadline(at(10)).expect("live");
                 assert_eq!(table.find(*flow.key(), at(10)).map(|flow| flow.status()), Some(Status::Expired));
             }
             _ => {}

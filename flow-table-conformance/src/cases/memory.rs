@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use flow_table_api::{Budget, Flow, FlowRef, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
+use flow_table_api::{Budget, Flow, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
 
 use crate::fixture::{Call, Fixture, TestKey, at, during, secs};
 use crate::{Backend, Setup, TestTable};

@@ -1,6 +1,6 @@
 //! Every operation, on a table where it finds something to do, for cases that interrupt operations.
 
-use flow_table_api::{Budget, Burst, Flow, FlowRef, Table};
+use flow_table_api::{Budget, Burst, Flow, Table};
 
 use crate::fixture::{Call, Fixture, TestKey, at, observe, secs};
 use crate::{Backend, Setup, TestRef};
@@ -122,7 +122,7 @@ fn endings<B: Backend>() -> Vec<(&'static str, Act<B>)> {
         ("remove_flow", |table, _| {
             assert!(table.snapshot().iter().all(|flow| table.remove_flow(flow) == Ok(true)))
         }),
-        ("cancel", |table, _| assert!(table.snapshot().iter().all(FlowRef::cancel))),
+        ("cancel", |table, _| assert!(table.snapshot().iter().all(|flow| flow.cancel()))),
         ("reap", |table, _| {
             table.reap_all(at(60));
         }),
@@ -142,11 +142,11 @@ fn endings<B: Backend>() -> Vec<(&'static str, Act<B>)> {
             assert_eq!(table.retain(keep), 3);
         }),
         ("set_deadline and shrink", |table, _| {
-            assert!(table.snapshot().iter().all(|flow| table.set_deadline(flow, at(1)).is_ok()));
+            assert!(table.snapshot().iter().all(|flow| flow.set_deadline(at(1)).is_ok()));
             table.shrink_to_fit();
         }),
         ("set_timeout and reap", |table, _| {
-            assert!(table.snapshot().iter().all(|flow| table.set_timeout(flow, secs(1), at(0)).is_ok()));
+            assert!(table.snapshot().iter().all(|flow| flow.set_timeout(secs(1), at(0)).is_ok()));
             table.reap_all(at(1));
         }),
     ]

@@ -1,4 +1,4 @@
-use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Table};
+use flow_table_api::{Budget, Flow, NewFlow, Table};
 
 use super::operations::{Act, check, every, key, prepare};
 use crate::fixture::{Call, Fixture, Ledger, TestValue, at, inject, observe, panic_at, secs, survive};

@@ -1,4 +1,4 @@
-use flow_table_api::{Budget, EndReason, Flow, FlowRef, ReapReport, Status, Table, Timestamp};
+use flow_table_api::{Budget, EndReason, Flow, ReapReport, Status, Table, Timestamp};
 
 use crate::fixture::{Fixture, TestKey, assert_no_walk, at, race, secs};
 use crate::{Backend, Setup};
@@ -119,7 +119,7 @@ pub fn follows_a_flow_to_another_thread<B: Backend>(setup: Setup) {
         assert!(table.reinsert(&flow, at(30)).is_ok());
     });
     assert_eq!(table.reap_all(at(60)).expired, 0, "its first deadline is over and done with");
-    race(1, |_| table.set_deadline(&flow, at(70)).expect("live"));
+    race(1, |_| flow.set_deadline(at(70)).expect("live"));
     assert_eq!(table.reap_all(at(69)).expired, 0);
     let mut ended = Vec::new();
     table.reap_with(at(70), Budget::UNLIMITED, |end| ended.push(end.flow));

@@ -3,7 +3,7 @@
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
-use flow_table_api::{Budget, Burst, Flow, FlowRef, Status, Table};
+use flow_table_api::{Budget, Burst, Flow, Status, Table};
 
 use crate::backend::OpenBurst;
 use crate::fixture::{Fixture, TestKey, at, race, rounds, secs};

@@ -1,4 +1,4 @@
-use flow_table_api::{Direction, Flow, FlowRef, NewFlow, ReinsertError, SetDeadlineError, Status, Table};
+use flow_table_api::{Direction, Flow, FlowRef, NewFlow, NotLive, ReinsertError, Status, Table};
 
 use crate::fixture::{Fixture, TIMEOUT, TestKey, at, race, rounds, secs};
 use crate::{Backend, Setup, TestRef};
@@ -11,7 +11,7 @@ fn flow_in<B: Backend>(table: &Fixture<B>, status: Status) -> TestRef<B> {
         Status::Detached => assert_eq!(table.remove_flow(&flow), Ok(true)),
         Status::Cancelled => assert!(flow.cancel()),
         Status::Expired => {
-            table.set_deadline(&flow, at(60)).expect("active");
+            flow.set_deadline(at(60)).expect("active");
             assert_eq!(table.reap_all(at(60)).expired, 1);
         }
     }
@@ -65,11 +65,7 @@ pub fn active_exactly_while_findable<B: Backend>(setup: Setup) {
         assert_eq!(table.snapshot().len(), 0, "a flow that is {end:?} is not in the table");
         assert!(!table.is_live(1, at(55)), "a flow that is {end:?} matches nothing");
         assert!(!flow.refresh(at(55)));
-        assert_eq!(
-            table.set_deadline(&flow, at(900)),
-            Err(SetDeadlineError::NotLive(end)),
-            "its deadline is over"
-        );
+        assert_eq!(flow.set_deadline(at(900)), Err(NotLive(end)), "its deadline is over");
     }
     let table = Fixture::<B>::new(setup, 1);
     let flow = flow_in(&table, Status::Active);

@@ -152,7 +152,7 @@ fn act<B: Backend>(table: &Fixture<B>, shared: &Shared, dice: &mut Dice, held: &
             }
         }
         9 => drop(held.pop().map(|flow| (flow.cancel(), flow))),
-        10 => drop(held.pop().map(|flow| (table.set_timeout(&flow, secs(1), now), flow.refresh(now)))),
+        10 => drop(held.pop().map(|flow| (flow.set_timeout(secs(1), now), flow.refresh(now)))),
         _ => {
             let (keys, mut found) = ([10 + key, key].map(TestKey::new), Vec::new());
             table.lookup_batch(&keys, now, &mut found);

@@ -1,4 +1,4 @@
-use flow_table_api::{Budget, Flow, FlowRef, NewFlow, Status, Table};
+use flow_table_api::{Budget, Flow, NewFlow, Status, Table};
 
 use crate::fixture::{Fixture, TIMEOUT, TestKey, TestValue, at};
 use crate::sync::{Arc, Weak};

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flow_table_api::{Borrowed, Budget, Burst, Flow, FlowRef, Status, Table, TableConfig, Timestamp};
+use flow_table_api::{Borrowed, Budget, Burst, Flow, Status, Table, TableConfig, Timestamp};
 
 use super::Step;
 use crate::actor::Actor;

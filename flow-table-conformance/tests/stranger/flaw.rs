@@ -23,6 +23,8 @@ macro_rules! each_flaw {
             CancelledFlowsLinger => "early_end::cancel_takes_effect_at_once",
             /// A refresh adds the timeout to the old deadline.
             RefreshAccumulates => "deadline::busy_flows_accumulate_no_time",
+            /// A refresh for a shorter time than is left takes time away.
+            RefreshForShortens => "deadline::refreshed_for_once_is_extended_only",
             /// With slack, a refresh is left out if it would move the deadline by less than that.
             SlackShortens => "deadline::slack_prolongs_within_bounds",
             /// With slack, each refresh adds it.

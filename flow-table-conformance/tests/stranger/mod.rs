@@ -17,11 +17,10 @@ mod shared;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use flow_table_conformance::api::{
     Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHash, NewFlow,
-    OnExpiry, ReapReport, ReinsertError, SetDeadlineError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    OnExpiry, ReapReport, ReinsertError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
 use burst::OpenBurst;
@@ -38,7 +37,7 @@ type AdmissionResult<K, V> = Result<Admission<K, V, Handle<K, V>>, InsertError<K
 type ReadmissionResult<K, V> = Result<Handle<K, V>, ReinsertError<Handle<K, V>>>;
 
 impl<K: Key, V: Value> Stranger<K, V> {
-    fn check_own(&self, flow: &Handle<K, V>) -> Result<(), ForeignFlow> {
+    fn check_own(&self, flow: &Node<K, V>) -> Result<(), ForeignFlow> {
         let own = std::ptr::eq(flow.table.as_ptr(), Arc::as_ptr(&self.0));
         if own || self.0.is(Flaw::TakesForeignFlows) { Ok(()) } else { Err(ForeignFlow) }
     }
@@ -167,34 +166,13 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         self.readmit(flow, now)
     }
 
-    fn set_deadline(&self, flow: &Handle<K, V>, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.check_own(flow)?;
-        let mut inner = self.0.inner.write();
-        flow.state.set_deadline(deadline).map_err(SetDeadlineError::NotLive)?;
-        if !self.0.is(Flaw::MissesEarlierDeadlines) {
-            inner.file(flow.id, deadline);
-        }
-        Ok(())
-    }
-
-    fn set_timeout(&self, flow: &Handle<K, V>, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
-        self.check_own(flow)?;
-        let mut inner = self.0.inner.write();
-        let set = flow.state.set_timeout(timeout.into(), now, &flow.options);
-        set.map_err(|old| SetDeadlineError::NotLive(old.status))?;
-        if !self.0.is(Flaw::MissesEarlierDeadlines) {
-            inner.file(flow.id, flow.deadline());
-        }
-        Ok(())
-    }
-
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Handle<K, V>> {
         let mut spare = Vec::new();
         let removed = self.remove_by(key, &mut spare);
         self.0.give(removed, spare)
     }
 
-    fn remove_flow(&self, flow: &Handle<K, V>) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &Node<K, V>) -> Result<bool, ForeignFlow> {
         self.check_own(flow)?;
         let mut inner = self.0.inner.write();
         if !flow.state.detach() {
@@ -205,8 +183,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         if self.0.is(Flaw::RemovingLeavesANote) {
             inner.notes.push(flow.id);
         }
-        // The caller's handle keeps it.
-        inner.release(flow.id);
+        let released = inner.release(flow.id);
+        drop(inner);
+        drop(released);
         Ok(true)
     }
 

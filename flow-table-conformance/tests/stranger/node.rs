@@ -9,7 +9,9 @@ use std::time::Duration;
 use std::{fmt, ptr};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState, StateView};
-use flow_table_conformance::api::{Direction, Flow, FlowRef, Key, Timestamp, Value, WeakFlowRef};
+use flow_table_conformance::api::{
+    Direction, Flow, FlowRef, Key, NotLive, Timeout, Timestamp, Value, WeakFlowRef,
+};
 
 use super::flaw::Flaw;
 use super::shared::Shared;
@@ -37,6 +39,19 @@ pub struct Node<K: Key, V: Value> {
 impl<K: Key, V: Value> Node<K, V> {
     fn is(&self, flaw: Flaw) -> bool {
         self.table.upgrade().is_some_and(|table| table.is(flaw))
+    }
+
+    /// Changes the deadline, and files the flow under the new one.
+    fn refile(&self, change: impl FnOnce() -> Result<(), NotLive>) -> Result<(), NotLive> {
+        let table = self.table.upgrade();
+        let mut inner = table.as_ref().map(|table| table.inner.write());
+        change()?;
+        if let Some(inner) = &mut inner
+            && !self.is(Flaw::MissesEarlierDeadlines)
+        {
+            inner.file(self.id, self.deadline());
+        }
+        Ok(())
     }
 
     pub fn is_held(&self) -> bool {
@@ -79,6 +94,28 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
         }
         granted
     }
+
+    fn refresh_for(&self, timeout: impl Into<Timeout>, now: Timestamp) -> bool {
+        let deadline = now + timeout.into();
+        if self.is(Flaw::RefreshForShortens) && self.is_live(now) {
+            return self.set_deadline(deadline).is_ok();
+        }
+        self.state().extend(now, deadline)
+    }
+
+    fn set_deadline(&self, deadline: Timestamp) -> Result<(), NotLive> {
+        self.refile(|| self.state.set_deadline(deadline).map(drop).map_err(NotLive))
+    }
+
+    fn set_timeout(&self, timeout: impl Into<Timeout>, now: Timestamp) -> Result<(), NotLive> {
+        let timeout = timeout.into();
+        let set = || self.state.set_timeout(timeout, now, &self.options);
+        self.refile(|| set().map(drop).map_err(|old| NotLive(old.status)))
+    }
+
+    fn cancel(&self) -> bool {
+        self.table.upgrade().is_some_and(|table| table.cancel(self))
+    }
 }
 
 impl<K: Key, V: Value> Drop for Node<K, V> {
@@ -113,10 +150,6 @@ impl<K: Key, V: Value> FlowRef<K, V> for Handle<K, V> {
 
     fn direction(&self) -> Direction {
         self.direction
-    }
-
-    fn cancel(&self) -> bool {
-        self.node.table.upgrade().is_some_and(|table| table.cancel(&self.node))
     }
 
     fn downgrade(&self) -> WeakHandle<K, V> {

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -87,7 +86,7 @@ impl<K: Key, V: Value> Shared<K, V> {
         result
     }
 
-    pub fn cancel(&self, node: &Arc<Node<K, V>>) -> bool {
+    pub fn cancel(&self, node: &Node<K, V>) -> bool {
         let mut inner = self.inner.write();
         let cancelled = node.state.cancel();
         if cancelled || self.is(Flaw::CountsCancelsTwice) {

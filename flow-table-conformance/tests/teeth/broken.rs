@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
     Admission, AdmissionOf, Budget, Ended, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp,
-    Value,
+    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::stranger::Stranger;
@@ -162,19 +161,11 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         self.enter().reinsert(flow, now)
     }
 
-    fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.enter().set_deadline(flow, deadline)
-    }
-
-    fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
-        self.enter().set_timeout(flow, timeout, now)
-    }
-
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Self::Ref> {
         self.enter().remove(key)
     }
 
-    fn remove_flow(&self, flow: &Self::Ref) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
         if self.is(Flaw::RemovesByKey) {
             return Ok(self.remove(flow.key()).is_some());
         }

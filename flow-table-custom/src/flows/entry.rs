@@ -63,7 +63,7 @@ pub(crate) struct Pair<K, V> {
 /// A flow of this table, as handles and bursts show it. See [`Flow`](flow_table_api::Flow) for its methods.
 #[repr(C)]
 pub struct FlowEntry<K, V> {
-    pub(super) state: FlowState,
+    pub(crate) state: FlowState,
     flow: PhantomData<(K, V)>,
 }
 
@@ -171,12 +171,12 @@ impl<K, V> Entry<K, V> {
     }
 
     #[inline]
-    pub(super) fn is_pair(self) -> bool {
+    pub(crate) fn is_pair(self) -> bool {
         self.options().own(PAIR)
     }
 
     #[inline]
-    pub(super) fn key_pointer(self, direction: Direction) -> *mut K {
+    pub(crate) fn key_pointer(self, direction: Direction) -> *mut K {
         self.key_pointer_of(self.is_pair(), direction)
     }
 
@@ -191,7 +191,7 @@ impl<K, V> Entry<K, V> {
     }
 
     #[inline]
-    pub(super) fn value_pointer(self) -> *mut V {
+    pub(crate) fn value_pointer(self) -> *mut V {
         self.value_pointer_of(self.is_pair())
     }
 

@@ -9,7 +9,6 @@
 mod arena;
 mod at;
 mod entry;
-mod flow;
 mod life;
 mod locked;
 mod notices;
@@ -30,6 +29,7 @@ pub(crate) use notices::Notices;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use notices::PageNotices;
 
+pub(crate) use page::Page;
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) use page::entry_bytes;
 #[cfg(all(test, flow_table_loom))]

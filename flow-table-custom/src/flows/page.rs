@@ -212,7 +212,7 @@ impl<K, V> Page<K, V> {
 
     /// The slack of refreshes, from the page of `entry`, whatever its kind.
     #[inline]
-    pub(super) fn slack_of<'c>(entry: Entry<K, V>) -> &'c Duration
+    pub(crate) fn slack_of<'c>(entry: Entry<K, V>) -> &'c Duration
     where
         K: 'c,
         V: 'c,

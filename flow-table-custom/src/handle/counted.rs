@@ -8,10 +8,10 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use flow_table_api::{Direction, Flow, FlowRef, OnExpiry, Status, WeakFlowRef};
+use flow_table_api::{Direction, Flow, FlowRef, WeakFlowRef};
 
 use crate::core::Core;
-use crate::flows::{Dead, Entry, FlowAt, FlowEntry, TableRef, Unpublished};
+use crate::flows::{Dead, Entry, FlowEntry, TableRef, Unpublished};
 use crate::ids::EntryIndex;
 use crate::panics::Panics;
 use crate::sync::Arc;
@@ -86,18 +86,6 @@ impl<K, V> StrongRef<K, V> {
         // referenced.
         unsafe { Entry::new(NonNull::new_unchecked(pointer)) }
     }
-
-    /// The flow's entry and page.
-    #[inline]
-    pub(crate) fn at(&self) -> FlowAt<K, V> {
-        FlowAt::of(self.entry())
-    }
-
-    /// The core of the table that issued this handle.
-    #[inline]
-    fn core(&self) -> NonNull<Core<K, V>> {
-        NonNull::new(self.at().page().core().cast_mut().cast()).expect("a core is not at zero")
-    }
 }
 
 /// For interfaces to other languages: handles as addresses.
@@ -166,10 +154,11 @@ impl<K, V> StrongRef<K, V> {
         let mut panics = Panics::none();
         // SAFETY: this handle was the last reference, and its drop is over after this.
         let dead = unsafe { Dead::unreferenced(self.at()) };
+        let core = NonNull::new(dead.at().page().core().cast_mut().cast::<Core<K, V>>()).expect("not at zero");
         // SAFETY: the core lives while any of its entries is in use, and this one is until it is freed within
         // `finish`. The core itself may have to be dropped last. It comes back in `keeper`, so that no
         // reference to it is left then.
-        let keeper = unsafe { self.core().as_ref() }.finish(dead, &mut panics);
+        let keeper = unsafe { core.as_ref() }.finish(dead, &mut panics);
         drop(keeper);
         panics.resume();
     }
@@ -215,26 +204,9 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
         self.direction_bit()
     }
 
-    fn cancel(&self) -> bool {
-        let (flow, state) = (self.at(), self.entry().state());
-        // SAFETY: the core lives while this handle does.
-        let core = unsafe { self.core().as_ref() };
-        if state.cancel() {
-            core.shards.get(flow.shard()).counters.cancelled.add(1);
-            core.shards.notify(flow);
-            return true;
-        }
-        if state.load().status == Status::Expired && self.on_expiry() != OnExpiry::Remove {
-            self.options().forget();
-        }
-        false
-    }
-
     fn downgrade(&self) -> WeakRef<K, V> {
-        // SAFETY: the core lives while this handle does.
-        let core = unsafe { self.core().as_ref() }.share();
         WeakRef {
-            core,
+            core: self.core().share(),
             index: self.at().index(),
             generation: self.refs().generation(),
             direction: self.direction(),

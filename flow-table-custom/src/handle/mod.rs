@@ -2,6 +2,7 @@
 
 mod borrow;
 mod counted;
+mod flow;
 
 pub(crate) use borrow::{peek, peek_live};
 pub use counted::{StrongRef, WeakRef};

@@ -12,7 +12,6 @@ mod reap_batch;
 mod reinsert;
 mod remove;
 mod room;
-mod set_deadline;
 mod stats;
 mod verify;
 

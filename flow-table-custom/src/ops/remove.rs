@@ -55,12 +55,13 @@ impl<K: Key, V: Value> Core<K, V> {
     }
 
     /// Detaches exactly this flow. Returns `true` if it was active.
-    pub(crate) fn remove_flow(&self, flow: &StrongRef<K, V>) -> bool {
-        let flow = flow.at();
+    pub(crate) fn remove_flow(&self, flow: FlowAt<K, V>) -> bool {
         let mut locks = Locks::take(&self.shards, self.shards.set_of(flow.hashes()));
         let Some(own) = self.detach(locks.shard(flow.shard()), flow) else { return false };
-        give_up(own);
         locks.unlink(flow);
+        drop(locks);
+        // The last reference, if the caller has only borrowed the flow.
+        drop(StrongRef::from_table(own));
         true
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use flow_table_api::{Budget, FlowRef, KeyHasher, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
+use flow_table_api::{Budget, Flow, KeyHasher, NewFlow, OnExpiry, TableConfig, Timestamp, Value};
 
 use crate::burst::FlowBurst;
 use crate::core::Core;
@@ -80,7 +80,7 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
     let core = Core::<u64, Bad>::new(&TableConfig::new(1));
     let flow = NewFlow::new(1, Bad).reply(2);
     let flow = insert(&core, flow).expect("there is room");
-    assert!(core.remove_flow(&flow));
+    assert!(core.remove_flow(flow.at()));
     assert!(catch_unwind(AssertUnwindSafe(|| drop(flow))).is_err());
     assert_eq!(books(&core), (0, 0));
     Core::close(&core);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow_table_api::{Budget, Flow, FlowRef, InsertError, NewFlow, ReinsertError, Table, TableConfig, Timestamp};
+use flow_table_api::{Budget, Flow, InsertError, NewFlow, ReinsertError, Table, TableConfig, Timestamp};
 
 use crate::memory::refusing;
 use crate::{FlowTable, StrongRef};

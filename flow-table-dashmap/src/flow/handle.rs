@@ -2,7 +2,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-use flow_table_api::{Direction, FlowRef, Status, WeakFlowRef};
+use flow_table_api::{Direction, FlowRef, WeakFlowRef};
 
 use crate::base::sync::Weak;
 use crate::flow::record::Record;
@@ -36,20 +36,6 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for FlowHandle<K, V> {
 
     fn direction(&self) -> Direction {
         self.direction
-    }
-
-    /// Does not wait for a queue. It writes a note to a lock-free list.
-    fn cancel(&self) -> bool {
-        let record = self.record();
-        if record.state.cancel() {
-            record.home.counts.cancelled.add();
-            record.note_end();
-            return true;
-        }
-        if record.state.load().status == Status::Expired {
-            record.options.forget();
-        }
-        false
     }
 
     fn downgrade(&self) -> WeakFlowHandle<K, V> {

@@ -29,9 +29,9 @@ pub(crate) struct Home<K, R> {
     pub(crate) queue: usize,
     pub(crate) counts: Counts,
     /// Notes name flows that ended before a reap found them due, because they were cancelled or a look-up expired
-    /// them. Notes may name flows that are gone or have come back, but no more of these than there are flows in
-    /// the queue.
-    pub(crate) ended: SegQueue<FlowId>,
+    /// them, and flows whose deadline was brought forward. Notes may name flows that are gone or have come back,
+    /// but no more of these than there are flows in the queue.
+    pub(crate) noted: SegQueue<FlowId>,
     /// The time before which a visit to the queue finds nothing but notes, or `u64::MAX`. It is a hint that saves
     /// taking the lock. `Relaxed`: it orders nothing, and a thread that acts on it takes the lock. (A thread that
     /// takes a note lowers this time first. Readers look at the list of notes first, which shows both in this
@@ -48,7 +48,7 @@ impl<K, R> Home<K, R> {
             shared: Arc::clone(shared),
             queue,
             counts: Counts::default(),
-            ended: SegQueue::new(),
+            noted: SegQueue::new(),
             earliest: AtomicU64::new(u64::MAX),
         }
     }
@@ -59,7 +59,7 @@ impl<K, R> Home<K, R> {
 
     /// The time before which a visit to the queue finds nothing, or `None` if the queue is empty.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.ended.is_empty() {
+        if !self.noted.is_empty() {
             return Some(Timestamp::ZERO);
         }
         match self.earliest.load(Ordering::Relaxed) {

@@ -6,6 +6,7 @@ use flow_table_api::{Direction, EndReason, NewFlow, NewFlowParts, Status, Timest
 use crate::base::id::FlowId;
 use crate::base::panics::{Panics, drop_each};
 use crate::base::sync::Arc;
+use crate::flow::earlier::Earlier;
 use crate::flow::home::{self, Shared};
 
 pub(crate) type Home<K, V> = home::Home<K, Record<K, V>>;
@@ -21,6 +22,7 @@ pub(crate) type Home<K, V> = home::Home<K, Record<K, V>>;
 pub(crate) struct Record<K, V> {
     pub(crate) state: FlowState,
     pub(crate) options: FlowOptions,
+    pub(crate) earlier: Earlier,
     /// The bits of the latest [`FlowId`], or zero once its slots have been removed and the table has let go of it.
     /// Only a thread that holds the stripes of the flow's keys sets a new one.
     id: AtomicU64,
@@ -43,6 +45,7 @@ impl<K, V> Record<K, V> {
         Self {
             state: FlowState::new(),
             options: FlowOptions::new(timeout, on_expiry, if slack.is_zero() { 0 } else { FlowOptions::SLACK }),
+            earlier: Earlier::default(),
             id: AtomicU64::new(id.to_bits()),
             hash: hashes.0,
             reply_hash: hashes.1.unwrap_or_default(),
@@ -114,11 +117,19 @@ impl<K, V> Record<K, V> {
         self.state.load().status == Status::Detached
     }
 
-    /// Tells the queue that holds the flow that it has ended. Takes no lock.
+    /// Tells the queue that holds the flow to look at it, because it has ended. Takes no lock.
     pub(crate) fn note_end(&self) {
         if let Some(id) = self.id() {
-            self.home.ended.push(id);
+            self.home.noted.push(id);
         }
+    }
+
+    /// Tells the queue that holds the flow that its deadline was brought forward (contract D4). Takes no lock.
+    ///
+    /// The id is read after the deadline was changed. If the flow has been reinserted since, it is filed under the
+    /// deadline that it has now, or nothing is found under the id.
+    pub(crate) fn note_earlier(&self) {
+        self.earlier.note(|| self.note_end());
     }
 
     /// Removes the slots named `id`, if they are there, and returns their keys. The caller drops these separately,

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use flow_table_api::state::StateView;
-use flow_table_api::{Flow, Timestamp};
+use flow_table_api::{Flow, NotLive, Status, Timeout, Timestamp};
 
 use crate::base::sync::{Arc, Weak};
 use crate::flow::record::Record;
@@ -112,6 +112,39 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
     #[inline]
     fn is_live(&self, now: Timestamp) -> bool {
         self.0.state.is_live(now)
+    }
+
+    /// Does not wait for a queue. It writes a note to a lock-free list, if the deadline is brought forward.
+    fn set_deadline(&self, deadline: Timestamp) -> Result<(), NotLive> {
+        let old = self.0.state.set_deadline(deadline).map_err(NotLive)?;
+        if deadline < old {
+            self.0.note_earlier();
+        }
+        Ok(())
+    }
+
+    /// Does not wait for a queue, as [`set_deadline`](Self::set_deadline).
+    fn set_timeout(&self, timeout: impl Into<Timeout>, now: Timestamp) -> Result<(), NotLive> {
+        let timeout = timeout.into();
+        let old = self.0.state.set_timeout(timeout, now, &self.0.options);
+        if now + timeout < old.map_err(|ended| NotLive(ended.status))? {
+            self.0.note_earlier();
+        }
+        Ok(())
+    }
+
+    /// Does not wait for a queue. It writes a note to a lock-free list.
+    fn cancel(&self) -> bool {
+        let record = &self.0;
+        if record.state.cancel() {
+            record.home.counts.cancelled.add();
+            record.note_end();
+            return true;
+        }
+        if record.state.load().status == Status::Expired {
+            record.options.forget();
+        }
+        false
     }
 }
 

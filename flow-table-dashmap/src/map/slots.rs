@@ -115,7 +115,7 @@ impl<K, W> Slots<K, W> {
 
 #[cfg(test)]
 mod tests {
-    use flow_table_api::{Budget, Direction, FlowRef, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
+    use flow_table_api::{Budget, Direction, Flow, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
 
     use crate::FlowTable;
     use crate::flow::handle::FlowHandle;

@@ -7,6 +7,7 @@ use crate::base::panics::drop_each;
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
 use crate::flow::record::Record;
+use crate::flow::strong::FlowRecord;
 
 impl<K, V> Core<K, V> {
     /// Moves the flow from `Active` to `Detached` by `end`, and takes it out of its queue. Returns the id that it
@@ -77,7 +78,7 @@ impl<K: Key, V: Value> Core<K, V> {
         None
     }
 
-    pub(crate) fn remove_flow(&self, flow: &FlowHandle<K, V>) -> Result<bool, ForeignFlow> {
+    pub(crate) fn remove_flow(&self, flow: &FlowRecord<K, V>) -> Result<bool, ForeignFlow> {
         let record = self.own(flow)?;
         let removed = {
             let _held = self.stripes.hold(record.hash, record.reply_hash());

@@ -55,7 +55,7 @@ impl<K, V> Core<K, V> {
                             queue.let_die(id);
                             self.held.sub(1);
                         } else {
-                            queue.advance_ended(id);
+                            queue.advance(id);
                         }
                         return may_die;
                     }
@@ -88,7 +88,7 @@ impl<K, V> Core<K, V> {
 mod tests {
     use std::time::Duration;
 
-    use flow_table_api::{Budget, EndReason, Flow, FlowRef, InsertError, NewFlow, Table};
+    use flow_table_api::{Budget, EndReason, Flow, InsertError, NewFlow, Table};
 
     use super::*;
     use crate::FlowTable;
@@ -176,7 +176,7 @@ mod tests {
         assert!(held.cancel());
         let queue = table.core.queues.of(held.record());
         assert!(matches!(queue.lock().visit(Timestamp::ZERO), Visit::Ended(id) if held.record().id() == Some(id)));
-        queue.lock().advance_ended(held.record().id().expect("in the table"));
+        queue.lock().advance(held.record().id().expect("in the table"));
         assert_eq!(table.reap(Timestamp::ZERO, Budget::UNLIMITED).cancelled, 1);
     }
 
@@ -203,7 +203,7 @@ mod tests {
         let refreshed: Vec<_> = (0..999).map(|key| insert(key, 10)).collect();
         drop(insert(999, 20));
         for flow in &refreshed {
-            table.set_deadline(flow, Timestamp::from_secs(1_000)).expect("live");
+            flow.set_deadline(Timestamp::from_secs(1_000)).expect("live");
         }
         let now = Timestamp::from_secs(20);
         let tries = (1..100).find(|_| table.insert(NewFlow::new(5_000, ()), now).is_ok());

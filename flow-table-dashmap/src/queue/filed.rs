@@ -32,7 +32,8 @@ struct Entry<K, V> {
 pub(crate) enum Visit<T> {
     /// A flow that has ended.
     Ended(T),
-    /// A flow that was refreshed has been filed again, or a note named a flow that is not there any more.
+    /// A flow that was refreshed or shortened has been filed again, or a note named a flow that is not there any
+    /// more.
     Rescheduled,
     /// Nothing is due.
     Nothing,
@@ -81,11 +82,11 @@ impl<K, V> Filed<K, V> {
     /// Takes a note. The queue looks due until the lock is released, as it did while the note was there. So a
     /// concurrent reap waits, and does not assume that the flow has not ended.
     fn next_note(&self) -> Option<FlowId> {
-        if self.home.ended.is_empty() {
+        if self.home.noted.is_empty() {
             return None;
         }
         self.home.set_earliest(Some(Timestamp::ZERO));
-        self.home.ended.pop()
+        self.home.noted.pop()
     }
 
     /// Files the flow under `deadline` and makes it active. A flow is inserted or reinserted only under the
@@ -96,10 +97,11 @@ impl<K, V> Filed<K, V> {
     /// notes than flows.
     pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
         for _ in 0..2 {
-            let Some(ended) = self.next_note() else { break };
-            self.advance_ended(ended);
+            let Some(noted) = self.next_note() else { break };
+            self.advance(noted);
         }
         flow.options.set_own(Record::<K, V>::QUEUED);
+        flow.earlier.taken();
         flow.home.counts.inserts.add();
         self.heap.push(Entry { id, flow: flow.clone() }, Reverse(deadline));
         let activated = flow.state.activate(deadline);
@@ -122,29 +124,26 @@ impl<K, V> Filed<K, V> {
         self.heap.remove(&id).map(|(entry, _)| entry.flow).inspect(Self::let_go)
     }
 
-    /// Files the flow under its own deadline if it is filed later than that.
+    /// Files a flow of which a note was taken anew, if it has a place: first of all if it has ended, else under
+    /// its own deadline if it is filed later than that.
     pub(crate) fn advance(&mut self, id: FlowId) {
         if let Some((entry, &Reverse(filed))) = self.heap.get(&id) {
-            let deadline = entry.flow.state.load().deadline;
+            entry.flow.earlier.taken();
+            let ended = entry.flow.end_reason().map(|_| Timestamp::ZERO);
+            let deadline = ended.unwrap_or_else(|| entry.flow.state.load().deadline);
             if deadline < filed {
                 self.heap.change_priority(&id, Reverse(deadline));
             }
         }
     }
 
-    /// Makes an ended flow that has a place the first to be visited. Does nothing for other flows.
-    pub(crate) fn advance_ended(&mut self, id: FlowId) {
-        if self.has_ended(id) {
-            self.heap.change_priority(&id, Reverse(Timestamp::ZERO));
-        }
-    }
-
     /// Looks at one flow that has a place and may have ended or be due at `now`. If it has ended, the caller takes
-    /// it, lets it die, or [moves it to the front](Self::advance_ended), because its note is gone. The work is
+    /// it, lets it die, or [moves it to the front](Self::advance), because its note is gone. The work is
     /// bounded.
     pub(crate) fn visit(&mut self, now: Timestamp) -> Visit<FlowId> {
         if let Some(id) = self.next_note() {
-            return if self.has_ended(id) { Visit::Ended(id) } else { Visit::Rescheduled };
+            self.advance(id);
+            return if self.is_due(id, now) { Visit::Ended(id) } else { Visit::Rescheduled };
         }
         let Some((entry, &Reverse(filed))) = self.heap.peek() else { return Visit::Nothing };
         if now < filed {
@@ -158,9 +157,9 @@ impl<K, V> Filed<K, V> {
         Visit::Ended(id)
     }
 
-    /// Returns `true` if the flow has ended and has a place.
-    fn has_ended(&self, id: FlowId) -> bool {
-        self.heap.get(&id).is_some_and(|(entry, _)| entry.flow.end_reason().is_some())
+    /// Returns `true` if the flow has a place and has ended, or is due and so ends now.
+    fn is_due(&self, id: FlowId, now: Timestamp) -> bool {
+        self.heap.get(&id).is_some_and(|(entry, _)| !matches!(entry.flow.expire(now), Expiry::NotDue(_)))
     }
 
     /// Moves an ended flow that has a place to the dying list, because another flow takes the place. Returns

@@ -52,7 +52,7 @@ impl<K, V> Queue<K, V> {
 
     /// The bytes that the queue has allocated, also for free entries.
     pub(crate) fn memory(&self) -> usize {
-        self.lock().memory() + size_of::<Home<K, V>>() + self.home.ended.len() * Home::<K, V>::NOTE_BYTES
+        self.lock().memory() + size_of::<Home<K, V>>() + self.home.noted.len() * Home::<K, V>::NOTE_BYTES
     }
 
     /// Gives unused memory back.
@@ -101,7 +101,7 @@ mod tests {
             drop(table.reinsert(&flow, Timestamp::from_secs(second)).expect("it has expired"));
         }
         let queue = table.core.queues.mine().expect("this thread has inserted");
-        assert!(queue.home.ended.len() <= 2, "{} notes about one flow", queue.home.ended.len());
+        assert!(queue.home.noted.len() <= 2, "{} notes about one flow", queue.home.noted.len());
         let report = table.reap(Timestamp::from_secs(999), Budget::UNLIMITED);
         assert_eq!((report.expired, table.len()), (0, 1), "none of them is true");
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn notes(table: &FlowTable<u64, ()>) -> usize {
-        table.core.queues.iter().map(|queue| queue.home.ended.len()).sum()
+        table.core.queues.iter().map(|queue| queue.home.noted.len()).sum()
     }
 
     #[test]

@@ -131,10 +131,8 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
             Seen::Same => {}
             Seen::Invalid => return Err(Refusal::Sequence),
             Seen::Changed(phase) => {
-                if let Some(flow) = handle() {
-                    // An error says that the flow has ended meanwhile, so that no timeout matters any more.
-                    let _ = self.table.set_timeout(&flow, phase.timeout(layout.protocol, &policy.timeouts), now);
-                }
+                // An error says that the flow has ended meanwhile, so that no timeout matters any more.
+                let _ = flow.set_timeout(phase.timeout(layout.protocol, &policy.timeouts), now);
             }
         }
         if layout.fragment.is_some_and(|fragment| fragment.is_first) {

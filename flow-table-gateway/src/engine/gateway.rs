@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use flow_table::{Budget, Flow, FlowKey, FlowRef, FlowTable, Stats, Table, TableConfig, Timestamp};
+use flow_table::{Budget, Flow, FlowKey, FlowTable, Stats, Table, TableConfig, Timestamp};
 
 use crate::config::Config;
 use crate::conn::{Conn, Sources};

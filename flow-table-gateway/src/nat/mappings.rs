@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use flow_table::{Admission, Budget, Flow, FlowKey, FlowRef, FlowTable, Handle, NewFlow, Table, Timestamp};
+use flow_table::{Admission, Budget, Flow, FlowKey, FlowTable, Handle, NewFlow, Table, Timestamp};
 
 use crate::nat::pool::{Lease, Pool, Portless};
 use crate::side::Side;

@@ -3,13 +3,12 @@
 use std::io::sink;
 use std::mem::forget;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use clap::Parser;
 use flow_table::dashmap::FlowTable;
 use flow_table::{
     AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, KeyForm, KeyHash, NewFlow, ReapReport,
-    ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp,
+    ReinsertError, Stats, Table, TableConfig, Timestamp,
 };
 use rstest::rstest;
 
@@ -98,19 +97,11 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         self.table.reinsert(flow, now)
     }
 
-    fn set_deadline(&self, flow: &Ref, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.table.set_deadline(flow, deadline)
-    }
-
-    fn set_timeout(&self, flow: &Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
-        self.table.set_timeout(flow, timeout, now)
-    }
-
     fn remove<Q: KeyForm<FlowKey> + ?Sized>(&self, key: &Q) -> Option<Ref> {
         self.table.remove(key)
     }
 
-    fn remove_flow(&self, flow: &Ref) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
         self.table.remove_flow(flow)
     }
 

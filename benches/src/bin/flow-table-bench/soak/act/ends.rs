@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
-use flow_table::{Flow, FlowKey, FlowRef, SetDeadlineError, Status, Table};
+use anyhow::{Result, ensure};
+use flow_table::{Flow, FlowKey, FlowRef, Status, Table};
 
 use crate::soak::body::Body;
 use crate::soak::worker::Worker;
@@ -15,14 +15,18 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             1 => now,
             _ => now + Duration::from_millis(self.dice.below(10_000) as u64),
         };
-        settable(self.world.table.set_deadline(&flow, deadline))
+        // It may have ended in the meantime.
+        let _ = flow.set_deadline(deadline);
+        Ok(())
     }
 
     pub(in crate::soak) fn set_timeout(&mut self) -> Result<()> {
         let now = self.now();
         let Some(flow) = self.some_unsheltered() else { return Ok(()) };
         let timeout = self.timeout(flow.value().forward()).as_duration();
-        settable(self.world.table.set_timeout(&flow, timeout, now))
+        // It may have ended in the meantime.
+        let _ = flow.set_timeout(timeout, now);
+        Ok(())
     }
 
     /// A cancelled flow is never found again.
@@ -87,12 +91,5 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
             );
         }
         Ok(())
-    }
-}
-
-fn settable(result: Result<(), SetDeadlineError>) -> Result<()> {
-    match result {
-        Ok(()) | Err(SetDeadlineError::NotLive(_)) => Ok(()),
-        Err(error) => bail!("V5: cannot set a deadline: {error}"),
     }
 }
