@@ -206,7 +206,7 @@ impl<T: Table<FlowKey, Record>> Ledger<T> {
             Some(Duration::ZERO) => self.remove(table, handle),
             Some(linger) => {
                 if let Some(flow) = handle {
-                    table.set_timeout(&flow, linger, now).expect("it is live, and of this table");
+                    flow.set_timeout(linger, now).expect("it is live");
                 }
             }
             None => {}
