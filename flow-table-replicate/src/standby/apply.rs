@@ -134,13 +134,12 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Apply<'_, K, V, 
     }
 
     fn prolong(&self, flow: &T::Ref, body: &Body<'_>) {
-        let table = self.table.inner();
         let deadline = self.deadline(body);
         if flow.timeout() != body.timeout.as_duration() {
             // If the flow has ended meanwhile, that stands.
-            let _ = table.set_timeout(flow, body.timeout.as_duration(), self.now);
+            let _ = flow.set_timeout(body.timeout, self.now);
         }
-        let _ = table.set_deadline(flow, deadline);
+        let _ = flow.set_deadline(deadline);
     }
 
     fn made(&self, key: K, record: &Record<'_>, body: &Body<'_>, mark: u64) -> Option<NewFlow<K, Tracked<V>>> {
@@ -164,7 +163,7 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Apply<'_, K, V, 
         for _ in 0..3 {
             match table.insert(flow, self.now) {
                 Ok(inserted) => {
-                    let _ = table.set_deadline(&inserted.flow, self.deadline(body));
+                    let _ = inserted.flow.set_deadline(self.deadline(body));
                     return Applied::Yes;
                 }
                 Err(InsertError::Conflict { flow: back, holder, .. }) => {

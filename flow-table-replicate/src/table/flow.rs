@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 use flow_table_api::state::StateView;
-use flow_table_api::{Direction, Flow, FlowRef, WeakFlowRef};
+use flow_table_api::{Direction, Flow, FlowRef, NotLive, Timeout, Timestamp, WeakFlowRef};
 use ref_cast::RefCast;
 
 use super::Tracked;
@@ -42,6 +42,18 @@ impl<K, V, F: Flow<K, Tracked<V>>> Flow<K, V> for TrackedFlow<F> {
     #[inline]
     fn state(&self) -> StateView<'_> {
         self.0.state()
+    }
+
+    fn set_deadline(&self, deadline: Timestamp) -> Result<(), NotLive> {
+        self.0.set_deadline(deadline)
+    }
+
+    fn set_timeout(&self, timeout: impl Into<Timeout>, now: Timestamp) -> Result<(), NotLive> {
+        self.0.set_timeout(timeout, now)
+    }
+
+    fn cancel(&self) -> bool {
+        self.0.cancel()
     }
 }
 
@@ -96,10 +108,6 @@ impl<K, V, R: FlowRef<K, Tracked<V>>> FlowRef<K, V> for TrackedRef<R> {
 
     fn direction(&self) -> Direction {
         self.0.direction()
-    }
-
-    fn cancel(&self) -> bool {
-        self.0.cancel()
     }
 
     fn downgrade(&self) -> Self::Weak {

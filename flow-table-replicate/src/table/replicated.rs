@@ -1,10 +1,9 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use flow_table_api::{
     AdmissionOf, Budget, Ended, FlowSpec, ForeignFlow, InsertErrorOf, Inserted, Key, KeyForm, KeyHash, NewFlow,
-    ReapReport, ReinsertError, SetDeadlineError, Stats, Table, TableConfig, Timestamp, Value,
+    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 use ref_cast::RefCast;
 
@@ -46,8 +45,9 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Replicated<K, V,
         Self { table: T::with_config(config), feed: Feed::new(settings, codec), types: PhantomData }
     }
 
-    /// Records that the value of `flow` has changed. Call it after the change, and only for changes that a standby
-    /// needs: a state of a firewall, not a packet counter.
+    /// Records that the value of `flow` or its timeout has changed. Call it after the change, and only for changes
+    /// that a standby needs at once: a state of a firewall, not a packet counter. The next sweep repeats a flow whose
+    /// deadline has moved far.
     pub fn touch(&self, flow: &TrackedRef<T::Ref>, now: Timestamp) {
         self.feed.updated(&**flow.inner(), now);
     }
@@ -188,26 +188,16 @@ where
         Ok(TrackedRef::new(again))
     }
 
-    fn set_deadline(&self, flow: &Self::Ref, deadline: Timestamp) -> Result<(), SetDeadlineError> {
-        self.table.set_deadline(flow.inner(), deadline)
-    }
-
-    fn set_timeout(&self, flow: &Self::Ref, timeout: Duration, now: Timestamp) -> Result<(), SetDeadlineError> {
-        self.table.set_timeout(flow.inner(), timeout, now)?;
-        self.touch(flow, now);
-        Ok(())
-    }
-
     fn remove<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> Option<Self::Ref> {
         let removed = self.table.remove(key)?;
         self.feed.ended(&*removed);
         Some(TrackedRef::new(removed))
     }
 
-    fn remove_flow(&self, flow: &Self::Ref) -> Result<bool, ForeignFlow> {
+    fn remove_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
         let removed = self.table.remove_flow(flow.inner())?;
         if removed {
-            self.feed.ended(&**flow.inner());
+            self.feed.ended(flow.inner());
         }
         Ok(removed)
     }

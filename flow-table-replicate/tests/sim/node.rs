@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flow_table_api::{Budget, Flow as _, FlowKey, FlowRef as _, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
+use flow_table_api::{Budget, Flow as _, FlowKey, NewFlow, OnExpiry, Table, TableConfig, Timestamp};
 use flow_table_replicate::codec::{FlowKeys, Postcard};
 use flow_table_replicate::{Life, Publisher, Replicated, Settings, Standby, Sweeper, Tracked};
 
@@ -98,7 +98,7 @@ impl<T: Table<FlowKey, Tracked<Value>> + 'static> Node<T> {
                             flow.value().store(dice.u64(..), Ordering::Relaxed);
                             table.touch(&flow, now);
                         }
-                        1 => drop(table.set_timeout(&flow, timeout, now)),
+                        1 => drop((flow.set_timeout(timeout, now), table.touch(&flow, now))),
                         2 => drop(flow.cancel()),
                         _ => {}
                     }
