@@ -46,8 +46,8 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Replicated<K, V,
     }
 
     /// Records that the value of `flow` or its timeout has changed. Call it after the change, and only for changes
-    /// that a standby needs at once: a state of a firewall, not a packet counter. The next sweep repeats a flow whose
-    /// deadline has moved far.
+    /// that a standby needs at once: a state of a firewall, not a packet counter. The next sweep repeats a flow
+    /// whose deadline has moved far.
     pub fn touch(&self, flow: &TrackedRef<T::Ref>, now: Timestamp) {
         self.feed.updated(&**flow.inner(), now);
     }
