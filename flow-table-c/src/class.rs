@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
-use flow_table::{Direction, Flow as _, FlowRef, Timestamp};
+use flow_table::{Direction, Flow as _, Timestamp};
 
 use crate::erased::{AnyTable, TableOf};
 use crate::key::Key;

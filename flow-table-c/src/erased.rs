@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
+use flow_table::Flow as _;
 use flow_table::{
     Admission, Budget, Direction, EndReason, Ended, FlowSpec, Inserted, KeyHash, NewFlow, ReapReport, Stats,
     Table, Timeout, Timestamp,
@@ -191,7 +192,7 @@ impl<const W: usize, const N: usize> AnyTable for TableOf<W, N> {
     unsafe fn set_timeout(&self, flow: *const Flow, timeout: Timeout, now: Timestamp) -> Error {
         // SAFETY: the caller's 3.
         match unsafe { self.handle(flow) } {
-            Ok(flow) => Error::of_deadline(&self.table.set_timeout(&flow, timeout.as_duration(), now)),
+            Ok(flow) => Error::of_deadline(&flow.set_timeout(timeout, now)),
             Err(error) => error,
         }
     }
@@ -199,7 +200,7 @@ impl<const W: usize, const N: usize> AnyTable for TableOf<W, N> {
     unsafe fn set_deadline(&self, flow: *const Flow, deadline: Timestamp) -> Error {
         // SAFETY: the caller's 3.
         match unsafe { self.handle(flow) } {
-            Ok(flow) => Error::of_deadline(&self.table.set_deadline(&flow, deadline)),
+            Ok(flow) => Error::of_deadline(&flow.set_deadline(deadline)),
             Err(error) => error,
         }
     }

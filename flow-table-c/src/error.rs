@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use flow_table::{InsertError, SetDeadlineError};
+use flow_table::{InsertError, NotLive};
 
 /// What a function of this interface returns. Zero is success. `ft_error_text` explains the others.
 #[repr(C)]
@@ -65,12 +65,10 @@ impl Error {
         }
     }
 
-    pub(crate) const fn of_deadline(result: &Result<(), SetDeadlineError>) -> Self {
+    pub(crate) const fn of_deadline(result: &Result<(), NotLive>) -> Self {
         match result {
             Ok(()) => Self::None,
-            Err(SetDeadlineError::Foreign(_)) => Self::Foreign,
-            Err(SetDeadlineError::NotLive(_)) => Self::NotLive,
-            Err(_) => Self::Internal,
+            Err(NotLive(_)) => Self::NotLive,
         }
     }
 }

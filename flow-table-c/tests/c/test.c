@@ -202,7 +202,7 @@ static void life(void) {
     CHECK(ft_set_timeout(table, flow, SECOND * 10, SECOND) == FT_ERROR_NONE && ft_deadline(flow) == SECOND * 11);
     CHECK(ft_set_deadline(table, flow, SECOND * 5) == FT_ERROR_NONE && ft_deadline(flow) == SECOND * 5);
     ft_table *foreign = table_of_values(4), *far = table_of(64, 512, 4);
-    CHECK(ft_set_timeout(foreign, flow, 1, 0) == FT_ERROR_FOREIGN);
+    CHECK(ft_set_timeout(far, flow, 1, 0) == FT_ERROR_FOREIGN);
     CHECK(ft_set_deadline(far, flow, 1) == FT_ERROR_FOREIGN);
     CHECK(ft_remove_flow(far, flow) == FT_ERROR_FOREIGN && ft_remove_flow(foreign, flow) == FT_ERROR_FOREIGN);
     ft_table_free(foreign);
