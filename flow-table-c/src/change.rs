@@ -25,8 +25,8 @@ unsafe fn with(table: *const Table, flow: *const Flow, body: impl FnOnce(&Table)
 /// Sets a flow's timeout to so many nanoseconds, and its deadline to `now` plus that, also to an earlier time:
 /// what a closing connection needs. `UINT64_MAX` means never.
 ///
-/// Thread-safe. Returns `FT_ERROR_NONE`, `FT_ERROR_NULL_POINTER`, `FT_ERROR_INTERNAL`, `FT_ERROR_FOREIGN` if the flow
-/// is of a table with other sizes, or `FT_ERROR_NOT_LIVE` if it has ended or its deadline has passed.
+/// Thread-safe. Returns `FT_ERROR_NONE`, `FT_ERROR_NULL_POINTER`, `FT_ERROR_INTERNAL`, `FT_ERROR_FOREIGN` if the
+/// flow is of a table with other sizes, or `FT_ERROR_NOT_LIVE` if it has ended or its deadline has passed.
 ///
 /// # Safety
 ///
