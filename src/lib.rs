@@ -12,11 +12,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod background;
 #[cfg(doc)]
 pub mod guide;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod monitor;
 mod reaper;
 
 pub use flow_table_api::*;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub use monitor::{Monitor, MonitorThread};
 pub use reaper::{Reaper, ReaperConfig};
 
 #[cfg(feature = "custom")]

@@ -1,12 +1,11 @@
-use std::convert::Infallible;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use flow_table_api::{Budget, Clock, Ended, Key, ReapReport, Table, Value};
+
+use crate::background::{Background, Next};
 
 /// The settings of a [`Reaper`].
 ///
@@ -66,10 +65,9 @@ impl Default for ReaperConfig {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "dropping it stops the thread"]
+#[derive(Debug)]
 pub struct Reaper {
-    // Nothing is ever sent. The drop of the sender is the request to stop.
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Reaper {
@@ -111,39 +109,17 @@ impl Reaper {
         T: Table<K, V> + 'static,
         C: Clock + Send + 'static,
     {
-        let (stop, stopped) = channel();
         let table = Arc::downgrade(table);
-        let thread = thread::Builder::new().name("flow-table-reaper".to_owned()).spawn(move || {
-            run(&table, &clock, config, &stopped, |flow| {
-                // If a callback's panic leaves its own state broken, the next call finds it broken. `spawn_with`
-                // documents that.
-                let _ = catch_unwind(AssertUnwindSafe(|| ended(flow)));
-            });
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-fn run<K: Key, V: Value, T: Table<K, V>>(
-    table: &Weak<T>,
-    clock: &impl Clock,
-    config: ReaperConfig,
-    stopped: &Receiver<Infallible>,
-    mut ended: impl FnMut(Ended<T::Ref>),
-) {
-    loop {
-        let Some(table) = table.upgrade() else { return };
-        let now = clock.now();
-        let more = slice(|ended| table.reap_with(now, config.budget, ended), &mut ended);
-        drop(table);
-        let running = if more {
-            stopped.try_recv() == Err(TryRecvError::Empty)
-        } else {
-            stopped.recv_timeout(config.interval) == Err(RecvTimeoutError::Timeout)
+        let round = move || {
+            let Some(table) = table.upgrade() else { return Next::End };
+            let now = clock.now();
+            let reap = |ended: &mut dyn FnMut(Ended<T::Ref>)| table.reap_with(now, config.budget, ended);
+            // If a callback's panic leaves its own state broken, the next call finds it broken. `spawn_with`
+            // documents that.
+            let hand_over = |flow| drop(catch_unwind(AssertUnwindSafe(|| ended(flow))));
+            if slice(reap, hand_over) { Next::Round } else { Next::Sleep }
         };
-        if !running {
-            return;
-        }
+        Ok(Self { _thread: Background::spawn("flow-table-reaper", config.interval, round)? })
     }
 }
 
@@ -159,26 +135,6 @@ fn slice<R>(reap: impl FnOnce(&mut dyn FnMut(Ended<R>)) -> ReapReport, mut ended
     };
     let report = catch_unwind(AssertUnwindSafe(|| reap(&mut hand_over)));
     report.map_or(came, |report| report.more)
-}
-
-impl Drop for Reaper {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // The thread itself drops its `Reaper` if a callback or a flow's value owned it. Then it ends by
-            // itself.
-            if thread.thread().id() != thread::current().id() {
-                // An error is a panic of the clock, or of a value dropped with the table. It has been reported.
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Reaper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reaper").field("thread", &self.thread).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ mod key;
 mod key_view;
 mod outcome;
 mod reap;
+#[cfg(feature = "serde")]
+mod serialize;
 pub mod state;
 mod stats;
 mod status;

@@ -22,6 +22,7 @@ impl Budget {
 /// The result of one reaping call (contract R1). The three counts add up to the number of flows visited, which
 /// is at most the budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct ReapReport {
     /// Flows that were handed over because their deadline had passed, including those that a look-up or an
     /// insertion had expired.

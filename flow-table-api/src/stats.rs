@@ -4,6 +4,7 @@
 /// While no operation is running, `inserts − ended.total()` is the number of active flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Stats {
     /// The flows that have a place in the table, as [`Table::len`](crate::Table::len) returns them.
     pub flows: usize,
@@ -28,6 +29,7 @@ pub struct Stats {
 /// Flows that have ended, by reason. Each end is counted once, when the status changes (contract S3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct EndCounts {
     /// Their deadline passed.
     pub expired: u64,

@@ -12,6 +12,7 @@
 /// (contract S3). A flow is `Active` exactly while it is in a table and may match packets (contract S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Status {
     /// In no table: not inserted yet, removed or replaced. All-zero memory reads as this status.
     Detached = 0,
@@ -25,6 +26,7 @@ pub enum Status {
 
 /// What look-ups do with a flow that has expired while somebody still holds it (contract L3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum OnExpiry {
     /// Look-ups find it, with [`Status::Expired`], while there is a reference other than the table's and no
     /// other flow has taken its key.
@@ -36,6 +38,7 @@ pub enum OnExpiry {
 
 /// One of a flow's two keys (contract I4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Direction {
     /// The first key: the one that the flow was made with.
     Forward,
@@ -46,6 +49,7 @@ pub enum Direction {
 /// Why a reap hands a flow over (contract R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum EndReason {
     /// Its deadline passed without a refresh.
     Expired,

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 /// assert_eq!((Timestamp::from_millis(1_500) - Duration::from_millis(250)).to_string(), "1.250000000s");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(u64);
 
 impl Timestamp {
