@@ -3,7 +3,7 @@
 use flow_table_api::Stats;
 use tracing::{info, warn};
 
-use super::Observation;
+use super::observation::Observation;
 
 /// A table below this many bytes has not grown so that anybody wants to know.
 const LEAST_BYTES: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::Observation;
+use super::observation::Observation;
 
 type Count = fn(&Observation) -> u64;
 type Measure = fn(&Observation) -> usize;

@@ -4,21 +4,16 @@
 mod events;
 #[cfg(feature = "metrics")]
 mod instruments;
+mod observation;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow_table_api::{Key, Stats, Table, Value};
+use flow_table_api::{Key, Table, Value};
 
+use self::observation::Observation;
 use crate::background::{Background, Next};
-
-/// What is known of a table at one moment.
-#[derive(Clone, Copy)]
-struct Observation {
-    stats: Stats,
-    capacity: usize,
-}
 
 /// Watches a table. It reads [`Table::stats`] from time to time and passes on what it finds; packets pay nothing.
 ///
