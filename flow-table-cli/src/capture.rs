@@ -2,18 +2,21 @@
 
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
 use flow_table::{FlowKey, Table};
 
+use crate::filter::Filter;
 use crate::keyer::{Keyer, Keying};
 use crate::read::{Capture, Packets};
 use crate::record::{FlowRecord, Record};
 use crate::replay::{BURST, Ends, Replay, Sink};
-use crate::summary::Summary;
+use crate::summary::{Summary, View};
 
 /// How packets become flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Which packets have which keys.
     pub keying: Keying,
@@ -21,6 +24,10 @@ pub struct Options {
     pub ends: Ends,
     /// The most flows in the table.
     pub capacity: usize,
+    /// Which packets count.
+    pub filter: Option<Arc<Filter>>,
+    /// What the summary shows.
+    pub view: View,
 }
 
 /// How packets arrive.
@@ -65,14 +72,16 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     watch: &mut Watch<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<Summary> {
-    let mut summary = Summary { format: Some(packets.describe()), ..Summary::default() };
+    let mut summary = Summary::of(packets.describe(), &options.view);
+    let started = Instant::now();
     let mut replay = Replay::<T>::new(options.capacity, options.ends);
-    let mut keyer = Keyer::new(options.keying);
+    let mut keyer = Keyer::new(options.keying, options.filter.clone());
     loop {
         let mut pace = Pace::Busy;
         match packets.next_packet() {
             Ok(Some(packet)) => {
                 summary.frames.add(&packet);
+                summary.series.packet(packet.timestamp, packet.wire_len.into());
                 match keyer.key(&packet) {
                     Ok(Some(keyed)) => {
                         summary.selected.add(&keyed);
@@ -105,6 +114,7 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     summary.format = Some(packets.describe());
     let totals = replay.finish(&mut counting(&mut summary, sink))?;
     summary.totals = totals;
+    summary.elapsed = started.elapsed();
     summary.unfollowed = keyer.unfollowed();
     Ok(summary)
 }
@@ -112,7 +122,7 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
 /// Counts the flows that go to `sink`.
 fn counting<'s>(summary: &'s mut Summary, sink: &'s mut Sink<'_>) -> impl FnMut(FlowRecord) -> Result<()> + 's {
     |flow| {
-        summary.flows.add(&flow);
-        sink(flow)
+        summary.series.record(flow.tally.first_ns, flow.tally.last_ns);
+        if summary.flows.add(&flow) { sink(flow) } else { Ok(()) }
     }
 }

@@ -9,9 +9,11 @@ use serde::Serialize;
 use crate::args::ReplayArgs;
 use crate::backend::Backend;
 use crate::direction::FlowDirection;
+use crate::names::protocol_name;
 use crate::protocols::Protocols;
 use crate::record::End;
-use crate::summary::{FileError, Summary, protocol_name};
+use crate::stats::{Rank, Sums};
+use crate::summary::{FileError, Summary};
 
 #[derive(Serialize)]
 struct Object<'s> {
@@ -38,12 +40,14 @@ struct Object<'s> {
     last_ns: Option<i128>,
     skipped: BTreeMap<String, u64>,
     unselected_packets: u64,
+    dropped_flows: u64,
     flow_packets: u64,
     refused_packets: u64,
     flows_by_protocol: BTreeMap<String, u64>,
     flows_by_end: BTreeMap<End, u64>,
     unfollowed_fragments: u64,
     largest_flows: Vec<Largest>,
+    groups: Vec<Groups>,
     table_bytes: usize,
     packets_per_second: Option<f64>,
 }
@@ -53,6 +57,23 @@ struct Largest {
     key: String,
     packets: u64,
     ip_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Groups {
+    group: String,
+    flows: u64,
+    packets: u64,
+    ip_bytes: u64,
+}
+
+/// What makes a group large. A group has no duration, so the number of its flows counts.
+pub(crate) const fn size(sums: &Sums, by: Rank) -> u64 {
+    match by {
+        Rank::Bytes => sums.bytes,
+        Rank::Packets => sums.packets,
+        Rank::Duration | Rank::Flows => sums.flows,
+    }
 }
 
 /// Writes the summary of one file as one line of JSON. `ip_bytes` and `wire_bytes` count the packets given to the
@@ -90,18 +111,32 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
         last_ns: summary.frames.span.map(|(_, last)| last),
         skipped: summary.skipped.iter().map(|(skip, count)| (skip.to_string(), *count)).collect(),
         unselected_packets: summary.unselected,
+        dropped_flows: flows.dropped,
         flow_packets: selected.packets - totals.refused,
         refused_packets: totals.refused,
         flows_by_protocol: flows.by_protocol.iter().map(|(n, count)| (protocol_name(*n), *count)).collect(),
         flows_by_end: flows.ends().collect(),
         unfollowed_fragments: summary.unfollowed,
         largest_flows: flows
-            .largest
-            .iter()
+            .top
+            .sorted()
+            .into_iter()
+            .take(args.output.top)
             .map(|flow| Largest {
                 key: flow.key.to_string(),
                 packets: flow.tally.packets,
                 ip_bytes: flow.tally.ip_bytes,
+            })
+            .collect(),
+        groups: flows
+            .aggregate
+            .largest(args.output.top, |sums| size(sums, args.output.by))
+            .into_iter()
+            .map(|(group, sums)| Groups {
+                group: group.to_string(),
+                flows: sums.flows,
+                packets: sums.packets,
+                ip_bytes: sums.bytes,
             })
             .collect(),
         table_bytes: totals.table_bytes,

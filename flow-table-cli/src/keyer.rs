@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use flow_table::Tenant;
 
 use crate::direction::FlowDirection;
+use crate::filter::{Filter, Subject};
 use crate::fragments::{Followed, Fragments};
 use crate::keyed::KeyedPacket;
 use crate::packet::{IpPacket, Layers, Skip, Tags, Tunnel};
@@ -45,18 +46,19 @@ pub struct Keying {
 /// Makes keys. It remembers what fragments need.
 pub struct Keyer {
     keying: Keying,
+    filter: Option<Arc<Filter>>,
     fragments: Option<Fragments>,
     /// The tunnel of the last packet, because neighbours often share it.
     tunnel: Option<Arc<Tunnel>>,
 }
 
 impl Keyer {
-    /// Makes keys in this way.
-    pub fn new(keying: Keying) -> Self {
-        Self { keying, fragments: keying.fragments.then(Fragments::new), tunnel: None }
+    /// Makes keys in this way, of the packets for which the filter holds.
+    pub fn new(keying: Keying, filter: Option<Arc<Filter>>) -> Self {
+        Self { keying, filter, fragments: keying.fragments.then(Fragments::new), tunnel: None }
     }
 
-    /// Returns the packet with its key, or `None` if its protocol is not selected.
+    /// Returns the packet with its key, or `None` if it is not selected.
     ///
     /// # Errors
     ///
@@ -70,6 +72,10 @@ impl Keyer {
             Followed { key, class } = fragments.follow(own, fragment, packet.timestamp);
         }
         if self.keying.protocols == Protocols::L4 && !class.is_l4() {
+            return Ok(None);
+        }
+        let subject = Subject { key: &key, tally: None };
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&subject)) {
             return Ok(None);
         }
         let reversed = match self.keying.direction {

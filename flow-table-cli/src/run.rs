@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::args::ReplayArgs;
 use crate::capture::Pace;
@@ -14,14 +14,13 @@ use crate::control::Control;
 use crate::input::merge::Merged;
 use crate::input::open::{Input, Meter, open};
 use crate::input::sort::Sorted;
-use crate::output::export::Exporter;
+use crate::output::records::Records;
 use crate::output::target::Target;
 use crate::progress::InputProgress;
 use crate::read::{Capture, Packets};
+use crate::report::html::Page;
 use crate::summary::{FileError, Summary};
 use crate::{json, report};
-
-type Records = Option<Exporter<Box<dyn Write>>>;
 
 /// Replays all captures. Writes summaries to `out`, or to `complaints` if records go to standard output, and
 /// problems to `complaints`. Returns `true` if all captures could be read.
@@ -36,20 +35,16 @@ pub fn replay(
     out: &mut impl Write,
     complaints: &mut impl Write,
 ) -> Result<bool> {
-    let target = args.export.as_deref().map(Target::of);
+    let plan = args.output.plan(&args.flows);
+    let target = plan.as_ref().map(|plan| plan.target.clone());
     if let Some(Target::File(path)) = &target {
         let is_input = args.files.iter().any(|file| same_file(file, path));
         ensure!(!is_input, "{}: is one of the captures, and would be overwritten", path.display());
     }
-    let name = || args.export.as_deref().unwrap_or(Path::new("")).display().to_string();
-    let mut records: Records = match &target {
-        Some(target) => {
-            Some(Exporter::new(target.open(control)?, args.format, args.flows.orient).with_context(name)?)
-        }
-        None => None,
-    };
+    let mut records = plan.map(|plan| Records::open(plan, control)).transpose()?;
     let to_stdout = target == Some(Target::Stdout);
     let mut complete = true;
+    let mut page = Page::default();
     let groups: Vec<&[PathBuf]> = if args.merge { vec![&args.files] } else { args.files.chunks(1).collect() };
     for files in groups {
         let mut run = Run { args, control, records: &mut records, complaints };
@@ -58,6 +53,9 @@ pub fn replay(
             writeln!(complaints, "flow-table: {}", named(files, &file, error))?;
         }
         complete &= summary.is_complete();
+        if args.output.report.is_some() {
+            page.add(&file, &summary)?;
+        }
         let text = rendered(&file, &summary, args)?;
         let written = if to_stdout { complaints.write_all(&text) } else { out.write_all(&text) };
         match written {
@@ -69,7 +67,13 @@ pub fn replay(
         }
     }
     if let Some(records) = records {
-        records.finish().with_context(name)?;
+        match records.finish()? {
+            0 => {}
+            lost => writeln!(complaints, "flow-table: {lost} datagrams could not be sent")?,
+        }
+    }
+    if let Some(path) = &args.output.report {
+        page.write(path)?;
     }
     match out.flush() {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
@@ -85,10 +89,10 @@ fn named(files: &[PathBuf], group: &str, error: &FileError) -> String {
 
 fn rendered(file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    if args.json {
+    if args.output.json {
         json::write(&mut text, file, summary, args)?;
     } else {
-        report::write(&mut text, file, summary, args)?;
+        report::text::write(&mut text, file, summary, args)?;
     }
     Ok(text)
 }
@@ -97,7 +101,7 @@ fn rendered(file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<Vec<
 struct Run<'r, C> {
     args: &'r ReplayArgs,
     control: &'r Control,
-    records: &'r mut Records,
+    records: &'r mut Option<Records>,
     complaints: &'r mut C,
 }
 
@@ -139,7 +143,7 @@ impl<C: Write> Run<'_, C> {
 
     fn packets(&mut self, name: &str, packets: &mut dyn Packets, progress: &InputProgress) -> Result<Summary> {
         let Self { args, control, records, complaints } = self;
-        let options = args.flows.options();
+        let options = args.flows.options(args.output.view(&args.flows));
         // Both closures below write records, one at a time.
         let records = RefCell::new(records);
         let mut flushed = Instant::now();
@@ -148,7 +152,7 @@ impl<C: Write> Run<'_, C> {
             progress.update();
             if pace == Pace::Idle || flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
-                let result = records.borrow_mut().as_mut().map_or(Ok(()), Exporter::flush);
+                let result = records.borrow_mut().as_mut().map_or(Ok(()), Records::flush);
                 problem = result.err();
             }
             if control.take_print() {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use etherparse::IpNumber;
-
+use crate::filter::{Filter, Subject};
 use crate::keyed::KeyedPacket;
 use crate::packet::Skip;
 use crate::read::{Packet, ReadError};
-use crate::record::{End, FlowRecord};
+use crate::record::{End, FlowRecord, Orientation};
 use crate::replay::Totals;
+use crate::stats::{Aggregate, Field, Histogram, Rank, Series, Top};
 
 /// The results of the replay of one capture.
 #[derive(Debug, Default)]
@@ -20,18 +22,22 @@ pub struct Summary {
     pub frames: Frames,
     /// Frames that are not IP packets, by reason.
     pub skipped: BTreeMap<Skip, u64>,
-    /// IP packets of protocols that were not selected.
+    /// IP packets of protocols that were not selected, or that the filter left out.
     pub unselected: u64,
     /// The packets given to the table.
     pub selected: Selected,
     /// The flows.
     pub flows: Flows,
+    /// What happened when.
+    pub series: Series,
     /// Later fragments whose first one had not been seen, if fragments are followed.
     pub unfollowed: u64,
     /// What the replay counted.
     pub totals: Totals,
     /// Why captures were not read to their ends.
     pub errors: Vec<FileError>,
+    /// How long the replay took.
+    pub elapsed: Duration,
     /// Whether the replay was ended before the capture.
     pub interrupted: bool,
 }
@@ -114,31 +120,80 @@ impl Selected {
     }
 }
 
-/// The flows of a capture, all of which have ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the summary of flows shows.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The number of largest flows to keep.
+    pub top: usize,
+    /// What makes a flow large.
+    pub by: Rank,
+    /// What groups of flows have in common.
+    pub aggregate: Vec<Field>,
+    /// Which end is the source.
+    pub orientation: Orientation,
+    /// Which records count.
+    pub keep: Option<Arc<Filter>>,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { top: 5, by: Rank::Bytes, aggregate: Vec::new(), orientation: Orientation::Address, keep: None }
+    }
+}
+
+/// The flows of a capture that have ended.
+#[derive(Clone, Debug)]
 pub struct Flows {
-    /// Their number by protocol.
+    /// Their records by protocol.
     pub by_protocol: BTreeMap<u8, u64>,
     /// Their records by the reason of the end, in the order of [`End::ALL`].
     pub by_end: [u64; End::ALL.len()],
-    /// Those with the most bytes, largest first.
-    pub largest: Vec<FlowRecord>,
+    /// The largest.
+    pub top: Top,
+    /// Sums by what they have in common.
+    pub aggregate: Aggregate,
+    /// How long they lasted, in microseconds.
+    pub durations: Histogram,
+    /// Their bytes.
+    pub sizes: Histogram,
+    /// Records that were not kept.
+    pub dropped: u64,
+    orientation: Orientation,
+    keep: Option<Arc<Filter>>,
 }
 
-/// The number of flows shown as the largest.
-pub const LARGEST: usize = 5;
-
 impl Flows {
-    pub(crate) fn add(&mut self, flow: &FlowRecord) {
+    /// No flows yet.
+    pub fn new(view: &View) -> Self {
+        Self {
+            by_protocol: BTreeMap::new(),
+            by_end: [0; End::ALL.len()],
+            top: Top::new(view.top, view.by),
+            aggregate: Aggregate::new(&view.aggregate),
+            durations: Histogram::default(),
+            sizes: Histogram::default(),
+            dropped: 0,
+            orientation: view.orientation,
+            keep: view.keep.clone(),
+        }
+    }
+
+    /// Adds a record. Returns `false` if it is not one of those that count.
+    pub fn add(&mut self, flow: &FlowRecord) -> bool {
+        let oriented = flow.oriented(self.orientation);
+        let subject = Subject { key: &oriented.key, tally: Some(&flow.tally) };
+        if self.keep.as_ref().is_some_and(|keep| !keep.matches(&subject)) {
+            self.dropped += 1;
+            return false;
+        }
         *self.by_protocol.entry(flow.key.protocol()).or_default() += 1;
         self.by_end[flow.end as usize] += 1;
-        // Equal flows are in the order of key and time, so that the choice does not depend on the order of ends.
-        let rank = |flow: &FlowRecord| (u64::MAX - flow.tally.ip_bytes, flow.key, flow.tally.first_ns);
-        let place = self.largest.partition_point(|larger| rank(larger) <= rank(flow));
-        if place < LARGEST {
-            self.largest.truncate(LARGEST - 1);
-            self.largest.insert(place, flow.clone());
-        }
+        let micros = flow.tally.last_ns.saturating_sub(flow.tally.first_ns) / 1_000;
+        self.durations.add(u64::try_from(micros).unwrap_or(u64::MAX));
+        self.sizes.add(flow.tally.ip_bytes);
+        self.aggregate.add(&oriented);
+        self.top.add(flow);
+        true
     }
 
     /// The number of records.
@@ -150,9 +205,25 @@ impl Flows {
     pub fn ends(&self) -> impl Iterator<Item = (End, u64)> {
         End::ALL.into_iter().zip(self.by_end)
     }
+
+    /// Which end of a flow is the source.
+    pub const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self::new(&View::default())
+    }
 }
 
 impl Summary {
+    /// The summary of a capture in this format, before its first packet.
+    pub fn of(format: String, view: &View) -> Self {
+        Self { format: Some(format), flows: Flows::new(view), ..Self::default() }
+    }
+
     /// Usable IP packets, selected or not.
     pub const fn ip_packets(&self) -> u64 {
         self.selected.packets + self.unselected
@@ -167,15 +238,6 @@ impl Summary {
     pub fn packets_per_second(&self) -> Option<f64> {
         let seconds = self.totals.table_time.as_secs_f64();
         (seconds > 0.0 && self.selected.packets > 0).then(|| self.selected.packets as f64 / seconds)
-    }
-}
-
-/// The name of an IP protocol in flow keys and in the registry of protocol numbers.
-pub(crate) fn protocol_name(number: u8) -> String {
-    match (IpNumber(number), IpNumber(number).keyword_str()) {
-        (IpNumber::IPV6_ICMP, _) => "icmpv6".to_owned(),
-        (_, Some(name)) => name.to_lowercase(),
-        (_, None) => format!("protocol {number}"),
     }
 }
 
@@ -203,7 +265,7 @@ mod tests {
         for index in [3, 0, 6, 5, 2, 4, 1] {
             flows.add(&sorted[index]);
         }
-        assert_eq!(flows.largest, sorted[..LARGEST]);
+        assert_eq!(flows.top.sorted(), sorted[..5].iter().collect::<Vec<_>>());
         assert_eq!((flows.count(), flows.by_protocol), (7, BTreeMap::from([(17, 7)])));
     }
 }

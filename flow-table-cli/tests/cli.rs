@@ -54,9 +54,10 @@ fn the_summary_tells_what_there_is() {
         "loopback.pcap: pcap, µs, little-endian, Ethernet",
         "417, 234.50 KiB on the wire, over 10.036 s",
         "135 of 417 IP packets, 228.79 KiB; idle timeout 1s; at most 115 live at a time",
-        "tcp 110, udp 8, icmp 7, icmpv6 7, sctp 3",
+        "tcp 110 flows, udp 8, icmp 7, icmpv6 7, sctp 3",
         "idle timeout 132, end of capture 3",
-        "packets/s",
+        "packets/s in ",
+        "in the table alone",
     ] {
         assert!(summary.contains(part), "{part} in\n{summary}");
     }
@@ -172,6 +173,9 @@ fn an_export_that_cannot_be_written_is_an_error() {
 #[case::backend(&["replay", "--backend", "other", "x.pcap"])]
 #[case::capacity(&["replay", "--capacity", "-1", "x.pcap"])]
 #[case::format_of_nothing(&["replay", "--format", "csv", "x.pcap"])]
+#[case::filter(&["replay", "--filter", "tcp and", "x.pcap"])]
+#[case::filter_of_packets(&["replay", "--filter", "bytes > 5", "x.pcap"])]
+#[case::too_deep(&["replay", "--tunnels", "9", "x.pcap"])]
 fn wrong_usage_is_told_with_another_status(#[case] arguments: &[&str]) {
     assert_eq!(flow_table(arguments, &[]).status.code(), Some(2));
 }
@@ -315,4 +319,188 @@ fn a_file_that_grows_is_followed() {
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert!(text(&output.stdout).contains("135 of 417 IP packets"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn filters_select_packets_and_records() {
+    let arguments = ["replay", "--json", "--idle-timeout", "1s", "--filter", "tcp", "--where", "packets > 4"];
+    let output = flow_table(&arguments, &[&loopback()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let object = &json(&output)[0];
+    let tcp = &object["flows_by_protocol"];
+    assert_eq!(tcp.as_object().unwrap().len(), 1, "{tcp}");
+    let (kept, dropped) = (object["flows"].as_u64().unwrap(), object["dropped_flows"].as_u64().unwrap());
+    assert_eq!(kept + dropped, 110);
+    assert!(kept > 0 && dropped > 0);
+    assert!(object["largest_flows"].as_array().unwrap().iter().all(|flow| flow["packets"].as_u64() > Some(4)));
+}
+
+#[test]
+fn groups_of_flows_add_up() {
+    let arguments =
+        ["replay", "--json", "--idle-timeout", "1s", "--aggregate", "proto,src", "--by", "flows", "--top", "1000"];
+    let object = &json(&flow_table(&arguments, &[&loopback()]))[0];
+    let groups = object["groups"].as_array().unwrap();
+    let sum = |name: &str| groups.iter().map(|group| group[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("flows"), sum("packets"), sum("ip_bytes")), (135, 417, 234_286));
+    let flows: Vec<_> = groups.iter().map(|group| group["flows"].as_u64().unwrap()).collect();
+    assert!(groups.len() > 4 && flows.is_sorted_by(|a, b| a >= b), "{flows:?}");
+    assert!(groups[0]["group"].as_str().unwrap().starts_with("src "));
+}
+
+#[rstest]
+#[case::size(&["--rotate-size", "1000"])]
+#[case::time(&["--rotate-time", "1s"])]
+fn files_rotate_and_lose_nothing(#[case] rotation: &[&str]) {
+    let folder = scratch(&format!("rotate{}", rotation[0]));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).unwrap();
+    let export = folder.join("flows.csv");
+    let arguments = ["replay", "--idle-timeout", "1s", "--export", export.to_str().unwrap()];
+    assert!(flow_table(&[&arguments[..], rotation].concat(), &[&loopback()]).status.success());
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() > 1, "{names:?}");
+    assert!(names[0].ends_with("flows.00001.csv"));
+    let headers = names.len();
+    assert_eq!(names.iter().map(|name| lines(name)).sum::<usize>(), 135 + headers);
+}
+
+#[test]
+fn a_report_is_a_page_without_addresses_of_others() {
+    let page = scratch("report.html");
+    let output = flow_table(&["replay", "--report", page.to_str().unwrap()], &[&loopback(), &loopback()]);
+    assert!(output.status.success());
+    let page = fs::read_to_string(page).unwrap();
+    let start = page.find("const captures = ").unwrap() + "const captures = ".len();
+    let data: Value = serde_json::from_str(page[start..].lines().next().unwrap().trim_end_matches(';')).unwrap();
+    assert_eq!(data.as_array().unwrap().len(), 2);
+    assert_eq!(data[0]["list"].as_array().unwrap().len(), 129);
+    let bins = data[0]["bins"].as_array().unwrap();
+    assert_eq!(bins.iter().map(|bin| bin[0].as_u64().unwrap()).sum::<u64>(), 417);
+    // The only address is the name of a vocabulary.
+    let addresses: Vec<_> = page.match_indices("://").map(|(at, _)| &page[at - 4..at + 20]).collect();
+    assert_eq!(addresses, ["http://www.w3.org/2000/s"]);
+}
+
+/// The data records of IPFIX messages, by what their templates say: each a list of enterprise, element and value.
+fn ipfix(bytes: &[u8]) -> Vec<Vec<(u32, u16, u128)>> {
+    let number = |bytes: &[u8]| bytes.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
+    let mut templates = std::collections::BTreeMap::new();
+    let (mut records, mut rest) = (Vec::new(), bytes);
+    while !rest.is_empty() {
+        assert_eq!(number(&rest[..2]), 10, "the version");
+        let (message, behind) = rest.split_at(number(&rest[2..4]) as usize);
+        assert_eq!(number(&message[8..12]), records.len() as u128, "the sequence counts records");
+        let mut sets = &message[16..];
+        while !sets.is_empty() {
+            let (id, length) = (number(&sets[..2]), number(&sets[2..4]) as usize);
+            let mut set = &sets[4..length];
+            sets = &sets[length..];
+            while !set.is_empty() {
+                let mut take = |count: usize| {
+                    let (taken, behind) = set.split_at(count);
+                    set = behind;
+                    taken
+                };
+                if id == 2 {
+                    let (template, fields) = (number(take(2)), number(take(2)));
+                    let field = |_| {
+                        let (element, length) = (number(take(2)) as u16, number(take(2)) as usize);
+                        let enterprise = if element & 0x8000 == 0 { 0 } else { number(take(4)) as u32 };
+                        (enterprise, element & 0x7fff, length)
+                    };
+                    templates.insert(template, (0..fields).map(field).collect::<Vec<_>>());
+                } else {
+                    let fields = templates[&id].iter();
+                    records.push(
+                        fields.map(|(pen, element, length)| (*pen, *element, number(take(*length)))).collect(),
+                    );
+                }
+            }
+        }
+        rest = behind;
+    }
+    records
+}
+
+#[test]
+fn ipfix_has_what_tsv_has() {
+    let (export, tsv) = (scratch("flows.ipfix"), scratch("ipfix.tsv"));
+    for path in [&export, &tsv] {
+        let arguments = ["replay", "--idle-timeout", "1s", "--orient", "syn", "--export", path.to_str().unwrap()];
+        assert!(flow_table(&arguments, &[&loopback()]).status.success());
+    }
+    const REVERSE: u32 = 29305;
+    let mut found = Vec::new();
+    for record in ipfix(&fs::read(export).unwrap()) {
+        let value = |pen: u32, element: u16| {
+            record.iter().find(|(p, e, _)| (*p, *e) == (pen, element)).map(|(_, _, value)| *value)
+        };
+        let address = |v4: u16, v6: u16| match (value(0, v4), value(0, v6)) {
+            (Some(bits), None) => std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(bits as u32)),
+            (None, Some(bits)) => std::net::IpAddr::from(std::net::Ipv6Addr::from_bits(bits)),
+            other => panic!("{other:?}"),
+        };
+        let both = |element: u16| value(0, element).unwrap() + value(REVERSE, element).unwrap();
+        let [proto, sport, dport] = [4, 7, 11].map(|element| value(0, element).unwrap());
+        let (src, dst) = (address(8, 27), address(12, 28));
+        let last = value(0, 153).max(value(REVERSE, 153)).unwrap();
+        found.push(format!("{src}\t{dst}\t{proto}\t{sport}\t{dport}\t{last}\t{}\t{}", both(2), both(1)));
+        assert!((1..=4).contains(&value(0, 136).unwrap()), "the reason of the end");
+    }
+    let expected = fs::read_to_string(tsv).unwrap();
+    let mut expected: Vec<_> = expected
+        .lines()
+        .map(|line| {
+            let mut columns: Vec<_> = line.split('\t').map(str::to_owned).collect();
+            let milliseconds = columns[6].len() - 6;
+            columns[6].truncate(milliseconds);
+            columns.remove(5);
+            columns.truncate(8);
+            columns.join("\t")
+        })
+        .collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_collector_gets_datagrams_that_fit_into_frames() {
+    let collector = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let target = format!("udp://{}", collector.local_addr().unwrap());
+    let output = flow_table(&["replay", "--idle-timeout", "1s", "--export", &target], &[&loopback()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "", "nothing is lost");
+    let (mut messages, mut space) = (Vec::new(), [0; 2_000]);
+    while messages.is_empty() || ipfix(&messages).len() < 135 {
+        let count = collector.recv(&mut space).expect("another message");
+        assert!(count <= 1_400);
+        messages.extend(&space[..count]);
+    }
+}
+
+#[test]
+fn a_stream_gets_the_same_messages_as_a_file() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp://{}", collector.local_addr().unwrap());
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut collector.accept().unwrap().0, &mut bytes).unwrap();
+        bytes
+    });
+    let file = scratch("stream.ipfix");
+    for export in [target.as_str(), file.to_str().unwrap()] {
+        let output = flow_table(&["replay", "--idle-timeout", "1s", "--export", export], &[&loopback()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let sorted = |bytes: &[u8]| {
+        let mut records = ipfix(bytes);
+        records.sort();
+        records
+    };
+    let streamed = reader.join().unwrap();
+    assert!(sorted(&streamed) == sorted(&fs::read(file).unwrap()), "order is free, records are not");
 }

@@ -10,7 +10,7 @@ use flow_table_cli::keyer::{Keying, TenantField};
 use flow_table_cli::protocols::Protocols;
 use flow_table_cli::record::{End, FlowRecord, Record};
 use flow_table_cli::replay::{Ends, Totals};
-use flow_table_cli::summary::Summary;
+use flow_table_cli::summary::{Summary, View};
 
 const TIMEOUTS: [Duration; 4] =
     [Duration::from_nanos(1), Duration::from_millis(10), Duration::from_secs(1), Duration::MAX];
@@ -39,6 +39,8 @@ pub fn check(bytes: &[u8]) {
             both,
         },
         capacity: CAPACITIES[choice(4)],
+        filter: None,
+        view: View::default(),
     };
     let (custom, custom_flows) = replay::<flow_table_custom::FlowTable<_, _>>(capture, &options);
     let (dashmap, dashmap_flows) = replay::<flow_table_dashmap::FlowTable<_, _>>(capture, &options);

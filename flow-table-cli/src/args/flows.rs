@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -5,11 +6,13 @@ use clap::Args;
 use crate::backend::Backend;
 use crate::capture::Options;
 use crate::direction::FlowDirection;
+use crate::filter::{Filter, FilterError};
 use crate::idle::{IdleTimeout, duration};
 use crate::keyer::{Keying, TenantField};
 use crate::protocols::Protocols;
 use crate::record::Orientation;
 use crate::replay::Ends;
+use crate::summary::View;
 
 /// What flows are, for every command.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +40,10 @@ pub struct FlowArgs {
     /// Which packets belong to flows.
     #[arg(long, value_enum, default_value_t)]
     pub protocols: Protocols,
+    /// Only packets for which this holds: `host`, `net`, `port`, `proto`, `tcp`, `udp`, `and`, `or`, `not`, as in
+    /// "tcp and not port 22".
+    #[arg(long, value_name = "EXPRESSION", value_parser = packet_filter)]
+    pub filter: Option<Arc<Filter>>,
     /// Count later fragments in the flow of their first one, and not under port 0.
     #[arg(long)]
     pub fragments: bool,
@@ -54,7 +61,7 @@ pub struct FlowArgs {
 
 impl FlowArgs {
     /// The options of a replay.
-    pub fn options(&self) -> Options {
+    pub fn options(&self, view: View) -> Options {
         Options {
             keying: Keying {
                 direction: self.direction,
@@ -70,6 +77,22 @@ impl FlowArgs {
                 both: self.direction == FlowDirection::Bidi,
             },
             capacity: self.capacity,
+            filter: self.filter.clone(),
+            view,
         }
     }
+}
+
+/// Parses a filter for packets.
+fn packet_filter(text: &str) -> Result<Arc<Filter>, String> {
+    let filter: Filter = text.parse().map_err(|error: FilterError| error.to_string())?;
+    if filter.needs_records() {
+        return Err("packets have no `packets`, `bytes` or `duration`; use --where for records".to_owned());
+    }
+    Ok(Arc::new(filter))
+}
+
+/// Parses a filter for records.
+pub(super) fn record_filter(text: &str) -> Result<Arc<Filter>, FilterError> {
+    text.parse().map(Arc::new)
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::idle::duration;
-use crate::output::export;
 
 mod flows;
+mod output;
 
 pub use flows::FlowArgs;
+pub use output::OutputArgs;
 
 /// Replays captures through a flow table.
 #[derive(Debug, Parser)]
@@ -46,16 +47,9 @@ pub struct ReplayArgs {
     /// What flows are.
     #[command(flatten)]
     pub flows: FlowArgs,
-    /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then
-    /// goes to standard error.
-    #[arg(long, value_name = "FILE")]
-    pub export: Option<PathBuf>,
-    /// The format of the exported flows.
-    #[arg(long, value_enum, default_value_t, requires = "export")]
-    pub format: export::Format,
-    /// Print one JSON object per file instead of a summary.
-    #[arg(long)]
-    pub json: bool,
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Take all captures as one, in the order of their packets' times.
     #[arg(long)]
     pub merge: bool,

@@ -1,10 +1,13 @@
 //! Writes flow records as text.
 
 use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::chunk::Chunk;
+use super::ipfix;
 use super::row::{Row, WideRow};
 use super::zeek::Conn;
 use crate::record::{FlowRecord, Orientation};
@@ -21,14 +24,28 @@ pub enum Format {
     Jsonl,
     /// One JSON object per line, in the names of Zeek's `conn.log`.
     Zeek,
+    /// IPFIX (RFC 7011) with both directions in a record (RFC 5103).
+    Ipfix,
 }
 
 impl Format {
+    /// The format of a file with this name, by its extension.
+    pub fn of(path: &Path) -> Option<Self> {
+        Some(match path.extension()?.to_str()? {
+            "tsv" => Self::Tsv,
+            "csv" => Self::Csv,
+            "json" | "jsonl" | "ndjson" => Self::Jsonl,
+            "log" => Self::Zeek,
+            "ipfix" => Self::Ipfix,
+            _ => return None,
+        })
+    }
+
     /// The orientation of records if none is asked for.
     pub const fn orientation(self) -> Orientation {
         match self {
             Self::Tsv | Self::Csv | Self::Jsonl => Orientation::Address,
-            Self::Zeek => Orientation::Syn,
+            Self::Zeek | Self::Ipfix => Orientation::Syn,
         }
     }
 }
@@ -44,20 +61,23 @@ enum Rows<W: Write> {
     Csv(Box<csv::Writer<W>>),
     Lines(BufWriter<W>),
     Zeek(BufWriter<W>),
+    Ipfix(Box<ipfix::Writer<W>>),
 }
 
-const BUFFER: usize = 1 << 16;
-
 impl<W: Write> Exporter<W> {
-    /// Writes to `output`. The orientation is that of the format if there is none.
+    /// Writes to `output`, in pieces of about the size that `chunk` says.
     ///
     /// # Errors
     ///
     /// Returns the errors of `output`.
-    pub fn new(output: W, format: Format, orientation: Option<Orientation>) -> Result<Self> {
+    pub fn new(output: W, format: Format, orientation: Orientation, chunk: Chunk) -> Result<Self> {
+        let buffer = match chunk {
+            Chunk::Datagram => 0,
+            Chunk::Bytes(bytes) => bytes,
+        };
         let delimited = |delimiter| {
             let mut builder = csv::WriterBuilder::new();
-            builder.has_headers(false).delimiter(delimiter).buffer_capacity(BUFFER);
+            builder.has_headers(false).delimiter(delimiter).buffer_capacity(buffer);
             builder
         };
         let rows = match format {
@@ -67,10 +87,11 @@ impl<W: Write> Exporter<W> {
                 rows.write_record(WideRow::HEADER)?;
                 Rows::Csv(Box::new(rows))
             }
-            Format::Jsonl => Rows::Lines(BufWriter::with_capacity(BUFFER, output)),
-            Format::Zeek => Rows::Zeek(BufWriter::with_capacity(BUFFER, output)),
+            Format::Jsonl => Rows::Lines(BufWriter::with_capacity(buffer, output)),
+            Format::Zeek => Rows::Zeek(BufWriter::with_capacity(buffer, output)),
+            Format::Ipfix => Rows::Ipfix(Box::new(ipfix::Writer::new(output, orientation, chunk))),
         };
-        Ok(Self { orientation: orientation.unwrap_or(format.orientation()), rows })
+        Ok(Self { orientation, rows })
     }
 
     /// Writes one flow.
@@ -85,6 +106,7 @@ impl<W: Write> Exporter<W> {
             Rows::Csv(rows) => rows.serialize(WideRow::of(flow, orientation))?,
             Rows::Lines(lines) => line(lines, &WideRow::of(flow, orientation))?,
             Rows::Zeek(lines) => line(lines, &Conn::of(flow, orientation))?,
+            Rows::Ipfix(messages) => messages.write(flow)?,
         }
         Ok(())
     }
@@ -98,6 +120,7 @@ impl<W: Write> Exporter<W> {
         match &mut self.rows {
             Rows::Tsv(rows) | Rows::Csv(rows) => rows.flush()?,
             Rows::Lines(lines) | Rows::Zeek(lines) => lines.flush()?,
+            Rows::Ipfix(messages) => messages.flush()?,
         }
         Ok(())
     }
@@ -148,7 +171,8 @@ mod tests {
 
     fn written(format: Format, orientation: Option<Orientation>) -> String {
         let mut written = Vec::new();
-        let mut exporter = Exporter::new(&mut written, format, orientation).unwrap();
+        let orientation = orientation.unwrap_or(format.orientation());
+        let mut exporter = Exporter::new(&mut written, format, orientation, Chunk::DEFAULT).unwrap();
         exporter.write(&flow()).unwrap();
         exporter.finish().unwrap();
         String::from_utf8(written).unwrap()

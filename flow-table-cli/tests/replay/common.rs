@@ -8,11 +8,13 @@ use flow_table_cli::capture::Options;
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::idle::IdleTimeout;
 use flow_table_cli::keyer::Keying;
+use flow_table_cli::output::Chunk;
 use flow_table_cli::output::export::{Exporter, Format};
 use flow_table_cli::protocols::Protocols;
 use flow_table_cli::read::{Capture, Packets};
+use flow_table_cli::record::Orientation;
 use flow_table_cli::replay::Ends;
-use flow_table_cli::summary::Summary;
+use flow_table_cli::summary::{Summary, View};
 use sha2::{Digest, Sha256};
 
 /// All backends that were built in.
@@ -27,6 +29,8 @@ pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) ->
         keying: Keying { direction, protocols, ..Keying::default() },
         ends: Ends { both, ..Ends::idle(timeout) },
         capacity: 1 << 20,
+        filter: None,
+        view: View::default(),
     }
 }
 
@@ -41,7 +45,8 @@ pub fn replay(backend: Backend, capture: &[u8], options: &Options) -> (Summary, 
 /// Replays packets from anywhere.
 pub fn replay_packets(backend: Backend, packets: &mut dyn Packets, options: &Options) -> (Summary, Vec<String>) {
     let mut written = Vec::new();
-    let mut exporter = Exporter::new(&mut written, Format::Tsv, None).expect("memory takes everything");
+    let mut exporter = Exporter::new(&mut written, Format::Tsv, Orientation::Address, Chunk::DEFAULT)
+        .expect("memory takes everything");
     let summary = backend
         .replay(packets, options, &mut |_, _| ControlFlow::Continue(()), &mut |flow| exporter.write(&flow))
         .expect("only export and memory can fail");

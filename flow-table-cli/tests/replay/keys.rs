@@ -1,5 +1,7 @@
 //! What is part of a flow's key, and which packets share it.
 
+use std::sync::Arc;
+
 use flow_table_cli::keyer::{Keyer, Keying, TenantField};
 use flow_table_cli::packet::LinkType;
 use flow_table_cli::read::Packet;
@@ -31,7 +33,7 @@ fn key(keyer: &mut Keyer, data: &[u8], seconds: i128) -> String {
 #[test]
 fn later_fragments_follow_the_first_for_half_a_minute() {
     let keying = Keying { fragments: true, ..Keying::default() };
-    let mut keyer = Keyer::new(keying);
+    let mut keyer = Keyer::new(keying, None);
     let (early, late) = (frame(&IPV4, 9, [0, 1], &[0; 8]), frame(&IPV4, 7, [0, 1], &[0; 8]));
     let with_ports = "udp 10.0.0.1:2000 > 10.0.0.2:1000";
     assert_eq!(key(&mut keyer, &early, 0), "udp 10.0.0.1:0 > 10.0.0.2:0");
@@ -41,7 +43,7 @@ fn later_fragments_follow_the_first_for_half_a_minute() {
     assert_eq!(key(&mut keyer, &early, 30), "udp 10.0.0.1:0 > 10.0.0.2:0");
     assert_eq!(key(&mut keyer, &late, 31), "udp 10.0.0.1:0 > 10.0.0.2:0");
     assert_eq!(keyer.unfollowed(), 3);
-    let mut default = Keyer::new(Keying::default());
+    let mut default = Keyer::new(Keying::default(), None);
     key(&mut default, &frame(&IPV4, 7, [0x20, 0], &UDP), 1);
     assert_eq!(key(&mut default, &late, 2), "udp 10.0.0.1:0 > 10.0.0.2:0");
 }
@@ -58,7 +60,17 @@ fn tenants_are_vlans_labels_or_networks() {
         (TenantField::Mpls, &mpls, format!("{plain} @7")),
         (TenantField::Vni, &mpls, plain.to_owned()),
     ] {
-        let mut keyer = Keyer::new(Keying { tenant, ..Keying::default() });
+        let mut keyer = Keyer::new(Keying { tenant, ..Keying::default() }, None);
         assert_eq!(key(&mut keyer, data, 0), expected, "{tenant:?}");
+    }
+}
+
+#[test]
+fn a_filter_is_asked_about_the_packet_as_it_was_sent() {
+    for (filter, matches) in [("src host 10.0.0.2 and dst port 2000", true), ("src host 10.0.0.1", false)] {
+        let mut keyer = Keyer::new(Keying::default(), Some(Arc::new(filter.parse().expect("a filter"))));
+        let data = frame(&IPV4, 1, [0, 0], &UDP);
+        let packet = Packet { link: LinkType::ETHERNET, timestamp: 0, data: &data, wire_len: 42 };
+        assert_eq!(keyer.key(&packet).expect("an IP packet").is_some(), matches, "{filter}");
     }
 }

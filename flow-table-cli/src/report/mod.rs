@@ -1,0 +1,4 @@
+//! Summaries for people.
+
+pub(crate) mod html;
+pub(crate) mod text;
