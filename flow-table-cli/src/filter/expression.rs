@@ -1,9 +1,7 @@
 use std::fmt;
-use std::str::FromStr;
 
 use flow_table::FlowKey;
 
-use super::parse::{self, FilterError};
 use super::test::{Quantity, Side, Test, same_net};
 use crate::record::Tally;
 
@@ -37,14 +35,6 @@ impl Filter {
     /// Returns `true` if it has conditions that only records can meet.
     pub fn needs_records(&self) -> bool {
         self.0.needs_records()
-    }
-}
-
-impl FromStr for Filter {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        parse::parse(text).map(Self)
     }
 }
 

@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
-use super::expression::Expression;
+use super::expression::{Expression, Filter};
 use super::test::{Quantity, Side, Test, bits};
 use super::token::{Comparison, Token, tokens};
 use crate::idle::duration;
@@ -21,8 +22,16 @@ pub struct FilterError {
 /// Parentheses and negations may be this deep.
 const DEPTH: u32 = 64;
 
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        parse(text).map(Self)
+    }
+}
+
 /// Parses an expression.
-pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
+fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut parser = Parser { text, tokens: tokens(text), next: 0 };
     let expression = parser.any(0)?;
     match parser.peek() {
