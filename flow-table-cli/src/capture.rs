@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,8 +13,9 @@ use crate::filter::Filter;
 use crate::keyer::{Keyer, Keying};
 use crate::read::{Capture, Packets};
 use crate::record::{FlowRecord, Record};
-use crate::replay::{BURST, Ends, Replay, Sink};
+use crate::replay::{BURST, Ends, Engine, Replay, Sink};
 use crate::summary::{Summary, View};
+use crate::workers::Workers;
 
 /// How packets become flows.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Options {
     pub ends: Ends,
     /// The most flows in the table.
     pub capacity: usize,
+    /// The number of threads with a table of their own. With one, everything happens on the calling thread.
+    pub workers: usize,
     /// Which packets count.
     pub filter: Option<Arc<Filter>>,
     /// What the summary shows.
@@ -39,8 +43,21 @@ pub enum Pace {
     Idle,
 }
 
-/// Called from time to time with what there is so far. It may end the replay, as if the capture were over.
-pub type Watch<'w> = dyn FnMut(&Summary, Pace) -> ControlFlow<()> + 'w;
+/// Receives records of flows that are live.
+pub type Visit<'v> = dyn FnMut(FlowRecord) + 'v;
+
+/// What there is at some moment of a replay.
+pub struct Moment<'m> {
+    /// The summary of what has ended.
+    pub summary: &'m Summary,
+    /// How packets arrive.
+    pub pace: Pace,
+    /// Shows the records so far of the flows that are live, if there is only one worker.
+    pub live: &'m dyn Fn(&mut Visit<'_>),
+}
+
+/// Called from time to time. It may end the replay, as if the capture were over.
+pub type Watch<'w> = dyn FnMut(&Moment<'_>) -> ControlFlow<()> + 'w;
 
 /// Replays the capture `input` through a table of type `T`, as [`replay_packets`] does.
 ///
@@ -72,9 +89,25 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     watch: &mut Watch<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<Summary> {
+    if options.workers > 1 {
+        let (count, capacity, ends) = (options.workers, options.capacity, options.ends);
+        thread::scope(|scope| {
+            run(Workers::start::<T>(scope, count, capacity, ends), packets, options, watch, sink)
+        })
+    } else {
+        run(Replay::<T>::new(options.capacity, options.ends), packets, options, watch, sink)
+    }
+}
+
+fn run<P: Packets + ?Sized>(
+    mut engine: impl Engine,
+    packets: &mut P,
+    options: &Options,
+    watch: &mut Watch<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<Summary> {
     let mut summary = Summary::of(packets.describe(), &options.view);
     let started = Instant::now();
-    let mut replay = Replay::<T>::new(options.capacity, options.ends);
     let mut keyer = Keyer::new(options.keying, options.filter.clone());
     loop {
         let mut pace = Pace::Busy;
@@ -85,7 +118,7 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
                 match keyer.key(&packet) {
                     Ok(Some(keyed)) => {
                         summary.selected.add(&keyed);
-                        replay.packet(keyed, &mut counting(&mut summary, sink))?;
+                        engine.packet(keyed, &mut counting(&mut summary, sink))?;
                     }
                     Ok(None) => summary.unselected += 1,
                     Err(skip) => *summary.skipped.entry(skip).or_default() += 1,
@@ -96,7 +129,7 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
             }
             Ok(None) => break,
             Err(error) if error.is_idle() => {
-                replay.flush(&mut counting(&mut summary, sink))?;
+                engine.flush(&mut counting(&mut summary, sink))?;
                 pace = Pace::Idle;
             }
             Err(error) => {
@@ -106,13 +139,15 @@ pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
                 }
             }
         }
-        if watch(&summary, pace).is_break() {
+        summary.frames.dropped = packets.dropped();
+        let live = |visit: &mut Visit<'_>| engine.live(visit);
+        if watch(&Moment { summary: &summary, pace, live: &live }).is_break() {
             summary.interrupted = true;
             break;
         }
     }
     summary.format = Some(packets.describe());
-    let totals = replay.finish(&mut counting(&mut summary, sink))?;
+    let totals = engine.finish(&mut counting(&mut summary, sink))?;
     summary.totals = totals;
     summary.elapsed = started.elapsed();
     summary.unfollowed = keyer.unfollowed();

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use flow_table::Timeout;
 use serde::Serialize;
 
-use crate::args::ReplayArgs;
+use crate::args::Shown;
 use crate::backend::Backend;
 use crate::direction::FlowDirection;
 use crate::names::protocol_name;
@@ -29,6 +29,7 @@ struct Object<'s> {
     cut_off: bool,
     interrupted: bool,
     out_of_order: u64,
+    dropped_packets: u64,
     format: Option<&'s str>,
     backend: Backend,
     direction: FlowDirection,
@@ -82,7 +83,7 @@ pub(crate) const fn size(sums: &Sums, by: Rank) -> u64 {
 /// # Errors
 ///
 /// Returns the errors of `out`.
-pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
+pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: Shown<'_>) -> io::Result<()> {
     let (selected, totals, flows) = (&summary.selected, &summary.totals, &summary.flows);
     let object = Object {
         file,
@@ -97,6 +98,7 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
         cut_off: summary.errors.iter().any(FileError::is_cut_off),
         interrupted: summary.interrupted,
         out_of_order: summary.frames.out_of_order,
+        dropped_packets: summary.frames.dropped,
         format: summary.format.as_deref(),
         backend: args.flows.backend,
         direction: args.flows.direction,

@@ -4,6 +4,7 @@
 //! * [`packet`]: from a frame to its flow key.
 //! * [`replay`]: keyed packets through a table, in bursts and exactly in packet time, generic over the backend.
 //! * [`capture`]: the three together. [`summary`] has the results, and [`output`] writes the flows.
+//! * [`workers`]: the same with several threads.
 //! * [`input`]: what captures are read from.
 //! * [`run`]: the command, with its [`args`]. [`control`] ends it.
 //!
@@ -24,6 +25,9 @@ pub mod input;
 mod json;
 pub mod keyed;
 pub mod keyer;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod live;
+pub mod manual;
 mod names;
 pub mod output;
 pub mod packet;
@@ -32,7 +36,11 @@ pub mod protocols;
 pub mod read;
 pub mod record;
 pub mod replay;
+
 mod report;
 pub mod run;
 pub mod stats;
 pub mod summary;
+#[cfg(feature = "top")]
+pub mod top;
+pub mod workers;

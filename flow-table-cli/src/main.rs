@@ -9,9 +9,10 @@ use anyhow::Result;
 use clap::Parser;
 use flow_table_cli::args::{Cli, Command};
 use flow_table_cli::control::Control;
+use flow_table_cli::{manual, run};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match execute(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("flow-table: {error:#}");
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+fn execute(cli: Cli) -> Result<ExitCode> {
     #[cfg(feature = "replicate")]
     if let Command::Replicate(arguments) = &cli.command {
         // A signal ends it as it ends any program: it holds nothing that would be lost.
@@ -31,7 +32,19 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let complete = match cli.command {
         #[cfg(feature = "replicate")]
         Command::Replicate(_) => true,
-        Command::Replay(args) => flow_table_cli::run::replay(&args, &control, &mut stdout(), &mut stderr())?,
+        Command::Replay(args) => run::replay(&args, &control, &mut stdout(), &mut stderr())?,
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        Command::Live(args) => run::live(&args, &control, &mut stdout(), &mut stderr())?,
+        #[cfg(feature = "top")]
+        Command::Top(args) => flow_table_cli::top::top(&args, &control)?,
+        Command::Completions { shell } => {
+            manual::completions(shell, &mut stdout());
+            true
+        }
+        Command::Man { folder } => {
+            manual::pages(&folder)?;
+            true
+        }
     };
     Ok(match control.signal() {
         Some(signal) => ExitCode::from(128 + signal),

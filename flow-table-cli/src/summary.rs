@@ -89,6 +89,8 @@ pub struct Frames {
     pub span: Option<(i128, i128)>,
     /// Packets with a smaller time than one before them.
     pub out_of_order: u64,
+    /// Packets that the system dropped before the program could read them.
+    pub dropped: u64,
 }
 
 impl Frames {

@@ -504,3 +504,119 @@ fn a_stream_gets_the_same_messages_as_a_file() {
     let streamed = reader.join().unwrap();
     assert!(sorted(&streamed) == sorted(&fs::read(file).unwrap()), "order is free, records are not");
 }
+
+#[test]
+fn completions_and_manual_pages_name_the_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = flow_table(&["completions", shell], &[]);
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("idle-timeout"), "{shell}");
+    }
+    let folder = scratch("man");
+    fs::create_dir_all(&folder).unwrap();
+    assert!(flow_table(&["man", folder.to_str().unwrap()], &[]).status.success());
+    let page = fs::read_to_string(folder.join("flow-table-replay.1")).unwrap();
+    assert!(page.contains("idle\\-timeout"), "{page}");
+    assert_eq!(flow_table(&["man", "/nowhere/at/all"], &[]).status.code(), Some(1));
+}
+
+#[test]
+fn workers_write_the_same_records() {
+    let mut exports = Vec::new();
+    for workers in ["1", "2", "4"] {
+        let export = scratch(&format!("workers-{workers}.csv"));
+        let arguments = ["replay", "--json", "--idle-timeout", "1s", "--workers", workers, "--export"];
+        let output = flow_table(&[&arguments[..], &[export.to_str().unwrap()]].concat(), &[&loopback()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(json(&output)[0]["peak_live"], 115);
+        let mut lines: Vec<_> = fs::read_to_string(export).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        exports.push(lines);
+    }
+    assert!(exports.iter().all(|lines| lines == &exports[0]));
+    assert_eq!(exports[0].len(), 136);
+}
+
+/// Says on the terminal that a test did not run. The harness captures `eprintln`.
+#[cfg(all(feature = "top", unix))]
+fn skipped(why: &str) {
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+}
+
+/// Runs `top` in a terminal of the program `script`, presses keys, and returns what was drawn.
+#[cfg(all(feature = "top", unix))]
+fn top(keys: &[&str]) -> Option<String> {
+    let command = format!(
+        "stty rows 30 cols 130; exec {} top --speed 0 {}",
+        env!("CARGO_BIN_EXE_flow-table"),
+        loopback().display()
+    );
+    let child = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        skipped("top in a terminal: there is no program `script`");
+        return None;
+    };
+    let mut drawn = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut drawn, &mut text).unwrap();
+        text
+    });
+    let mut terminal = child.stdin.take().unwrap();
+    for key in keys {
+        // The program draws between keys.
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        if terminal.write_all(key.as_bytes()).and_then(|()| terminal.flush()).is_err() {
+            break;
+        }
+    }
+    let status = child.wait().unwrap();
+    let text = String::from_utf8_lossy(&reader.join().unwrap()).into_owned();
+    assert!(status.success(), "{text}");
+    Some(without_controls(&text))
+}
+
+/// The text with a space for each control sequence that moves the cursor, and none for one that sets a color.
+#[cfg(all(feature = "top", unix))]
+fn without_controls(drawn: &str) -> String {
+    let mut parts = drawn.split('\u{1b}');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_ascii_alphabetic()).map_or(part.len(), |at| at + 1);
+        text.push_str(if part[..end].ends_with('m') { "" } else { " " });
+        text.push_str(&part[end..]);
+    }
+    text
+}
+
+#[cfg(all(feature = "top", unix))]
+#[test]
+fn top_shows_flows_and_filters_them() {
+    let Some(all) = top(&["b", "q"]) else { return };
+    for part in ["the capture is over", "live flows", "source", "127.0.0.1:", "q quit"] {
+        assert!(all.contains(part), "{part} in {all:?}");
+    }
+    let filtered = top(&["/", "s", "c", "t", "p", "\r", "q"]).expect("it ran before");
+    assert!(filtered.contains("filter: sctp"), "{filtered:?}");
+}
+
+#[cfg(feature = "top")]
+#[test]
+fn top_needs_a_terminal() {
+    let output = flow_table(&["top"], &[&loopback()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("needs a terminal"));
+}
+
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn an_unknown_interface_is_told_with_the_known_ones() {
+    let output = flow_table(&["live", "-i", "no-such-interface0"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no such interface; there are "), "{}", text(&output.stderr));
+}

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use flow_table_api::{FlowKey, Table, Timeout};
-use flow_table_cli::capture::{self, Options};
+use flow_table_cli::capture::{self, Moment, Options};
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::keyer::{Keying, TenantField};
 use flow_table_cli::protocols::Protocols;
@@ -39,6 +39,7 @@ pub fn check(bytes: &[u8]) {
             both,
         },
         capacity: CAPACITIES[choice(4)],
+        workers: 1,
         filter: None,
         view: View::default(),
     };
@@ -55,7 +56,7 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
         flows.push(flow);
         Ok(())
     };
-    let mut watch = |_: &Summary, _| ControlFlow::Continue(());
+    let mut watch = |_: &Moment<'_>| ControlFlow::Continue(());
     let summary = capture::replay::<T>(capture, options, &mut watch, &mut sink);
     flows.sort_unstable_by_key(|flow| {
         (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets, flow.end)

@@ -54,6 +54,9 @@ pub struct FlowArgs {
     /// What tells flows apart besides addresses, ports and protocol.
     #[arg(long, value_enum, default_value_t)]
     pub tenant: TenantField,
+    /// Threads with a table of their own. Records are the same; the capacity is shared evenly.
+    #[arg(long, value_name = "THREADS", default_value_t = 1, value_parser = workers)]
+    pub workers: usize,
     /// The largest number of flows in the table. Packets that would start another one are refused, and counted.
     #[arg(long, value_name = "FLOWS", default_value_t = 16 << 20)]
     pub capacity: usize,
@@ -77,9 +80,17 @@ impl FlowArgs {
                 both: self.direction == FlowDirection::Bidi,
             },
             capacity: self.capacity,
+            workers: self.workers,
             filter: self.filter.clone(),
             view,
         }
+    }
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=64) => Ok(count),
+        _ => Err("expected a number from 1 to 64".to_owned()),
     }
 }
 

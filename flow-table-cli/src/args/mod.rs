@@ -39,6 +39,70 @@ pub enum Command {
     /// The exit status is 1 if what was checked is not as it should be.
     #[cfg(feature = "replicate")]
     Replicate(flow_table_replicate::command::Arguments),
+    /// Count the flows of an interface as they come (Linux).
+    ///
+    /// Needs the capability CAP_NET_RAW. SIGINT and SIGTERM end it with the summary, and SIGUSR1 prints it.
+    /// Packets that the kernel dropped are counted and told.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Live(LiveArgs),
+    /// Show the flows of an interface or a capture as they come and go.
+    #[cfg(feature = "top")]
+    Top(TopArgs),
+    /// Print a script that completes this program's arguments in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one for each command, into a folder.
+    Man {
+        /// The folder, which must exist.
+        folder: PathBuf,
+    },
+}
+
+/// How to count the flows of an interface.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// The interface.
+    #[arg(short, long)]
+    pub interface: String,
+    /// End after this time.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// What flows are.
+    #[command(flatten)]
+    pub flows: FlowArgs,
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to show.
+#[cfg(feature = "top")]
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The interface (Linux).
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[arg(short, long, conflicts_with = "file")]
+    pub interface: Option<String>,
+    /// How many times as fast as they came the packets of a capture come; 0 means as fast as possible.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// What flows are.
+    #[command(flatten)]
+    pub flows: FlowArgs,
+    /// A capture; without it, and without an interface, standard input.
+    #[arg(value_name = "CAPTURE")]
+    pub file: Option<PathBuf>,
+}
+
+#[cfg(feature = "top")]
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed >= 0.0 => Ok(speed),
+        _ => Err("expected a number that is not negative".to_owned()),
+    }
 }
 
 /// How to replay.
@@ -62,4 +126,13 @@ pub struct ReplayArgs {
     /// Captures: pcap or pcapng, also compressed with gzip, zstd or lz4; `-` is standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     pub files: Vec<PathBuf>,
+}
+
+/// What summaries depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What flows are.
+    pub flows: &'a FlowArgs,
+    /// What is written.
+    pub output: &'a OutputArgs,
 }

@@ -10,7 +10,7 @@ pub mod decompress;
 mod follow;
 pub mod merge;
 pub mod open;
-mod owned;
+pub(crate) mod owned;
 mod pump;
 pub mod sort;
 #[cfg(test)]

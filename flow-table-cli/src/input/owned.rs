@@ -3,15 +3,15 @@ use crate::read::Packet;
 
 /// A packet that owns its bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Owned {
+pub(crate) struct Owned {
     link: LinkType,
-    pub(super) timestamp: i128,
+    pub(crate) timestamp: i128,
     data: Vec<u8>,
     wire_len: u32,
 }
 
 impl Owned {
-    pub(super) fn of(packet: &Packet<'_>) -> Self {
+    pub(crate) fn of(packet: &Packet<'_>) -> Self {
         Self {
             link: packet.link,
             timestamp: packet.timestamp,
@@ -20,12 +20,12 @@ impl Owned {
         }
     }
 
-    pub(super) fn packet(&self) -> Packet<'_> {
+    pub(crate) fn packet(&self) -> Packet<'_> {
         Packet { link: self.link, timestamp: self.timestamp, data: &self.data, wire_len: self.wire_len }
     }
 
     /// The memory it takes, in bytes.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         size_of::<Self>() + self.data.capacity()
     }
 }

@@ -110,4 +110,8 @@ impl<P: Packets> Packets for Sorted<P> {
     fn describe(&self) -> String {
         format!("{}, sorted", self.packets.describe())
     }
+
+    fn dropped(&self) -> u64 {
+        self.packets.dropped()
+    }
 }

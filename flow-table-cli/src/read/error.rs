@@ -77,7 +77,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) const fn at(self, offset: u64) -> ReadError {
+    pub(crate) const fn at(self, offset: u64) -> ReadError {
         ReadError { file: None, offset, problem: self }
     }
 }

@@ -17,6 +17,11 @@ pub trait Packets {
 
     /// The format in words, as far as it is known so far.
     fn describe(&self) -> String;
+
+    /// The number of packets that the system has dropped so far because they were not read in time.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 impl<P: Packets + ?Sized> Packets for Box<P> {
@@ -30,5 +35,9 @@ impl<P: Packets + ?Sized> Packets for Box<P> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn dropped(&self) -> u64 {
+        (**self).dropped()
     }
 }

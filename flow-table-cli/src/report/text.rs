@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use flow_table::Timeout;
 use indicatif::{HumanBytes, HumanCount};
 
-use crate::args::ReplayArgs;
+use crate::args::Shown;
 use crate::json::size;
 use crate::names::{key_name, protocol_name};
 use crate::stats::{Rank, Series};
@@ -19,7 +19,7 @@ use crate::summary::Summary;
 /// # Errors
 ///
 /// Returns the errors of `out`.
-pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayArgs) -> io::Result<()> {
+pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: Shown<'_>) -> io::Result<()> {
     let Some(format) = &summary.format else { return Ok(()) };
     writeln!(out, "{file}: {format}")?;
     for (label, text) in lines(summary, args) {
@@ -28,7 +28,7 @@ pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: &ReplayA
     Ok(())
 }
 
-fn lines(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> {
+fn lines(summary: &Summary, args: Shown<'_>) -> Vec<(&'static str, String)> {
     let mut lines = vec![("packets", packets(summary))];
     if let Some((first, _)) = summary.frames.span {
         lines.extend(date(first).map(|date| ("from", date)));
@@ -40,6 +40,9 @@ fn lines(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> {
     if summary.frames.out_of_order > 0 {
         let count = counted(summary.frames.out_of_order, "packet");
         lines.push(("disorder", format!("{count} earlier than one before; --sort-window sorts them")));
+    }
+    if summary.frames.dropped > 0 {
+        lines.push(("dropped", format!("{} by the kernel", counted(summary.frames.dropped, "packet"))));
     }
     if summary.unfollowed > 0 {
         let count = counted(summary.unfollowed, "later fragment");
@@ -106,7 +109,7 @@ fn skipped(summary: &Summary) -> String {
     list("packet", reasons.chain(unselected))
 }
 
-fn flows(summary: &Summary, args: &ReplayArgs) -> String {
+fn flows(summary: &Summary, args: Shown<'_>) -> String {
     let (selected, totals) = (&summary.selected, &summary.totals);
     let idle = match args.flows.idle_timeout.timeout() {
         Timeout::NEVER => "no idle timeout".to_owned(),
@@ -126,7 +129,7 @@ fn flows(summary: &Summary, args: &ReplayArgs) -> String {
 }
 
 /// The largest groups if there are any, else the largest flows.
-fn largest(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> {
+fn largest(summary: &Summary, args: Shown<'_>) -> Vec<(&'static str, String)> {
     let by = args.output.by;
     let texts: Vec<String> = if args.output.aggregate.is_empty() {
         let flows = summary.flows.top.sorted().into_iter().take(args.output.top);
@@ -153,7 +156,7 @@ fn largest(summary: &Summary, args: &ReplayArgs) -> Vec<(&'static str, String)> 
     labels.zip(texts).collect()
 }
 
-fn table(summary: &Summary, args: &ReplayArgs) -> String {
+fn table(summary: &Summary, args: Shown<'_>) -> String {
     let totals = &summary.totals;
     let mut text = format!("{}, {} at the end", args.flows.backend, HumanBytes(totals.table_bytes as u64));
     if totals.refused > 0 {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use flow_table_cli::backend::Backend;
+use flow_table_cli::capture::Options;
 use flow_table_cli::direction::FlowDirection;
 use flow_table_cli::input::decompress::{Compression, decompress};
 use flow_table_cli::input::merge::Merged;
@@ -79,7 +80,7 @@ impl Policy {
     }
 }
 
-/// Compressed, merged with another capture, and through the sorting buffer.
+/// Compressed, merged with another capture, through the sorting buffer, and with several workers.
 #[test]
 fn every_capture_has_the_same_flows_in_each_form() {
     let Some(folder) = folder() else { return };
@@ -93,6 +94,13 @@ fn every_capture_has_the_same_flows_in_each_form() {
         {
             let options = common::options(timeout, FlowDirection::Bidi, Protocols::All);
             for &backend in common::backends() {
+                for workers in [2, 4] {
+                    let context = format!("{name}, {backend}, {workers} workers, {timeout} s");
+                    let options = Options { workers, ..options.clone() };
+                    let (summary, lines) = common::replay(backend, &capture, &options);
+                    check_packets(&summary, expected, policy, &context);
+                    check_flows(&summary, &lines, &flows, &context);
+                }
                 for (form, mut packets) in forms(&capture) {
                     let context = format!("{name}, {backend}, {form}, {timeout} s");
                     let (summary, lines) = common::replay_packets(backend, &mut *packets, &options);

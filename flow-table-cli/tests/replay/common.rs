@@ -29,6 +29,7 @@ pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) ->
         keying: Keying { direction, protocols, ..Keying::default() },
         ends: Ends { both, ..Ends::idle(timeout) },
         capacity: 1 << 20,
+        workers: 1,
         filter: None,
         view: View::default(),
     }
@@ -48,7 +49,7 @@ pub fn replay_packets(backend: Backend, packets: &mut dyn Packets, options: &Opt
     let mut exporter = Exporter::new(&mut written, Format::Tsv, Orientation::Address, Chunk::DEFAULT)
         .expect("memory takes everything");
     let summary = backend
-        .replay(packets, options, &mut |_, _| ControlFlow::Continue(()), &mut |flow| exporter.write(&flow))
+        .replay(packets, options, &mut |_| ControlFlow::Continue(()), &mut |flow| exporter.write(&flow))
         .expect("only export and memory can fail");
     exporter.finish().expect("memory takes everything");
     let text = String::from_utf8(written).expect("text");

@@ -8,6 +8,7 @@ use flow_table_cli::keyed::KeyedPacket;
 use flow_table_cli::packet::tcp;
 use flow_table_cli::record::{End, FlowRecord, Record, Tally};
 use flow_table_cli::replay::{BURST, Ends, Replay, Totals};
+use flow_table_cli::workers;
 use proptest::prelude::*;
 
 /// The definition: a packet joins the flow of its key if `now − last seen < timeout`, where `now` is the largest
@@ -148,9 +149,25 @@ fn compare<T: flow_table::Table<FlowKey, Record>>(
     }
     let live_at_end = model.flows.len();
     let at_end = model.flows.values().map(|flow| flow.ended(End::EndOfCapture));
-    let mut expected: Vec<_> = model.ended.iter().cloned().chain(at_end).collect();
+    let expected: Vec<_> = model.ended.iter().cloned().chain(at_end).collect();
 
-    let (totals, mut flows) = replay::<T>(packets, ends, capacity);
+    let (totals, flows) = replay::<T>(packets, ends, capacity);
+    agrees(&model, totals, flows, expected.clone(), live_at_end)?;
+    // Workers share the capacity, so that only a table that is never full behaves like one thread's.
+    if capacity == 1_000 {
+        let (totals, flows) = replay_with_workers::<T>(packets, ends, capacity);
+        agrees(&model, totals, flows, expected, live_at_end)?;
+    }
+    Ok(())
+}
+
+fn agrees(
+    model: &Model,
+    totals: Totals,
+    mut flows: Vec<FlowRecord>,
+    mut expected: Vec<FlowRecord>,
+    live_at_end: usize,
+) -> Result<(), TestCaseError> {
     let rank =
         |flow: &FlowRecord| (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets, flow.end);
     expected.sort_by_key(rank);
@@ -163,6 +180,21 @@ fn compare<T: flow_table::Table<FlowKey, Record>>(
     prop_assert_eq!(totals.live_at_end, live_at_end);
     prop_assert_eq!(flows, expected);
     Ok(())
+}
+
+/// The same with three threads.
+fn replay_with_workers<T: flow_table::Table<FlowKey, Record>>(
+    packets: &[KeyedPacket],
+    ends: Ends,
+    capacity: usize,
+) -> (Totals, Vec<FlowRecord>) {
+    let mut flows = Vec::new();
+    let mut sink = |flow| {
+        flows.push(flow);
+        Ok(())
+    };
+    let totals = workers::replay::<T>(packets, 3, capacity, ends, &mut sink).expect("nothing can fail");
+    (totals, flows)
 }
 
 /// Flows that only time ends, or also TCP flags, and records that an active timeout splits.

@@ -113,6 +113,8 @@ proptest! {
             options.capacity = capacity;
             let (summary, lines) = common::replay(backend, &bytes, &options);
             prop_assert!(summary.totals.peak_live <= capacity);
+            let in_bins = summary.series.bins().iter().map(|bin| bin.packets).sum::<u64>();
+            prop_assert_eq!(summary.frames.packets, in_bins);
             prop_assert_eq!(summary.totals.flows, lines.len() as u64);
         }
     }
