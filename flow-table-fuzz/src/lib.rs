@@ -6,6 +6,8 @@
 //! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
 //! | [`packet`] | a link type and a frame | a packet is found where it is, also if its end is cut off |
 //! | [`replay`] | options and a capture | both backends return the same flows, which add up to the packets |
+//! | [`filter`] | a text | what is parsed survives being written, and its negation is its opposite |
+//! | [`decompress`] | a compressed file | the same however the bytes arrive |
 //! | [`text`] | a text | keys and timeouts survive being written and parsed |
 //!
 //! The programs for `cargo fuzz` are in `fuzz/`, with the corpus. The tests of this crate run the targets over the
@@ -14,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod decompress;
+pub mod filter;
 pub mod operations;
 pub mod packet;
 pub mod replay;
@@ -31,11 +35,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "operations_custom", check: operations::custom },
     Target { name: "operations_dashmap", check: operations::dashmap },
     Target { name: "capture", check: capture::check },
     Target { name: "packet", check: packet::check },
     Target { name: "replay", check: replay::check },
     Target { name: "text", check: text::check },
+    Target { name: "filter", check: filter::check },
+    Target { name: "decompress", check: decompress::check },
 ];

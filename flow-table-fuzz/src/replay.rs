@@ -64,13 +64,14 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
     (summary.expect("neither sink nor table fail"), flows)
 }
 
-/// The summary without the parts that are measured.
+/// The summary without the parts that are measured, and without the order in which flows ended.
 fn comparable(summary: &Summary) -> String {
     let Summary { format, frames, skipped, unselected, selected, flows, totals, errors, .. } = summary;
     let totals = Totals { table_time: Duration::ZERO, table_bytes: 0, ..*totals };
+    let flows = (&flows.by_protocol, flows.by_end, flows.top.sorted());
+    let unfollowed = summary.unfollowed;
     format!(
-        "{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {errors:?} {}",
-        summary.unfollowed
+        "{format:?} {frames:?} {skipped:?} {unselected} {selected:?} {flows:?} {totals:?} {errors:?} {unfollowed}"
     )
 }
 

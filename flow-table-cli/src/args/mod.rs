@@ -33,7 +33,7 @@ pub enum Command {
     /// The exit status is 1 if a capture could not be read to its end, except for one that was cut off within its
     /// last packet; in any case, the packets before are counted and exported. It is 2 for wrong usage, and 128
     /// plus the signal's number after a signal.
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Show the replication of flow tables over NATS: owners, records, and what a standby lacks.
     ///
     /// The exit status is 1 if what was checked is not as it should be.
@@ -44,10 +44,10 @@ pub enum Command {
     /// Needs the capability CAP_NET_RAW. SIGINT and SIGTERM end it with the summary, and SIGUSR1 prints it.
     /// Packets that the kernel dropped are counted and told.
     #[cfg(all(feature = "live", target_os = "linux"))]
-    Live(LiveArgs),
+    Live(Box<LiveArgs>),
     /// Show the flows of an interface or a capture as they come and go.
     #[cfg(feature = "top")]
-    Top(TopArgs),
+    Top(Box<TopArgs>),
     /// Print a script that completes this program's arguments in a shell.
     Completions {
         /// The shell.
