@@ -85,7 +85,7 @@ pub use hash::{KeyHash, KeyHasher};
 pub use key::{FlowKey, FlowKeyError, Tenant};
 pub use key_view::FlowKeyView;
 pub use outcome::{Admission, Inserted};
-pub use reap::{Budget, Ended, ReapReport};
+pub use reap::{Budget, Ended, FinalRecord, ReapReport};
 pub use stats::{EndCounts, Stats};
 pub use status::{Direction, EndReason, NotLive, OnExpiry, Status};
 pub use table::{AdmissionOf, InsertErrorOf, Table};

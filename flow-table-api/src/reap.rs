@@ -1,4 +1,7 @@
-use crate::EndReason;
+use std::fmt;
+use std::time::Duration;
+
+use crate::{EndReason, Status, Timestamp};
 
 /// The number of flows that one reaping call may visit (contract R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,9 @@ impl std::ops::AddAssign for ReapReport {
 }
 
 /// A flow that has ended and that a reap hands over (contract R4). It can still be read through `flow`.
+///
+/// Others may still hold the flow, and change its value: a packet that another thread counts at this moment may
+/// not be counted yet. Use [`Table::with_records`](crate::Table::with_records) for records that are final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "this is the only hand-over of the flow's record"]
 pub struct Ended<R> {
@@ -60,4 +66,58 @@ pub struct Ended<R> {
     pub flow: R,
     /// Why the flow ended: [`EndReason::Expired`] or [`EndReason::Cancelled`].
     pub reason: EndReason,
+}
+
+/// All that was known of a flow, once nobody can change it any more (contract R7). A table that was made by
+/// [`Table::with_records`](crate::Table::with_records) makes one of each of its flows.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FinalRecord<K, V> {
+    /// The forward key.
+    pub key: K,
+    /// The reply key, if the flow had one.
+    pub reply_key: Option<K>,
+    /// The value.
+    pub value: V,
+    /// Why the flow ended last.
+    pub reason: EndReason,
+    /// Its last deadline.
+    pub deadline: Timestamp,
+    /// Its last timeout.
+    pub timeout: Duration,
+}
+
+impl<K, V> FinalRecord<K, V> {
+    /// For backends: the record of a flow with these keys, this value and this state.
+    pub fn new(
+        (key, reply_key): (K, Option<K>),
+        value: V,
+        status: Status,
+        deadline: Timestamp,
+        timeout: Duration,
+    ) -> Self {
+        let reason = match status {
+            Status::Expired => EndReason::Expired,
+            Status::Cancelled => EndReason::Cancelled,
+            Status::Active | Status::Detached => EndReason::Removed,
+        };
+        Self { key, reply_key, value, reason, deadline, timeout }
+    }
+
+    /// The same record with another value.
+    pub fn map_value<W>(self, map: impl FnOnce(V) -> W) -> FinalRecord<K, W> {
+        let Self { key, reply_key, value, reason, deadline, timeout } = self;
+        FinalRecord { key, reply_key, value: map(value), reason, deadline, timeout }
+    }
+}
+
+impl<K, V> fmt::Debug for FinalRecord<K, V> {
+    /// Shows neither keys nor value, so that they need no `Debug`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FinalRecord")
+            .field("two_keys", &self.reply_key.is_some())
+            .field("reason", &self.reason)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }

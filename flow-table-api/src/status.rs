@@ -46,7 +46,8 @@ pub enum Direction {
     Reply,
 }
 
-/// Why a reap hands a flow over (contract R4).
+/// Why a flow ended, as a reap ([`Ended`](crate::Ended), contract R4) or its record
+/// ([`FinalRecord`](crate::FinalRecord), contract R7) says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -55,6 +56,8 @@ pub enum EndReason {
     Expired,
     /// It was cancelled through a handle.
     Cancelled,
+    /// It was removed or replaced, or its table is gone. No reap hands such a flow over.
+    Removed,
 }
 
 /// The deadline of a flow was not set, because the flow has ended or, for a timeout, because its deadline has

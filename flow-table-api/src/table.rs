@@ -1,6 +1,6 @@
 use crate::{
-    Admission, Budget, Burst, Direction, Ended, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError, Inserted, Key,
-    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, TableConfig, Timestamp, Value,
+    Admission, Budget, Burst, Direction, Ended, FinalRecord, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError,
+    Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, TableConfig, Timestamp, Value,
 };
 
 /// The error of an insertion into `T`.
@@ -33,6 +33,24 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     /// Makes an empty table.
     fn with_config(config: TableConfig) -> Self;
+
+    /// Makes an empty table that passes a final record of each flow to `record` (contract R7).
+    ///
+    /// A flow's record is made when the table, every handle and every burst have let go of it: nobody can find it
+    /// any more or change its value. Its keys and value move into the record instead of being dropped. Every flow
+    /// that was in the table has one record, whatever ended it, also if that is the end of the table. A flow that
+    /// was put back has one at its last end. So counts that packets make while their flow ends are in it, and none
+    /// is in two.
+    ///
+    /// A flow that nobody holds when a reap meets it is recorded in that reap. Others are recorded where they are
+    /// let go: `record` runs in place of the value's drop, with all that is said of it. It runs under no lock of
+    /// the table, may use the table, and should be short, as the thread may be processing packets: send the record
+    /// to another thread, for example. It must not panic; a panic continues in whoever let go, and loses no other
+    /// record.
+    ///
+    /// In such a table a [`reap`](Self::reap) is enough. [`reap_with`](Self::reap_with) hands over flows as usual,
+    /// before they are recorded.
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self;
 
     /// Makes an empty table for at most `capacity` flows, otherwise with the defaults of [`TableConfig`].
     fn new(capacity: usize) -> Self {

@@ -176,6 +176,13 @@ macro_rules! __cases {
                 remove_flow_goes_by_identity [E2 R3];
                 remove_looks_at_no_deadline [E2 R4];
             }
+            records {
+                each_flow_leaves_one_with_its_reason [R7 S3];
+                a_record_waits_for_holders_and_bursts [R7 U2 V2];
+                none_is_lost_with_the_table [R7 V5];
+                a_record_may_use_the_table [R7 V1 V4];
+                every_count_is_in_one_record [R7 X2];
+            }
             iteration {
                 visits_each_flow_once [E3];
                 retain_removes_the_rest [E3 E2];

@@ -83,6 +83,8 @@ rules! {
     R5,
     /// `next_deadline`.
     R6,
+    /// Records that are final.
+    R7,
     /// `cancel`.
     E1,
     /// `remove` and `remove_flow`.

@@ -23,7 +23,9 @@ impl<K, V> Core<K, V> {
     /// many drops are nested on this thread.
     pub(crate) fn finish(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
         match self.bursts.none_open() {
-            Some(unseen) if !nesting::is_deepest() => self.reclaim(dead.drop_flow(&unseen, panics)),
+            Some(unseen) if !nesting::is_deepest() => {
+                self.reclaim(dead.drop_flow(&unseen, self.records.as_ref(), panics))
+            }
             _ => {
                 // P10: once the entry is in limbo, another thread may free it, and with it what keeps the core
                 // alive for the caller.
@@ -52,7 +54,7 @@ impl<K, V> Core<K, V> {
             }
             for index in taken {
                 let dead = Dead::from_limbo(self.shards.arena.at(index), &unseen);
-                keeper = self.reclaim(dead.drop_flow(&unseen, panics)).or(keeper);
+                keeper = self.reclaim(dead.drop_flow(&unseen, self.records.as_ref(), panics)).or(keeper);
             }
         }
     }

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hash};
 
 use flow_table_api as api;
 use flow_table_api::{
-    Admission, Budget, Direction, Ended, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted, Key, KeyForm,
-    KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, FinalRecord, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted,
+    Key, KeyForm, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -62,7 +62,7 @@ impl<K: Key, V: Value, S> FlowTable<K, V, S> {
     /// Makes an empty table that hashes keys with `hasher`. Where others choose the keys, the hasher must have a
     /// secret of its own (contract C4).
     pub fn with_hasher(config: TableConfig, hasher: S) -> Self {
-        Self { core: Core::new(&config), hasher }
+        Self { core: Core::new(&config, None), hasher }
     }
 
     fn own(&self, flow: &FlowEntry<K, V>) -> Result<(), ForeignFlow> {
@@ -130,6 +130,10 @@ where
     fn with_config(config: TableConfig) -> Self {
         let hasher = config.hasher();
         Self::with_hasher(config, hasher)
+    }
+
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
+        Self { core: Core::new(&config, Some(Box::new(record))), hasher: config.hasher() }
     }
 
     #[inline]

@@ -8,7 +8,7 @@ use crate::base::id::SlotId;
 use crate::base::nesting::Nesting;
 use crate::base::sync::Arc;
 use crate::base::watermark::Watermark;
-use crate::flow::home::Shared;
+use crate::flow::home::{Recorder, Shared};
 use crate::flow::record::Record;
 use crate::flow::strong::{FlowRecord, Strong};
 use crate::map::slots::Slots;
@@ -34,14 +34,19 @@ pub(crate) struct Core<K, V> {
 }
 
 impl<K, V> Core<K, V> {
-    pub(crate) fn new(config: &TableConfig) -> Self {
+    pub(crate) fn new(config: &TableConfig, records: Option<Recorder<Record<K, V>>>) -> Self {
         /// More shards would be locks without contention.
         const MOST_SHARDS: usize = 1 << 12;
         let wished = config.wished_shards().map_or_else(default_shards, usize::from);
         // The map needs at least two.
         let shards = wished.clamp(2, MOST_SHARDS).next_power_of_two();
         Self {
-            shared: Arc::new(Shared { slots: Slots::new(shards), nesting: Nesting::new(), slack: config.slack() }),
+            shared: Arc::new(Shared {
+                slots: Slots::new(shards),
+                nesting: Nesting::new(),
+                slack: config.slack(),
+                records,
+            }),
             stripes: Stripes::new(shards),
             queues: Queues::new(),
             held: CachePadded::new(Watermark::limited(config.capacity())),

@@ -116,6 +116,8 @@
 //! table, and so drop other flows. If 32 such drops are nested on a thread, the next one is deferred to the
 //! outermost.
 //!
+//! In a table that makes final records, the last drop moves keys and value into a record instead.
+//!
 //! **Alternatives that were rejected.**
 //!
 //! * *Strong references in the map.* A flow that has timed out must then be found in the map and removed before

@@ -2,14 +2,15 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Budget, Ended, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key, KeyForm,
-    KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, FinalRecord, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
+    KeyForm, KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::base::panics::Panics;
 use crate::burst::FlowBurst;
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
+use crate::flow::record::Record;
 use crate::flow::strong::FlowRecord;
 use crate::ops::insert::{Insertion, Policy};
 
@@ -60,7 +61,7 @@ impl<K, V, S> FlowTable<K, V, S> {
     /// Makes an empty table that hashes keys with `hasher`. Where others choose the keys, the hasher must have a
     /// secret of its own (contract C4).
     pub fn with_hasher(config: TableConfig, hasher: S) -> Self {
-        Self { core: Core::new(&config), hasher }
+        Self { core: Core::new(&config, None), hasher }
     }
 }
 
@@ -91,6 +92,11 @@ where
     fn with_config(config: TableConfig) -> Self {
         let hasher = config.hasher();
         Self::with_hasher(config, hasher)
+    }
+
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
+        let records = move |flow: Record<K, V>| record(flow.into_final());
+        Self { core: Core::new(&config, Some(Box::new(records))), hasher: config.hasher() }
     }
 
     #[inline]

@@ -23,6 +23,7 @@ mod operations;
 pub mod panics;
 pub mod random;
 pub mod reap;
+pub mod records;
 pub mod reinsert;
 pub mod rest;
 pub mod room;

@@ -39,6 +39,12 @@ macro_rules! each_flaw {
             ReplacingNeedsRoom => "capacity::a_full_table_still_replaces",
             /// Every reap looks at every flow.
             ReapScansAll => "reap::an_idle_reap_does_not_walk_the_table",
+            /// A flow that was removed or replaced leaves no record.
+            RemovedFlowsLeaveNoRecord => "records::each_flow_leaves_one_with_its_reason",
+            /// Nor does one that is let go after its table.
+            RecordsGoWithTheTable => "records::none_is_lost_with_the_table",
+            /// A lock is held while a record is made.
+            RecordsUnderLock => "records::a_record_may_use_the_table",
             /// A look-up finds nothing by other forms of a key.
             FindsByKeysAlone => "forms::a_key_is_found_by_any_form_of_it",
             /// A look-up with a hash computes another one.

@@ -11,7 +11,7 @@ use flow_table_conformance::api::{
 
 use super::flaw::Flaw;
 use super::inner::{Inner, Met, Spare, Visit, has_tag_of};
-use super::node::{Handle, Node};
+use super::node::{Body, Handle, Node};
 use super::shared::Shared;
 use super::{ReadmissionResult, Stranger};
 
@@ -163,7 +163,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         if self.0.is(Flaw::ReplacementNotQueued) && replaced.is_some() {
             spare.extend(inner.release(node.id));
         }
-        if self.0.is(Flaw::PairInTwoSteps) && node.reply.is_some() {
+        if self.0.is(Flaw::PairInTwoSteps) && node.reply_key().is_some() {
             inner.unlink(node.id, &node.hashes[1..]);
             drop(inner);
             std::thread::yield_now();
@@ -188,8 +188,8 @@ impl<K: Key, V: Value> Stranger<K, V> {
     fn readmit_by(&self, flow: &Handle<K, V>, now: Timestamp, spare: &mut Spare<K, V>) -> ReadmissionResult<K, V> {
         self.check_own(flow)?;
         let mut inner = self.0.inner.write();
-        let forward = inner.find(flow.hashes[0], &flow.key, spare);
-        let reply = flow.reply.as_ref().and_then(|key| inner.find(flow.hashes[1], key, spare));
+        let forward = inner.find(flow.hashes[0], flow.key(), spare);
+        let reply = flow.reply_key().and_then(|key| inner.find(flow.hashes[1], key, spare));
         match flow.status() {
             Status::Active => return Err(ReinsertError::Active),
             Status::Cancelled if self.0.is(Flaw::RevivesTheCancelled) => {
@@ -217,7 +217,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let deadline = now + flow.timeout();
         flow.state.activate(deadline).expect("the lock is held since the status was read");
         inner.install(flow.node(), deadline);
-        if self.0.is(Flaw::ReinsertsByItsOwnHash) && flow.hashes[0] != self.0.hash(&flow.key) {
+        if self.0.is(Flaw::ReinsertsByItsOwnHash) && flow.hashes[0] != self.0.hash(flow.key()) {
             // It is filed under the other hash, and so not found by this one.
             inner.unlink(flow.id, &flow.hashes);
         }
@@ -232,9 +232,8 @@ impl<K: Key, V: Value> Stranger<K, V> {
             table: Arc::downgrade(&self.0),
             me: me.clone(),
             hashes,
-            key,
-            reply,
-            value,
+            body: Some(Body { key, reply, value }),
+            records: self.0.records.clone(),
             state: FlowState::new(),
             options: FlowOptions::new(timeout, on_expiry, FlowOptions::SLACK),
             slack: self.0.slack,

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flow_table_conformance::api::{
-    Admission, Budget, Direction, Ended, Flow, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHash, NewFlow,
-    OnExpiry, ReapReport, ReinsertError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Direction, Ended, FinalRecord, Flow, ForeignFlow, InsertError, Inserted, Key, KeyForm,
+    KeyHash, NewFlow, OnExpiry, ReapReport, ReinsertError, Stats, Status, Table, TableConfig, Timestamp, Value,
 };
 
 use burst::OpenBurst;
@@ -98,7 +98,11 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     type Burst<'t> = OpenBurst<'t, K, V>;
 
     fn with_config(config: TableConfig) -> Self {
-        Self(Arc::new(Shared::new(&config)))
+        Self(Arc::new(Shared::new(&config, None)))
+    }
+
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared::new(&config, Some(Arc::new(record)))))
     }
 
     fn hash<Q: KeyForm<K> + ?Sized>(&self, key: &Q) -> KeyHash {

@@ -10,10 +10,10 @@ use std::{fmt, ptr};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState, StateView};
 use flow_table_conformance::api::{
-    Direction, Flow, FlowRef, Key, NotLive, Timeout, Timestamp, Value, WeakFlowRef,
+    Direction, FinalRecord, Flow, FlowRef, Key, NotLive, Status, Timeout, Timestamp, Value, WeakFlowRef,
 };
 
-use super::flaw::Flaw;
+use super::flaw::{self, Flaw};
 use super::shared::Shared;
 
 pub struct Node<K: Key, V: Value> {
@@ -22,9 +22,9 @@ pub struct Node<K: Key, V: Value> {
     pub me: Weak<Self>,
     /// The hash of each key.
     pub hashes: Vec<u64>,
-    pub key: K,
-    pub reply: Option<K>,
-    pub value: V,
+    /// `None` only in its own drop.
+    pub body: Option<Body<K, V>>,
+    pub records: Option<Records<K, V>>,
     pub state: FlowState,
     pub options: FlowOptions,
     pub slack: Duration,
@@ -36,7 +36,21 @@ pub struct Node<K: Key, V: Value> {
     pub died: AtomicBool,
 }
 
+/// What the caller put in.
+pub struct Body<K, V> {
+    pub key: K,
+    pub reply: Option<K>,
+    pub value: V,
+}
+
+/// Where final records go.
+pub type Records<K, V> = Arc<dyn Fn(FinalRecord<K, V>) + Send + Sync>;
+
 impl<K: Key, V: Value> Node<K, V> {
+    fn body(&self) -> &Body<K, V> {
+        self.body.as_ref().expect("there until dropped")
+    }
+
     fn is(&self, flaw: Flaw) -> bool {
         self.table.upgrade().is_some_and(|table| table.is(flaw))
     }
@@ -62,15 +76,15 @@ impl<K: Key, V: Value> Node<K, V> {
 
 impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
     fn key(&self) -> &K {
-        &self.key
+        &self.body().key
     }
 
     fn reply_key(&self) -> Option<&K> {
-        self.reply.as_ref()
+        self.body().reply.as_ref()
     }
 
     fn value(&self) -> &V {
-        &self.value
+        &self.body().value
     }
 
     fn state(&self) -> StateView<'_> {
@@ -123,6 +137,16 @@ impl<K: Key, V: Value> Drop for Node<K, V> {
         if let Some(table) = self.table.upgrade() {
             // Relaxed: nobody else has the flow any more.
             table.clear(self.id, &self.hashes, self.died.load(Ordering::Relaxed));
+        }
+        let forgets_the_removed = self.is(Flaw::RemovedFlowsLeaveNoRecord) && self.status() == Status::Detached;
+        let is_too_late = flaw::chosen() == Some(Flaw::RecordsGoWithTheTable) && self.table.upgrade().is_none();
+        let (word, timeout) = (self.state.load(), self.timeout());
+        if let Some((records, body)) = self.records.take().zip(self.body.take())
+            && !forgets_the_removed
+            && !is_too_late
+        {
+            let Body { key, reply, value } = body;
+            records(FinalRecord::new((key, reply), value, word.status, word.deadline, timeout));
         }
     }
 }
@@ -180,7 +204,7 @@ impl<K: Key, V: Value> Deref for Handle<K, V> {
 
 impl<K: Key, V: Value> PartialEq for Handle<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.node, &other.node) || self.is(Flaw::ComparesByKey) && self.key == other.key
+        Arc::ptr_eq(&self.node, &other.node) || self.is(Flaw::ComparesByKey) && self.key() == other.key()
     }
 }
 

@@ -12,12 +12,13 @@ use super::flaw::{self, Flaw};
 use super::inner::{Inner, Spare};
 use super::limbo::Limbo;
 use super::lock::Lock;
-use super::node::Node;
+use super::node::{Node, Records};
 
 pub struct Shared<K: Key, V: Value> {
     pub hasher: KeyHasher,
     pub capacity: AtomicUsize,
     pub slack: Duration,
+    pub records: Option<Records<K, V>>,
     pub ids: AtomicU64,
     pub inner: Lock<Inner<K, V>>,
     pub limbo: Limbo<K, V>,
@@ -25,13 +26,14 @@ pub struct Shared<K: Key, V: Value> {
 }
 
 impl<K: Key, V: Value> Shared<K, V> {
-    pub fn new(config: &TableConfig) -> Self {
+    pub fn new(config: &TableConfig, records: Option<Records<K, V>>) -> Self {
         let flaw = flaw::chosen();
         let config = if flaw == Some(Flaw::FixedSeed) { &config.clone().hash_seed(42) } else { config };
         Self {
             hasher: config.hasher(),
             capacity: AtomicUsize::new(config.capacity()),
             slack: config.slack(),
+            records,
             ids: AtomicU64::new(0),
             inner: Lock::new(Inner::new(flaw)),
             limbo: Limbo::new(),

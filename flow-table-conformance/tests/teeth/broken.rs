@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
-    Admission, AdmissionOf, Budget, Ended, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Budget, Ended, FinalRecord, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf,
+    Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp,
+    Value,
 };
 
 use crate::stranger::Stranger;
@@ -59,6 +60,18 @@ impl<K: Key, V: Value> Broken<K, V> {
         if self.is(Flaw::ReadsAClock) { now + self.made.elapsed() } else { now }
     }
 
+    fn of(table: Stranger<K, V>) -> Self {
+        Self {
+            table,
+            flaw: flaw::chosen(),
+            gate: Lock::new(()),
+            made: Instant::now(),
+            latest: AtomicU64::new(0),
+            reaping: Lock::new(()),
+            reaped: Mutex::default(),
+        }
+    }
+
     fn evict(&self) {
         if let Some(flow) = self.table.snapshot().first() {
             self.table.remove_flow(flow).expect("the table's own");
@@ -80,16 +93,16 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
     }
 
     fn with_config(config: TableConfig) -> Self {
-        let table = Stranger::with_config(config);
-        Self {
-            table,
-            flaw: flaw::chosen(),
-            gate: Lock::new(()),
-            made: Instant::now(),
-            latest: AtomicU64::new(0),
-            reaping: Lock::new(()),
-            reaped: Mutex::default(),
-        }
+        Self::of(Stranger::with_config(config))
+    }
+
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
+        let lock = Lock::new(());
+        let record = move |flow| {
+            let _lock = (flaw::chosen() == Some(Flaw::RecordsUnderLock)).then(|| lock.write());
+            record(flow);
+        };
+        Self::of(Stranger::with_records(config, record))
     }
 
     fn lookup_hashed<Q: KeyForm<K> + ?Sized>(&self, key: &Q, hash: KeyHash, now: Timestamp) -> Option<Self::Ref> {

@@ -9,6 +9,7 @@ use flow_table_api::TableConfig;
 
 pub(crate) use keeper::Keeper;
 
+use crate::flows::Recorder;
 use crate::grace::{Bursts, Limbo};
 use crate::shard::Shards;
 use crate::sync::{Arc, AtomicUsize, Weak};
@@ -20,11 +21,13 @@ pub(crate) struct Core<K, V> {
     /// The shard at which the next reap starts.
     pub(crate) reap_from: AtomicUsize,
     pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
+    /// Makes final records of the flows, if the table makes any (contract R7).
+    pub(crate) records: Option<Recorder<K, V>>,
     me: Weak<Core<K, V>>,
 }
 
 impl<K, V> Core<K, V> {
-    pub(crate) fn new(config: &TableConfig) -> Arc<Self> {
+    pub(crate) fn new(config: &TableConfig, records: Option<Recorder<K, V>>) -> Arc<Self> {
         let processors = thread::available_parallelism().map_or(4, |count| count.get());
         Arc::new_cyclic(|me| Self {
             shards: Shards::new(config, processors),
@@ -32,6 +35,7 @@ impl<K, V> Core<K, V> {
             limbo: Limbo::new(),
             reap_from: AtomicUsize::new(0),
             keeper: Keeper::new(),
+            records,
             me: me.clone(),
         })
     }

@@ -28,8 +28,8 @@ use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
-use flow_table_api::state::{FlowOptions, FlowState};
-use flow_table_api::{Direction, Equivalent, NewFlowParts, Status, Timestamp};
+use flow_table_api::state::{FlowOptions, FlowState, StateWord};
+use flow_table_api::{Direction, Equivalent, FinalRecord, NewFlowParts, Status, Timestamp};
 
 use super::refs::RefWord;
 use crate::index::Slot;
@@ -96,6 +96,9 @@ impl<K, V> FlowEntry<K, V> {
         if slot.entry().is_pair() { is_key_of(true) } else { is_key_of(false) }
     }
 }
+
+/// Where final records of flows go.
+pub(crate) type Recorder<K, V> = Box<dyn Fn(FinalRecord<K, V>) + Send + Sync>;
 
 /// The address of an entry, whatever is in it now.
 pub(crate) struct Entry<K, V>(NonNull<FlowEntry<K, V>>);
@@ -256,13 +259,21 @@ impl<K, V> Entry<K, V> {
         }
     }
 
-    /// Drops keys and value. If one of these drops panics, the others still run, and `panics` keeps the panic.
+    /// Passes keys and value on, as a final record, or else drops them. If one of these drops panics, the others
+    /// still run, and `panics` keeps the panic.
     ///
     /// # Safety
     ///
     /// 1. The caller brought the count to zero, no burst that could see the entry is open, and this is done once.
-    pub(crate) unsafe fn drop_flow(self, panics: &mut Panics) {
-        if const { std::mem::needs_drop::<(K, V)>() } {
+    pub(crate) unsafe fn drop_flow(self, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
+        if let Some(records) = records {
+            let StateWord { status, deadline } = self.state().load();
+            // SAFETY: by (1).
+            let NewFlowParts { key, reply, value, timeout, .. } = unsafe { self.take() };
+            let _nested = Nested::enter();
+            let record = FinalRecord::new((key, reply), value, status, deadline, timeout.as_duration());
+            panics.catch(|| records(record));
+        } else if const { std::mem::needs_drop::<(K, V)>() } {
             // SAFETY: by (1).
             let NewFlowParts { key, reply, value, .. } = unsafe { self.take() };
             let _nested = Nested::enter();

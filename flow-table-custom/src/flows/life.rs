@@ -4,7 +4,7 @@ use flow_table_api::state::FlowOptions;
 use flow_table_api::{NewFlow, Timeout};
 
 use super::at::FlowAt;
-use super::entry::HELD;
+use super::entry::{HELD, Recorder};
 use super::locked::Locked;
 use crate::grace::Unseen;
 use crate::hash::KeyHashes;
@@ -141,12 +141,17 @@ impl<K, V> Dead<K, V> {
         Self(at)
     }
 
-    /// Drops keys and value, which no burst can see. `panics` keeps the panics of their drops.
+    /// Drops keys and value, which no burst can see, or makes a record of them. `panics` keeps the panics.
     #[inline]
-    pub(crate) fn drop_flow(self, _: &Unseen, panics: &mut Panics) -> Empty<K, V> {
+    pub(crate) fn drop_flow(
+        self,
+        _: &Unseen,
+        records: Option<&Recorder<K, V>>,
+        panics: &mut Panics,
+    ) -> Empty<K, V> {
         // SAFETY: the count was brought to zero, and only once is there a `Dead` for it; no burst can see the
         // flow.
-        unsafe { self.0.entry().drop_flow(panics) };
+        unsafe { self.0.entry().drop_flow(records, panics) };
         Empty(self.0)
     }
 }

@@ -19,10 +19,10 @@ mod slab;
 
 pub(crate) use arena::Arena;
 pub(crate) use at::FlowAt;
-pub(crate) use entry::Entry;
 pub use entry::FlowEntry;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use entry::HELD;
+pub(crate) use entry::{Entry, Recorder};
 pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
 pub(crate) use locked::Locked;
 pub(crate) use notices::Notices;

@@ -48,13 +48,13 @@ impl<K, V> Core<K, V> {
             let unseen = unreferenced.unseen(&self.bursts);
             if let Some(unseen) = unseen {
                 // Flows that need no drop are freed under the same lock.
-                let locked = if const { std::mem::needs_drop::<(K, V)>() } {
+                let locked = if const { std::mem::needs_drop::<(K, V)>() } || self.records.is_some() {
                     drop(guard);
                     None
                 } else {
                     Some(guard)
                 };
-                unreferenced.drop_flows(&unseen, &mut panics);
+                unreferenced.drop_flows(&unseen, self.records.as_ref(), &mut panics);
                 unreferenced.free(&mut locked.unwrap_or_else(|| self.shards.lock(shard)));
             } else {
                 drop(guard);

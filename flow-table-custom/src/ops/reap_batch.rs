@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
 
-use crate::flows::{Dead, Empty, FlowAt, TableRef};
+use crate::flows::{Dead, Empty, FlowAt, Recorder, TableRef};
 use crate::grace::{Bursts, Unseen};
 use crate::handle::StrongRef;
 use crate::nesting;
@@ -180,8 +180,8 @@ impl<K, V> Unreferenced<K, V> {
 
     /// Drops the flows.
     #[inline]
-    pub(super) fn drop_flows(&mut self, unseen: &Unseen, panics: &mut Panics) {
-        self.empty.extend(self.dead.drain(..).map(|dead| dead.drop_flow(unseen, panics)));
+    pub(super) fn drop_flows(&mut self, unseen: &Unseen, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
+        self.empty.extend(self.dead.drain(..).map(|dead| dead.drop_flow(unseen, records, panics)));
     }
 
     /// Frees the entries whose flows are dropped.

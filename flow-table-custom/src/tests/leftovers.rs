@@ -35,7 +35,7 @@ fn insert<V: Value>(core: &Core<u64, V>, flow: NewFlow<u64, V>) -> Option<Strong
 
 /// Forty flows, of which ten are held: four may be found after their end for that, and one of these is cancelled.
 fn flows_come_and_go<V: Value>(value: fn() -> V, keys: usize, reap: fn(&Core<u64, V>) -> usize, burst: bool) {
-    let core = Core::<u64, V>::new(&TableConfig::new(40).shards(2));
+    let core = Core::<u64, V>::new(&TableConfig::new(40).shards(2), None);
     let put = |key: u64| {
         let on_expiry = if key % 5 < 3 { OnExpiry::Remove } else { OnExpiry::KeepWhileReferenced };
         let flow = NewFlow::new(key, value()).timeout(Duration::from_secs(10)).on_expiry(on_expiry);
@@ -77,7 +77,7 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
             panic!("as it should");
         }
     }
-    let core = Core::<u64, Bad>::new(&TableConfig::new(1));
+    let core = Core::<u64, Bad>::new(&TableConfig::new(1), None);
     let flow = NewFlow::new(1, Bad).reply(2);
     let flow = insert(&core, flow).expect("there is room");
     assert!(core.remove_flow(flow.at()));
@@ -90,7 +90,7 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
 #[test]
 fn the_core_goes_with_the_last_that_needs_it() {
     for held in 0..3 {
-        let core = Core::<u64, Box<u64>>::new(&TableConfig::new(9).shards(2));
+        let core = Core::<u64, Box<u64>>::new(&TableConfig::new(9).shards(2), None);
         let weak = Arc::downgrade(&core);
         let put = |key: u64| {
             let flow = NewFlow::new(key, Box::new(key)).reply(1_000 + key);
@@ -111,7 +111,7 @@ fn the_core_goes_with_the_last_that_needs_it() {
 /// A shard's share of the keys goes to it, and each key to one segment of it.
 #[test]
 fn keys_spread_over_shards_and_their_segments() {
-    let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16));
+    let core = Core::<u64, ()>::new(&TableConfig::new(1_000_000).shards(16), None);
     let places: BTreeSet<_> = (0..100_000)
         .map(|key| {
             let hash = hash(&key);
@@ -128,7 +128,7 @@ fn keys_spread_over_shards_and_their_segments() {
 /// Reaps begin at another shard each time, come by all of them, and know when nothing is left.
 #[test]
 fn a_reap_comes_by_every_shard() {
-    let core = Core::<u64, ()>::new(&TableConfig::new(1_000).shards(64));
+    let core = Core::<u64, ()>::new(&TableConfig::new(1_000).shards(64), None);
     for from in 0..64 {
         core.reap_from.store(from, Ordering::Relaxed);
         for key in 0..1_000 {
@@ -145,7 +145,7 @@ fn a_reap_comes_by_every_shard() {
 #[test]
 #[cfg(not(flow_table_shuttle))]
 fn an_entry_whose_generations_run_out_is_not_used_again() {
-    let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1));
+    let core = Core::<u64, ()>::new(&TableConfig::new(2_000).shards(1), None);
     let put = |key: u64| insert(&core, NewFlow::new(key, ())).is_some();
     let first = insert(&core, NewFlow::new(0, ())).expect("there is room");
     let page = first.at().page();
@@ -174,7 +174,7 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
 /// shard leaves the page's flows alone.
 #[test]
 fn a_notice_about_a_page_of_another_shard_is_nobodys() {
-    let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2));
+    let core = Core::<u64, ()>::new(&TableConfig::new(100).shards(2), None);
     let flow = insert(&core, NewFlow::new(1, ())).expect("there is room");
     let (page, index) = (flow.at().page(), flow.at().index());
     let other = 1 - flow.at().shard();

@@ -19,7 +19,12 @@ pub(crate) struct Shared<K, R> {
     pub(crate) nesting: Nesting<R>,
     /// The slack of refreshes.
     pub(crate) slack: Duration,
+    /// Makes final records of the table's flows, if it makes any (contract R7).
+    pub(crate) records: Option<Recorder<R>>,
 }
+
+/// Takes a flow that nobody else has.
+pub(crate) type Recorder<R> = Box<dyn Fn(R) + Send + Sync>;
 
 /// What a flow knows of its queue, which holds it as long as the table does. This is always the queue of the
 /// thread that first inserted it.

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flow_table_api::state::{Expiry, FlowOptions, FlowState};
-use flow_table_api::{Direction, EndReason, NewFlow, NewFlowParts, Status, Timestamp};
+use flow_table_api::state::{Expiry, FlowOptions, FlowState, StateWord};
+use flow_table_api::{Direction, EndReason, FinalRecord, NewFlow, NewFlowParts, Status, Timestamp};
 
 use crate::base::id::FlowId;
 use crate::base::panics::{Panics, drop_each};
@@ -161,9 +161,28 @@ impl<K, V> Record<K, V> {
         if let Some(id) = self.id() {
             panics.drop_each(self.remove_slots(id));
         }
+        if self.shared().records.is_some() {
+            return self.record(panics);
+        }
         let Self { key, reply, value, .. } = self;
         panics.catch(|| drop(key));
         panics.catch(|| drop(reply));
         panics.catch(|| drop(value));
+    }
+
+    /// Passes the flow on instead of dropping it.
+    #[cold]
+    fn record(self, panics: &mut Panics) {
+        let shared = Arc::clone(self.shared());
+        if let Some(records) = &shared.records {
+            panics.catch(|| records(self));
+        }
+    }
+
+    /// All that was known of the flow.
+    pub(crate) fn into_final(self) -> FinalRecord<K, V> {
+        let Self { state, options, key, reply, value, .. } = self;
+        let StateWord { status, deadline } = state.load();
+        FinalRecord::new((key, reply), value, status, deadline, options.timeout().as_duration())
     }
 }

@@ -2,8 +2,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use flow_table_api::{
-    AdmissionOf, Budget, Ended, FlowSpec, ForeignFlow, InsertErrorOf, Inserted, Key, KeyForm, KeyHash, NewFlow,
-    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    AdmissionOf, Budget, Ended, FinalRecord, FlowSpec, ForeignFlow, InsertErrorOf, Inserted, Key, KeyForm,
+    KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 use ref_cast::RefCast;
 
@@ -101,6 +101,17 @@ where
     /// As [`with_settings`](Self::with_settings), with the default settings.
     fn with_config(config: TableConfig) -> Self {
         Self::with_settings(config, Settings::default(), C::default())
+    }
+
+    /// As [`with_config`](Table::with_config). Records are of this machine: a standby's flows leave records there,
+    /// too.
+    fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
+        let record = move |tracked: FinalRecord<K, Tracked<V>>| record(tracked.map_value(Tracked::into_value));
+        Self {
+            table: T::with_records(config, record),
+            feed: Feed::new(Settings::default(), C::default()),
+            types: PhantomData,
+        }
     }
 
     #[inline]

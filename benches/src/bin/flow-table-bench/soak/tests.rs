@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clap::Parser;
 use flow_table::dashmap::FlowTable;
 use flow_table::{
-    AdmissionOf, Budget, Ended, ForeignFlow, InsertErrorOf, Inserted, KeyForm, KeyHash, NewFlow, ReapReport,
-    ReinsertError, Stats, Table, TableConfig, Timestamp,
+    AdmissionOf, Budget, Ended, FinalRecord, ForeignFlow, InsertErrorOf, Inserted, KeyForm, KeyHash, NewFlow,
+    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp,
 };
 use rstest::rstest;
 
@@ -50,6 +50,13 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
 
     fn with_config(config: TableConfig) -> Self {
         Self { table: FlowTable::with_config(config), calls: AtomicUsize::new(0) }
+    }
+
+    fn with_records(
+        config: TableConfig,
+        record: impl Fn(FinalRecord<FlowKey, Body>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { table: FlowTable::with_records(config, record), calls: AtomicUsize::new(0) }
     }
 
     fn lookup_hashed<Q: KeyForm<FlowKey> + ?Sized>(&self, key: &Q, hash: KeyHash, now: Timestamp) -> Option<Ref> {
