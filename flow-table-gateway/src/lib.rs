@@ -36,10 +36,13 @@
 mod config;
 mod conn;
 mod engine;
+mod failover;
+mod flows;
 mod io;
 mod nat;
 mod packet;
 mod policy;
+mod resources;
 #[cfg(target_os = "linux")]
 mod service;
 mod side;
@@ -47,15 +50,19 @@ mod stats;
 
 pub use config::{
     Action, AddressRange, Config, ConfigError, Filtering, Interfaces, Limits, Mapping, Nat, Nat66, Pooling,
-    PortForward, PortRange, Protocol, RangeError, Rule, Rules, TcpTimeouts, Timeouts,
+    PortForward, PortRange, Protocol, RangeError, Replicate, Rule, Rules, TcpTimeouts, Timeouts,
 };
 pub use conn::{Conn, Phase, Traffic};
 pub use engine::{Gateway, Usage, Worker};
+pub use failover::{Conns, Member, Membership, ReplicatedFlows};
+pub use flows::Flows;
 #[cfg(target_os = "linux")]
 pub use io::TunIo;
 pub use io::{MemoryIo, PacketIo, Wires, memory_pair};
 pub use packet::{Offload, Packet};
 #[cfg(target_os = "linux")]
-pub use service::{Filter, FilterError, FlowRow, Reply, Request, Statistics, ask, run, work};
+pub use service::{
+    Filter, FilterError, FlowRow, Promoted, Replication, Reply, Request, Statistics, ask, run, work,
+};
 pub use side::Side;
 pub use stats::{Counters, Refusal};

@@ -39,6 +39,9 @@ enum Command {
     },
     /// Ends all flows of a running gateway.
     Flush(Socket),
+    /// Makes a running gateway of a pair the active one. Call it when packets come here and no longer to the
+    /// other.
+    Promote(Socket),
     /// Has a running gateway read its configuration again.
     Reload(Socket),
 }
@@ -116,6 +119,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Show { what: What::Stats(socket) } => show(&socket, &Request::Stats),
         Command::Flush(socket) => show(&socket, &Request::Flush),
         Command::Reload(socket) => show(&socket, &Request::Reload),
+        Command::Promote(socket) => show(&socket, &Request::Promote),
     }
 }
 
@@ -144,6 +148,7 @@ fn show(socket: &Socket, request: &flow_table_gateway::Request) -> anyhow::Resul
         reply if socket.json => writeln!(out, "{}", serde_json::to_string(&reply)?),
         Reply::Flow(flow) => writeln!(out, "{flow}"),
         Reply::Ended(flows) => writeln!(out, "{flows} flows ended"),
+        Reply::Promoted(promoted) => writeln!(out, "{}", serde_json::to_string_pretty(&promoted)?),
         Reply::Stats(stats) => writeln!(out, "{}", serde_json::to_string_pretty(&stats)?),
     });
     match answer {

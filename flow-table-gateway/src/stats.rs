@@ -28,11 +28,13 @@ pub enum Refusal {
     Sequence,
     /// It is an ICMP error with a wrong checksum, or does not belong to the packet that it quotes.
     BadError,
+    /// The gateway stands by.
+    Standby,
 }
 
 impl Refusal {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Spoofed,
         Self::NoFlow,
@@ -45,6 +47,7 @@ impl Refusal {
         Self::Fragment,
         Self::Sequence,
         Self::BadError,
+        Self::Standby,
     ];
 
     /// The name in statistics.
@@ -62,6 +65,7 @@ impl Refusal {
             Self::Fragment => "fragment",
             Self::Sequence => "sequence",
             Self::BadError => "bad_error",
+            Self::Standby => "standby",
         }
     }
 }

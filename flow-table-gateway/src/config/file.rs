@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::error::ConfigError;
 use super::limits::Limits;
 use super::nat::{Nat, Nat66, PortForward};
+use super::replicate::Replicate;
 use super::rules::Rules;
 use super::timeouts::Timeouts;
 
@@ -53,6 +54,8 @@ pub struct Config {
     /// The timeouts of flows.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// The pair to which the gateway belongs, in programs with the feature `nats`.
+    pub replicate: Option<Replicate>,
     /// The address at which Prometheus finds the metrics, in programs with the feature `metrics`.
     pub metrics: Option<std::net::SocketAddr>,
     /// The socket through which a running gateway is asked and told.
@@ -95,6 +98,23 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Io(path.into(), error))?;
         text.parse()
+    }
+
+    /// The defaults, with nothing on the inside.
+    pub(crate) fn without_nat() -> Self {
+        Self {
+            inside: Vec::new(),
+            pass_through: false,
+            interfaces: Interfaces::default(),
+            nat: None,
+            nat66: Vec::new(),
+            firewall: Rules::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            replicate: None,
+            metrics: None,
+            socket: default_socket(),
+        }
     }
 
     fn check(self) -> Result<Self, ConfigError> {

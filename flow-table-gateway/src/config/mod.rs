@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod limits;
 mod nat;
+mod replicate;
 mod rules;
 mod timeouts;
 
@@ -14,5 +15,6 @@ pub use error::ConfigError;
 pub use file::{Config, Interfaces};
 pub use limits::Limits;
 pub use nat::{Filtering, Mapping, Nat, Nat66, Pooling, PortForward};
+pub use replicate::Replicate;
 pub use rules::{Action, Protocol, Rule, Rules};
 pub use timeouts::{TcpTimeouts, Timeouts};

@@ -32,7 +32,6 @@ pub(crate) struct Parts {
     /// The mapping through which the other end was reached.
     pub(crate) target: Option<Mapping>,
     /// The place among the flows of its source.
-    #[expect(dead_code, reason = "only held")]
     pub(crate) source: Option<Source>,
 }
 

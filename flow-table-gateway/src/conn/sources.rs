@@ -59,6 +59,12 @@ impl Sources {
     }
 }
 
+impl Source {
+    pub(crate) fn address(&self) -> IpAddr {
+        *self.0.key()
+    }
+}
+
 impl Drop for Source {
     fn drop(&mut self) {
         self.0.value().fetch_sub(1, Ordering::Relaxed);

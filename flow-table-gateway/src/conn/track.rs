@@ -49,6 +49,19 @@ pub(crate) enum Seen {
 }
 
 impl Track {
+    /// The state of a flow whose bits another gateway has told. Sequence numbers are not known, so none is checked
+    /// until both ends have sent a packet.
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let bits = bits & !(bit(KNOWN, 0) | bit(KNOWN, 1));
+        // The scale is not known either. The largest one makes windows that are too large, never too small.
+        Self { bits: bits.into(), scales: [14.into(), 14.into()], ..Self::default() }
+    }
+
+    /// What another gateway needs to know.
+    pub(crate) fn to_bits(&self) -> u32 {
+        self.bits() & !(bit(KNOWN, 0) | bit(KNOWN, 1))
+    }
+
     fn bits(&self) -> u32 {
         self.bits.load(Relaxed)
     }

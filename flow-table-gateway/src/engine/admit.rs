@@ -1,15 +1,14 @@
-use flow_table::{
-    Admission, Direction, Flow, FlowKey, FlowSpec, InsertError, KeyHash, OnExpiry, Table, Timestamp,
-};
+use flow_table::{Admission, Direction, Flow, FlowKey, FlowSpec, InsertError, KeyHash, OnExpiry, Timestamp};
 
 use crate::conn::{Conn, Phase, Track};
 use crate::engine::gateway::Gateway;
+use crate::flows::Flows;
 use crate::packet::Layout;
 use crate::policy::Policy;
 use crate::side::Side;
 use crate::stats::Refusal;
 
-impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
+impl<T: Flows> Gateway<T> {
     /// Begins the flow of a packet that belongs to none, or finds the one that another worker has just begun.
     #[cold]
     pub(super) fn admit(

@@ -1,8 +1,9 @@
-use flow_table::{Burst, Direction, Flow, FlowKey, FlowRef, KeyHash, Table, Timestamp};
+use flow_table::{Burst, Direction, Flow, FlowKey, FlowRef, KeyHash, Timestamp};
 
-use crate::conn::{Conn, Seen};
+use crate::conn::Seen;
 use crate::engine::gateway::Gateway;
 use crate::engine::rate::Rate;
+use crate::flows::Flows;
 use crate::packet::{AdminProhibited, Body, Layout, Malformed, Packet, rewrite};
 use crate::policy::Policy;
 use crate::side::Side;
@@ -11,7 +12,8 @@ use crate::stats::Refusal;
 /// What a worker keeps from burst to burst.
 #[derive(Debug)]
 pub struct Worker {
-    read: Vec<Result<Layout, Malformed>>,
+    /// What each packet says, and whether it has a key.
+    read: Vec<(Result<Layout, Malformed>, bool)>,
     keys: Vec<FlowKey>,
     hashes: Vec<KeyHash>,
     errors: Rate,
@@ -29,10 +31,9 @@ impl Worker {
         self.keys.clear();
         for packet in packets {
             let layout = Layout::of(packet.data());
-            if let Some(key) = layout.as_ref().ok().and_then(|layout| layout.key(packet.from)) {
-                self.keys.push(key);
-            }
-            self.read.push(layout);
+            let key = layout.as_ref().ok().and_then(|layout| layout.key(packet.from));
+            self.keys.extend(key);
+            self.read.push((layout, key.is_some()));
         }
     }
 }
@@ -43,7 +44,7 @@ impl Default for Worker {
     }
 }
 
-impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
+impl<T: Flows> Gateway<T> {
     /// Decides about a burst of packets: sets [`Packet::to`] of each and translates those that go on. A packet may
     /// also become an ICMP error that goes back.
     ///
@@ -51,7 +52,13 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
     ///
     /// Packets of flows take no lock. A packet that begins a flow may take locks of the tables for a short time.
     pub fn process(&self, worker: &mut Worker, packets: &mut [Packet], now: Timestamp) {
-        let policy = self.policy.load();
+        if !self.is_active() {
+            return packets.iter_mut().for_each(|packet| {
+                packet.to = None;
+                self.counters.refuse(Refusal::Standby);
+            });
+        }
+        let policy = self.resources.policy.load();
         if policy.pass_through {
             packets.iter_mut().for_each(|packet| packet.to = Some(packet.from.other()));
             return self.count(packets);
@@ -66,7 +73,7 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
 
         let mut looked_up = keys.iter().zip(hashes.iter()).zip(&found);
         let mut begun = false;
-        for (packet, layout) in packets.iter_mut().zip(read.iter()) {
+        for (packet, (layout, has_key)) in packets.iter_mut().zip(read.iter()) {
             packet.to = None;
             let side = packet.from;
             let outcome = match layout {
@@ -74,7 +81,7 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
                 Ok(layout) if layout.body == Body::LaterFragment => {
                     self.later_fragment(&policy, packet, layout, now)
                 }
-                Ok(layout) if layout.key(side).is_none() => Err(Refusal::NoFlow),
+                Ok(_) if !has_key => Err(Refusal::NoFlow),
                 Ok(layout) => {
                     let ((key, hash), found) = looked_up.next().expect("one for each packet with a key");
                     match (found, &layout.body) {
@@ -133,6 +140,9 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
             Seen::Changed(phase) => {
                 // An error says that the flow has ended meanwhile, so that no timeout matters any more.
                 let _ = flow.set_timeout(phase.timeout(layout.protocol, &policy.timeouts), now);
+                if let Some(flow) = handle() {
+                    self.table.changed(&flow, now);
+                }
             }
         }
         if layout.fragment.is_some_and(|fragment| fragment.is_first) {

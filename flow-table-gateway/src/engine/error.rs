@@ -1,12 +1,12 @@
-use flow_table::{Direction, Flow, FlowKey, Table, Timestamp};
+use flow_table::{Direction, Flow, Timestamp};
 
-use crate::conn::Conn;
 use crate::engine::gateway::Gateway;
+use crate::flows::Flows;
 use crate::packet::{Inner, Layout, Packet, translate_error};
 use crate::side::Side;
 use crate::stats::Refusal;
 
-impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
+impl<T: Flows> Gateway<T> {
     /// Sends an ICMP error on to the end of the flow that caused it. `direction` is that of the packets that go
     /// the same way. An error neither refreshes nor ends a flow (RFC 5508, REQ-5).
     pub(super) fn forward_error(

@@ -1,23 +1,23 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
-use flow_table::{Budget, Flow, FlowKey, FlowTable, Stats, Table, TableConfig, Timestamp};
+use flow_table::{Budget, Flow, FlowKey, FlowTable, Stats, TableConfig, Timestamp};
 
 use crate::config::Config;
-use crate::conn::{Conn, Sources};
+use crate::conn::Conn;
 use crate::engine::fragments::Fragments;
-use crate::nat::Mappings;
+use crate::flows::Flows;
 use crate::policy::Policy;
+use crate::resources::Resources;
 use crate::stats::Counters;
 
 /// A gateway: NAT and stateful firewall over a flow table. It neither receives nor sends packets; its workers do.
-pub struct Gateway<T: Table<FlowKey, Conn, Ref: 'static> = FlowTable<FlowKey, Conn>> {
-    pub(super) table: T,
+pub struct Gateway<T: Flows = FlowTable<FlowKey, Conn>> {
+    pub(super) table: Arc<T>,
     pub(super) fragments: Fragments<T::Ref>,
-    pub(super) mappings: Mappings,
-    pub(super) sources: Sources,
-    pub(super) policy: ArcSwap<Policy>,
+    pub(super) resources: Arc<Resources>,
     pub(super) counters: Counters,
+    active: AtomicBool,
 }
 
 /// What a gateway uses at the moment.
@@ -39,7 +39,7 @@ pub struct Usage {
 /// The settings of the table of flows.
 ///
 /// A packet of a busy flow need not write its deadline each time: a tenth of a second late is soon enough.
-fn table_config(config: &Config) -> TableConfig {
+pub(crate) fn table_config(config: &Config) -> TableConfig {
     TableConfig::new(config.limits.flows).refresh_slack(std::time::Duration::from_millis(100))
 }
 
@@ -50,24 +50,34 @@ impl Gateway {
     }
 }
 
-impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
+impl<T: Flows> Gateway<T> {
     /// A gateway over this table, whose capacity becomes that of the configuration.
     pub fn with_table(config: &Config, table: T) -> Self {
         table.set_capacity(config.limits.flows);
-        Self {
-            table,
-            fragments: Fragments::new(config.limits.fragments),
-            // Each flow has at most one mapping and one source.
-            mappings: Mappings::new(config.limits.flows),
-            sources: Sources::new(config.limits.flows),
-            policy: ArcSwap::from_pointee(Policy::new(config, None)),
-            counters: Counters::default(),
-        }
+        Self::with_parts(config, Arc::new(table), Arc::new(Resources::new(config)))
+    }
+
+    /// A gateway over a table and resources that others use, too.
+    pub(crate) fn with_parts(config: &Config, table: Arc<T>, resources: Arc<Resources>) -> Self {
+        let fragments = Fragments::new(config.limits.fragments);
+        let (counters, active) = (Counters::default(), AtomicBool::new(true));
+        Self { table, fragments, resources, counters, active }
     }
 
     /// The flows. The gateway's own operations go on meanwhile.
-    pub const fn table(&self) -> &T {
+    pub fn table(&self) -> &T {
         &self.table
+    }
+
+    /// Says whether the gateway forwards packets. One that stands by drops them all.
+    pub fn set_active(&self, active: bool) {
+        // Relaxed: a packet more or less.
+        self.active.store(active, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway forwards packets.
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
     }
 
     /// The counters.
@@ -77,25 +87,28 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
 
     /// What is in use. O(flows of the pool's ports), so not for every packet.
     pub fn usage(&self) -> Usage {
-        let policy = self.policy.load();
+        let policy = self.resources.policy.load();
         Usage {
             table: self.table.stats(),
             capacity: self.table.capacity(),
             ports: policy.nat.as_ref().map_or(0, |nat| nat.pool.used()),
             fragments: self.fragments.len(),
-            bytes: self.table.memory() + self.fragments.memory() + self.mappings.memory() + self.sources.memory(),
+            bytes: self.table.memory()
+                + self.fragments.memory()
+                + self.resources.mappings.memory()
+                + self.resources.sources.memory(),
         }
     }
 
     /// Replaces the configuration while packets go on. Flows that could not begin under the new one are cancelled,
     /// and the others stay as they are. The devices stay, too. Returns the number of flows cancelled.
     pub fn reload(&self, config: &Config) -> usize {
-        let before = self.policy.load_full();
+        let before = self.resources.policy.load_full();
         let policy = Arc::new(Policy::new(config, Some(&before)));
-        self.policy.store(Arc::clone(&policy));
+        self.resources.policy.store(Arc::clone(&policy));
         self.table.set_capacity(config.limits.flows);
-        self.mappings.set_capacity(config.limits.flows);
-        self.sources.set_capacity(config.limits.flows);
+        self.resources.mappings.set_capacity(config.limits.flows);
+        self.resources.sources.set_capacity(config.limits.flows);
         self.fragments.set_capacity(config.limits.fragments);
 
         let mut cancelled = 0;
@@ -125,8 +138,8 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
     pub fn reap(&self, now: Timestamp, budget: Budget) -> bool {
         self.fragments.reap(now, budget);
         let report = self.table.reap(now, budget);
-        self.mappings.reap(now, budget);
-        self.sources.reap(now, budget);
+        self.resources.mappings.reap(now, budget);
+        self.resources.sources.reap(now, budget);
         report.more
     }
 }

@@ -24,4 +24,5 @@ mod plan;
 mod rate;
 
 pub use burst::Worker;
+pub(crate) use gateway::table_config;
 pub use gateway::{Gateway, Usage};

@@ -1,9 +1,10 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use flow_table::{FlowKey, Table, Timestamp};
+use flow_table::{FlowKey, Timestamp};
 
-use crate::conn::{Conn, Parts};
+use crate::conn::Parts;
 use crate::engine::gateway::Gateway;
+use crate::flows::Flows;
 use crate::nat::{Mapping, MappingsFull};
 use crate::packet::{Body, Layout};
 use crate::policy::{NatPolicy, Policy};
@@ -25,7 +26,7 @@ struct Target {
     mapping: Option<Mapping>,
 }
 
-impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
+impl<T: Flows> Gateway<T> {
     /// Decides about a packet that belongs to no flow.
     pub(super) fn plan(
         &self,
@@ -51,17 +52,18 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
             return Err(if side == Side::Inside { Refusal::Denied } else { Refusal::Unsolicited });
         }
         let limit = policy.limits.flows_per_source;
-        let place = self.sources.take(source.ip(), limit, now).map_err(|_| Refusal::SourceLimit)?;
+        let place = self.resources.sources.take(source.ip(), limit, now).map_err(|_| Refusal::SourceLimit)?;
 
         let mut parts = Parts { target: target.mapping, source: Some(place), binding: None };
         let sender = match (side, source, &policy.nat) {
             (Side::Outside, ..) => source,
             (Side::Inside, SocketAddr::V4(inside), Some(nat)) => {
-                let bound = self.mappings.bind(&nat.pool, nat.shares_ports, protocol, inside, now);
-                let (outside, binding) = bound.map_err(|full| match full {
+                let bound = self.resources.mappings.bind(&nat.pool, nat.shares_ports, protocol, inside, now);
+                let binding = bound.map_err(|full| match full {
                     MappingsFull::Table => Refusal::TableFull,
                     MappingsFull::Ports => Refusal::PortsExhausted,
                 })?;
+                let outside = binding.endpoint();
                 parts.binding = Some(binding);
                 with_port_kept(layout, outside)
             }
@@ -118,7 +120,7 @@ impl<T: Table<FlowKey, Conn, Ref: 'static>> Gateway<T> {
         if let Some(host) = nat.forward(protocol, outside) {
             return Ok(target(host, None));
         }
-        let mapping = if nat.is_open { self.mappings.of_outside(protocol, outside, now) } else { None };
+        let mapping = if nat.is_open { self.resources.mappings.of_outside(protocol, outside, now) } else { None };
         let (host, mapping) = mapping.ok_or(Refusal::Unsolicited)?;
         Ok(target(host, Some(mapping)))
     }

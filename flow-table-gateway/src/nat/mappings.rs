@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use flow_table::{Admission, Budget, Flow, FlowKey, FlowTable, Handle, NewFlow, Table, Timestamp};
@@ -6,26 +6,23 @@ use flow_table::{Admission, Budget, Flow, FlowKey, FlowTable, Handle, NewFlow, T
 use crate::nat::pool::{Lease, Pool, Portless};
 use crate::side::Side;
 
-/// A port that belongs to one inside endpoint, whatever its sessions are.
+/// An outside port that is held: by all sessions of one inside endpoint, or by one session.
 pub(crate) type Mapping = Handle<FlowKey, Lease>;
 
-/// Where a session has its outside port from.
+/// What gives a session its outside end.
 #[derive(Debug)]
 pub(crate) enum Binding {
     /// The protocol has no ports.
-    Portless(#[allow(dead_code, reason = "shown in debug output")] Ipv4Addr),
-    /// It shares the port with other sessions of the same inside endpoint.
-    Shared(Mapping),
-    /// It has a port of its own.
-    Own(Lease),
+    Portless(Ipv4Addr),
+    /// A port.
+    Port(Mapping),
 }
 
 impl Binding {
-    fn endpoint(&self) -> SocketAddrV4 {
+    pub(crate) fn endpoint(&self) -> SocketAddrV4 {
         match self {
             Self::Portless(address) => SocketAddrV4::new(*address, 0),
-            Self::Shared(mapping) => mapping.value().endpoint(),
-            Self::Own(lease) => lease.endpoint(),
+            Self::Port(mapping) => mapping.value().endpoint(),
         }
     }
 }
@@ -37,10 +34,11 @@ pub(crate) enum MappingsFull {
     Ports,
 }
 
-/// Mappings by their inside and by their outside endpoint.
+/// Mappings by their inside and by their outside endpoint. The mapping of a single session has the outside
+/// endpoint only.
 ///
-/// They are flows with two keys in a table of their own, and each session holds a handle to its mapping. The table
-/// lets go of a mapping after a short time, but look-ups find it while a session holds it
+/// They are flows in a table of their own, and each session holds a handle to its mapping. The table lets go of a
+/// mapping after a short time, but look-ups find it while a session holds it
 /// ([`OnExpiry::KeepWhileReferenced`](flow_table::OnExpiry)). So a mapping ends with its last session, and needs
 /// no timer and no count of its own.
 pub(crate) struct Mappings(FlowTable<FlowKey, Lease>);
@@ -57,38 +55,8 @@ impl Mappings {
         Self(FlowTable::new(capacity))
     }
 
-    /// Finds or makes the mapping of an inside endpoint.
-    fn of_inside(
-        &self,
-        pool: &Pool,
-        protocol: u8,
-        inside: SocketAddrV4,
-        now: Timestamp,
-    ) -> Result<Binding, MappingsFull> {
-        let forward = key(Side::Inside, protocol, inside);
-        if let Some(mapping) = self.0.lookup(&forward, now) {
-            // After a reload the port may be one that the pool does not have any more.
-            if pool.allows(protocol, mapping.value().endpoint()) {
-                return Ok(Binding::Shared(mapping));
-            }
-            mapping.cancel();
-        }
-        let lease = match pool.lease(protocol, inside) {
-            Ok(lease) => lease.ok_or(MappingsFull::Ports)?,
-            Err(Portless) => return Ok(Binding::Portless(pool.address(*inside.ip()))),
-        };
-        let reply = key(Side::Outside, protocol, lease.endpoint());
-        let mapping = NewFlow::new(forward, lease).reply(reply).timeout(GRACE);
-        match self.0.insert_if_absent(mapping, now) {
-            // If another worker was faster with the same endpoint, its mapping serves this session, too.
-            Ok(admission @ (Admission::Inserted(_) | Admission::Existing { .. })) => {
-                Ok(Binding::Shared(admission.into_flow()))
-            }
-            Err(_) => Err(MappingsFull::Table),
-        }
-    }
-
-    /// The outside endpoint for a new session of this inside endpoint, and what holds it.
+    /// What gives a new session of this inside endpoint its outside end. `shares` says that all sessions of the
+    /// endpoint have the same.
     pub(crate) fn bind(
         &self,
         pool: &Pool,
@@ -96,16 +64,50 @@ impl Mappings {
         protocol: u8,
         inside: SocketAddrV4,
         now: Timestamp,
-    ) -> Result<(SocketAddrV4, Binding), MappingsFull> {
-        let binding = if shares {
-            self.of_inside(pool, protocol, inside, now)?
-        } else {
-            match pool.lease(protocol, inside) {
-                Ok(lease) => Binding::Own(lease.ok_or(MappingsFull::Ports)?),
-                Err(Portless) => Binding::Portless(pool.address(*inside.ip())),
+    ) -> Result<Binding, MappingsFull> {
+        let shared_key = shares.then(|| key(Side::Inside, protocol, inside));
+        if let Some(mapping) = shared_key.and_then(|key| self.0.lookup(&key, now)) {
+            // After a reload the port may be one that the pool does not have any more.
+            if pool.allows(protocol, mapping.value().endpoint()) {
+                return Ok(Binding::Port(mapping));
             }
+            mapping.cancel();
+        }
+        match pool.lease(protocol, inside) {
+            Ok(Some(lease)) => self.hold(shared_key, lease, now).map(Binding::Port),
+            Ok(None) => Err(MappingsFull::Ports),
+            Err(Portless) => Ok(Binding::Portless(pool.address(*inside.ip()))),
+        }
+    }
+
+    fn hold(&self, inside: Option<FlowKey>, lease: Lease, now: Timestamp) -> Result<Mapping, MappingsFull> {
+        let outside = key(Side::Outside, lease.protocol(), lease.endpoint());
+        let mapping = match inside {
+            Some(inside) => NewFlow::new(inside, lease).reply(outside),
+            None => NewFlow::new(outside, lease),
         };
-        Ok((binding.endpoint(), binding))
+        // If another worker was faster with the same endpoint, its mapping serves this session, too.
+        let held = self.0.insert_if_absent(mapping.timeout(GRACE), now);
+        held.map(Admission::into_flow).map_err(|_| MappingsFull::Table)
+    }
+
+    /// Finds or makes the mapping that another gateway has made. `None` if the port is not to be had.
+    pub(crate) fn adopt(
+        &self,
+        pool: &Pool,
+        protocol: u8,
+        inside: Option<SocketAddrV4>,
+        outside: SocketAddrV4,
+        now: Timestamp,
+    ) -> Option<Mapping> {
+        let inside = inside.map(|inside| key(Side::Inside, protocol, inside));
+        let outside_key = key(Side::Outside, protocol, outside);
+        if let Some(mapping) = self.0.lookup(&outside_key, now) {
+            return (*mapping.key() == inside.unwrap_or(outside_key)).then_some(mapping);
+        }
+        let mapping = self.hold(inside, pool.adopt(protocol, outside)?, now).ok()?;
+        // Otherwise the inside endpoint has another port here.
+        (mapping.value().endpoint() == outside).then_some(mapping)
     }
 
     /// The inside endpoint that has this outside endpoint, and its mapping.
@@ -116,9 +118,14 @@ impl Mappings {
         now: Timestamp,
     ) -> Option<(SocketAddrV4, Mapping)> {
         let mapping = self.0.lookup(&key(Side::Outside, protocol, outside), now)?;
-        match mapping.key().source() {
-            std::net::SocketAddr::V4(inside) => Some((inside, mapping)),
-            std::net::SocketAddr::V6(_) => None,
+        Some((Self::inside(&mapping)?, mapping))
+    }
+
+    /// The inside endpoint of a mapping: `None` if it is that of a single session.
+    pub(crate) fn inside(mapping: &Mapping) -> Option<SocketAddrV4> {
+        match (Side::of(mapping.key()), mapping.key().source()) {
+            (Side::Inside, SocketAddr::V4(inside)) => Some(inside),
+            _ => None,
         }
     }
 

@@ -53,6 +53,10 @@ impl Lease {
     pub(crate) fn endpoint(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address.address, self.port)
     }
+
+    pub(crate) const fn protocol(&self) -> u8 {
+        self.protocol
+    }
 }
 
 impl Drop for Lease {
@@ -141,6 +145,14 @@ impl Pool {
             }
         }
         Ok(None)
+    }
+
+    /// Takes this port. `None` if it is not in the pool, or somebody has it.
+    pub(crate) fn adopt(&self, protocol: u8, outside: SocketAddrV4) -> Option<Lease> {
+        let address = self.addresses.iter().find(|address| address.address == *outside.ip())?;
+        let (port, ports) = (outside.port(), address.ports(protocol).ok()?);
+        let is_ours = ports.is_open(port) && ports.take_bit(usize::from(port) / 64, u32::from(port) % 64);
+        is_ours.then(|| Lease { address: Arc::clone(address), protocol, port })
     }
 
     /// Ports in use, of all addresses and protocols.

@@ -2,6 +2,7 @@
 
 mod control;
 mod filter;
+mod host;
 mod request;
 mod row;
 mod run;
@@ -9,10 +10,12 @@ mod worker;
 
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(feature = "nats")]
+mod pair;
 
 pub use control::ask;
 pub use filter::{Filter, FilterError};
-pub use request::{Reply, Request, Statistics};
+pub use request::{Promoted, Replication, Reply, Request, Statistics};
 pub use row::FlowRow;
 pub use run::run;
 pub use worker::work;

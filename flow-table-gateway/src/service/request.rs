@@ -16,6 +16,8 @@ pub enum Request {
     Flush,
     /// Read the configuration again, as SIGHUP does.
     Reload,
+    /// Make this one of a pair the active one.
+    Promote,
 }
 
 /// What a gateway answers.
@@ -28,6 +30,8 @@ pub enum Reply {
     Stats(Statistics),
     /// The number of flows that were ended.
     Ended(usize),
+    /// What the promotion found.
+    Promoted(Promoted),
     /// Why the request was refused.
     Error(String),
 }
@@ -61,4 +65,38 @@ pub struct Statistics {
     pub errors_sent: u64,
     /// Packets that were dropped, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// How the replication is doing, in one of a pair.
+    pub replication: Option<Replication>,
+}
+
+/// What a promotion found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// Whether this gateway is the active one now.
+    pub is_active: bool,
+    /// Flows in the table.
+    pub flows: usize,
+    /// The registry knows of it.
+    pub confirmed: bool,
+    /// Everything that the log held was applied first.
+    pub drained: bool,
+    /// Flows that could not be taken over.
+    pub conflicting: u64,
+    /// How long it took, in microseconds.
+    pub microseconds: u64,
+}
+
+/// How the replication of one of a pair is doing. All times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replication {
+    /// Whether this gateway is the active one.
+    pub is_active: bool,
+    /// Batches in the log that have not been applied yet.
+    pub behind: u64,
+    /// For how long it has heard nothing.
+    pub unheard: u64,
+    /// For how long the log has stored nothing while batches waited for it.
+    pub unacknowledged: u64,
+    /// Since when the flows of the other are known completely.
+    pub sweep_age: Option<u64>,
 }

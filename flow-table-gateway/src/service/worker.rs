@@ -2,10 +2,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flow_table::{Budget, Clock, FlowKey, Table, Timestamp};
+use flow_table::{Budget, Clock, Timestamp};
 
-use crate::conn::Conn;
 use crate::engine::{Gateway, Worker};
+use crate::flows::Flows;
 use crate::io::PacketIo;
 use crate::packet::Packet;
 
@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// # Errors
 ///
 /// An error of the devices.
-pub fn work<T: Table<FlowKey, Conn, Ref: 'static>>(
+pub fn work<T: Flows>(
     gateway: &Gateway<T>,
     io: &mut impl PacketIo,
     clock: &impl Clock,
