@@ -36,9 +36,8 @@ macro_rules! whole_api_at {
                 same_types! {
                     Admission<u8, u8, u8> Borrowed<'static, u8> Budget Direction EndCounts EndReason Ended<u8>
                     FinalRecord<u8, u8> FlowKey FlowKeyError FlowKeyView<'static> ForeignFlow
-                    InsertError<u8, u8, u8> Inserted<u8> KeyHash KeyHasher ManualClock MonotonicClock NewFlow<u8, u8> NewFlowParts<u8, u8> NotLive
-                    OnExpiry
-                    ReapReport ReinsertError<u8>
+                    InsertError<u8, u8, u8> Inserted<u8> KeyHash KeyHasher ManualClock MonotonicClock
+                    NewFlow<u8, u8> NewFlowParts<u8, u8> NotLive OnExpiry ReapReport ReinsertError<u8>
                     Stats Status TableConfig Tenant Timeout Timestamp
                 }
                 same_traits! {

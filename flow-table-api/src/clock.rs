@@ -17,7 +17,23 @@ pub struct MonotonicClock(Instant);
 impl MonotonicClock {
     /// A clock whose zero is now.
     pub fn new() -> Self {
-        Self(Instant::now())
+        Self::starting_at(Instant::now())
+    }
+
+    /// A clock whose zero is `zero`. If that is in the future, the clock shows zero until then.
+    pub const fn starting_at(zero: Instant) -> Self {
+        Self(zero)
+    }
+
+    /// What the clock shows at `instant`: zero if that is before the clock's zero.
+    pub fn at(&self, instant: Instant) -> Timestamp {
+        Timestamp::ZERO + instant.saturating_duration_since(self.0)
+    }
+
+    /// When the clock shows `time`, or `None` if the system cannot represent that. With
+    /// [`next_deadline`](crate::Table::next_deadline), an event loop knows how long it may sleep.
+    pub fn instant(&self, time: Timestamp) -> Option<Instant> {
+        self.0.checked_add(Duration::from_nanos(time.as_nanos()))
     }
 }
 
@@ -30,7 +46,7 @@ impl Default for MonotonicClock {
 impl Clock for MonotonicClock {
     #[inline]
     fn now(&self) -> Timestamp {
-        Timestamp::ZERO + self.0.elapsed()
+        self.at(Instant::now())
     }
 }
 
@@ -81,5 +97,20 @@ impl<C: Clock + ?Sized> Clock for &C {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_instants_lead_to_each_other() {
+        let (zero, second) = (Instant::now(), Duration::from_secs(1));
+        let clock = MonotonicClock::starting_at(zero);
+        assert_eq!(clock.at(zero + second), Timestamp::from_secs(1));
+        assert_eq!(clock.instant(Timestamp::from_secs(1)), Some(zero + second));
+        assert_eq!(MonotonicClock::starting_at(zero + second).at(zero), Timestamp::ZERO);
+        assert_eq!(MonotonicClock::starting_at(zero + 1_000 * second).now(), Timestamp::ZERO);
     }
 }

@@ -88,6 +88,6 @@ pub use outcome::{Admission, Inserted};
 pub use reap::{Budget, Ended, FinalRecord, ReapReport};
 pub use stats::{EndCounts, Stats};
 pub use status::{Direction, EndReason, NotLive, OnExpiry, Status};
-pub use table::{AdmissionOf, InsertErrorOf, Table};
+pub use table::{AdmissionOf, AdmissionResultOf, InsertErrorOf, Table};
 pub use time::Timestamp;
 pub use timeout::Timeout;

@@ -8,6 +8,9 @@ pub type InsertErrorOf<K, V, T> = InsertError<K, V, <T as Table<K, V>>::Ref>;
 /// The result of a conditional insertion into `T`.
 pub type AdmissionOf<K, V, T> = Admission<K, V, <T as Table<K, V>>::Ref>;
 
+/// The result of a conditional insertion into `T`, if it may be refused.
+pub type AdmissionResultOf<K, V, T> = Result<AdmissionOf<K, V, T>, InsertErrorOf<K, V, T>>;
+
 /// A flow table. Every backend implements this trait, so that code written over it runs with any of them.
 ///
 /// All methods take `&self` and may be called from any thread; they need no async runtime (contract X2).
@@ -177,6 +180,29 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         self.insert_if_absent(spec.hashed(hash).value(value), now)
     }
 
+    /// As [`get_or_insert_with`](Self::get_or_insert_with), for a `make` that may fail: a NAT that finds no free
+    /// port, for example. `make` runs at most once, and under no lock of the table.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is that of `make`; nothing has been inserted then. The inner one is as for
+    /// [`insert_if_absent`](Self::insert_if_absent).
+    fn try_get_or_insert_with<E>(
+        &self,
+        spec: FlowSpec<K>,
+        now: Timestamp,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<AdmissionResultOf<K, V, Self>, E> {
+        let hash = spec.hash().unwrap_or_else(|| self.hash(spec.key()));
+        if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
+            // As in `get_or_insert_with`: dropped before the function returns.
+            drop((spec, make));
+            return Ok(Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None }));
+        }
+        let value = make()?;
+        Ok(self.insert_if_absent(spec.hashed(hash).value(value), now))
+    }
+
     /// Puts an expired or detached flow of this table back into it, with the deadline `now + timeout` (contract
     /// I5). It never displaces a live flow.
     ///
@@ -231,6 +257,11 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
             }
         });
         removed
+    }
+
+    /// Removes all active flows, and returns their number. Flows that are inserted during the call may stay.
+    fn clear(&self) -> usize {
+        self.retain(|_| false)
     }
 
     // ---- Reaping -------------------------------------------------------------------------------------------

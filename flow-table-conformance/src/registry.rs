@@ -113,6 +113,7 @@ macro_rules! __cases {
                 one_of_many_threads_installs [I2 I3 X1];
                 get_or_insert_makes_only_on_a_miss [I3 I4];
                 make_runs_under_no_lock [I3 I2];
+                what_is_not_made_is_not_inserted [I3 E3];
                 a_flow_stands_under_its_own_keys [I6 I3];
                 a_hash_is_carried_to_the_insertion [L5 I1 I2 I3];
             }

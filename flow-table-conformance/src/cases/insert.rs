@@ -212,6 +212,20 @@ pub fn make_runs_under_no_lock<B: Backend>(setup: Setup) {
     assert!(rejected.is_some());
 }
 
+/// If `make` fails, its error is returned and nothing has changed. It does not run if the key has a live flow.
+pub fn what_is_not_made_is_not_inserted<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 2);
+    let put = |made: Result<(), &'static str>| {
+        table.try_get_or_insert_with(table.spec(1), at(0), || made.map(|()| table.value()))
+    };
+    assert_eq!(put(Err("no port")).map(drop), Err("no port"));
+    assert_eq!((table.len(), table.stats().inserts, table.stats().refusals), (0, 0, 0));
+    assert!(put(Ok(())).expect("made").expect("there is room").is_inserted());
+    let again = put(Err("not called")).expect("not called").expect("it is there");
+    assert!(matches!(again, Admission::Existing { rejected: None, .. }));
+    assert_eq!((table.clear(), table.clear(), table.len()), (1, 0, 0));
+}
+
 /// `get_or_insert_with` installs a flow under the given keys, with the given settings and the value made.
 pub fn a_flow_stands_under_its_own_keys<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 2);
