@@ -41,7 +41,7 @@ count() {
 
 case $form in
     table)
-        tables=(dashmap custom)
+        tables=(dashmap custom replicated)
         for peer in dpdk_rte_hash urcu_lfht; do
             if "$program" "$peer" hit >/dev/null 2>&1; then tables+=("$peer"); fi
         done
@@ -62,7 +62,7 @@ case $form in
         {
             echo "# Instructions of each operation, as benches/instructions.sh record wrote them."
             echo "# $compiler"
-            for backend in dashmap custom; do
+            for backend in dashmap custom replicated; do
                 for operation in "${operations[@]}"; do
                     echo "$backend $operation $(count "$backend" "$operation")"
                 done
@@ -79,7 +79,7 @@ case $form in
                 verdict='TOO MANY'
                 failed=1
             fi
-            printf '%-8s %-15s %6s, limit %6s + 5 %%: %s\n' "$backend" "$operation" "$counted" "$limit" "$verdict"
+            printf '%-10s %-15s %6s, limit %6s + 5 %%: %s\n' "$backend" "$operation" "$counted" "$limit" "$verdict"
         done < <(grep -v '^#' "$limits")
         exit $failed
         ;;

@@ -13,6 +13,13 @@ pub struct Key {
     number: u64,
 }
 
+impl Key {
+    /// Its words.
+    pub const fn words(&self) -> [u64; 5] {
+        [self.source_high, self.source_low, self.destination_high, self.destination_low, self.number]
+    }
+}
+
 /// 64 bytes: counters, or what a packet is rewritten to.
 pub type Payload = [u64; 8];
 

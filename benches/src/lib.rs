@@ -13,6 +13,7 @@
 
 pub mod backend;
 mod candidate;
+pub mod codec;
 mod contender;
 mod crew;
 pub mod data;

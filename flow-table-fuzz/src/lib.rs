@@ -5,6 +5,7 @@
 //! | [`operations_custom`, `operations_dashmap`](operations) | a configuration and steps | what the model allows |
 //! | [`capture`] | a capture | the same packets however the bytes arrive; a cut only takes the last ones |
 //! | [`packet`] | a link type and a frame | a packet is found where it is, also if its end is cut off |
+//! | [`records`] | batches of a replicated table's log | a standby reads them, within its bounds |
 //! | [`replay`] | options and a capture | both backends return the same flows, which add up to the packets |
 //! | [`filter`] | a text | what is parsed survives being written, and its negation is its opposite |
 //! | [`decompress`] | a compressed file | the same however the bytes arrive |
@@ -20,6 +21,7 @@ pub mod decompress;
 pub mod filter;
 pub mod operations;
 pub mod packet;
+pub mod records;
 pub mod replay;
 pub mod seeds;
 mod steps;
@@ -35,11 +37,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "operations_custom", check: operations::custom },
     Target { name: "operations_dashmap", check: operations::dashmap },
     Target { name: "capture", check: capture::check },
     Target { name: "packet", check: packet::check },
+    Target { name: "records", check: records::check },
     Target { name: "replay", check: replay::check },
     Target { name: "text", check: text::check },
     Target { name: "filter", check: filter::check },

@@ -1,5 +1,6 @@
-//! Threads that insert, replace, remove, cancel and reinsert flows under the same few keys: what they record leads to
-//! the same table, without any sweep. So the lives of flows under one key are in the order of their stays.
+//! Threads that insert, replace, remove, cancel and reinsert flows under the same few keys: what they record
+//! leads to the same table, without any sweep. So the lives of flows under one key are in the order of their
+//! stays.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Barrier};

@@ -9,10 +9,15 @@ use std::process::ExitCode;
 
 use flow_table::{Budget, Burst, Flow, NewFlow, Table, TableConfig, Timestamp, custom, dashmap};
 use flow_table_benches::Workload;
+use flow_table_benches::codec::Plain;
 use flow_table_benches::data::{BURST, Key, Payload, key, payload};
 use flow_table_benches::lane::Pace;
 use flow_table_benches::peers::{Lfht, RteHash};
 use flow_table_benches::subject::Subject;
+use flow_table_replicate::{Replicated, Tracked};
+
+/// The custom backend with replication. Nobody publishes, so that only the packet path is counted.
+type Recorded = Replicated<Key, Payload, custom::FlowTable<Key, Tracked<Payload>>, (Plain, Plain)>;
 
 /// Flows in the table.
 const FLOWS: u64 = 1 << 14;
@@ -24,6 +29,7 @@ fn main() -> ExitCode {
     let operations = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["dashmap", operation] => Bench::<dashmap::FlowTable<Key, Payload>>::new().run(operation),
         ["custom", operation] => Bench::<custom::FlowTable<Key, Payload>>::new().run(operation),
+        ["replicated", operation] => Bench::<Recorded>::new().run(operation),
         ["dpdk_rte_hash", operation] => run_peer::<RteHash>(operation),
         ["urcu_lfht", operation] => run_peer::<Lfht>(operation),
         _ => None,
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
         println!("{operations}");
         return ExitCode::SUCCESS;
     }
-    eprintln!("usage: instructions dashmap|custom|dpdk_rte_hash|urcu_lfht OPERATION");
+    eprintln!("usage: instructions dashmap|custom|replicated|dpdk_rte_hash|urcu_lfht OPERATION");
     eprintln!("benches/instructions.sh has the operations. The peers in C are there only if they were built.");
     ExitCode::FAILURE
 }
