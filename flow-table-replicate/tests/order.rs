@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use flow_table_api::{Budget, Flow as _, FlowKey, FlowRef as _, NewFlow, Table, TableConfig, Timestamp};
+use flow_table_api::{Budget, Flow as _, FlowKey, NewFlow, Table, TableConfig, Timestamp};
 use flow_table_replicate::codec::{FlowKeys, Postcard};
 use flow_table_replicate::transport::MemoryTransport;
 use flow_table_replicate::{ClusterKey, Publisher, Replicated, Settings, Standby, Tracked};
