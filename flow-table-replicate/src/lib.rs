@@ -18,6 +18,8 @@ mod table;
 pub mod transport;
 
 pub use feed::{Counters, Feed};
+#[cfg(feature = "metrics")]
+pub use gateway::Instruments;
 pub use gateway::{Gateway, GatewayConfig, Promotion, Status};
 pub use order::{Epoch, Life};
 pub use ownership::{Ownership, Role};

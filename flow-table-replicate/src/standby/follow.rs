@@ -57,9 +57,6 @@ where
             }
         };
         let received = source.receive(wait, limit, &mut |bytes| state.batch(table, bytes, now), &mut event);
-        if received > 0 {
-            self.state.heard = now;
-        }
         self.table.feed().shared().health.heard(now.saturating_since(self.state.heard));
         received
     }
@@ -99,6 +96,7 @@ impl State {
             }
             return;
         }
+        self.heard = now;
         counting.gaps.add(self.origins.count(&header));
         for mark in batch.marks() {
             // If the epoch is over, its sweep covers nothing either: see `drop_unnamed`.

@@ -64,7 +64,11 @@ impl Servers {
     pub fn config(&self) -> NatsConfig {
         let servers: Vec<_> =
             self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect();
-        NatsConfig { replicas: self.servers.len(), ..NatsConfig::new(servers.join(","), "test") }
+        NatsConfig {
+            replicas: self.servers.len(),
+            max_bytes: 256 << 20,
+            ..NatsConfig::new(servers.join(","), "test")
+        }
     }
 
     /// Connects, once the servers are ready.

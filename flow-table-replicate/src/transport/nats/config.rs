@@ -31,7 +31,7 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
-    /// One server that keeps the log in files, ten minutes of it and at most 8 GiB, without TLS or credentials.
+    /// One server that keeps the log in files, ten minutes of it and at most 2 GiB, without TLS or credentials.
     pub fn new(servers: impl Into<String>, cluster: impl Into<String>) -> Self {
         Self {
             servers: servers.into(),
@@ -42,7 +42,7 @@ impl NatsConfig {
             replicas: 1,
             in_memory: false,
             max_age: Duration::from_secs(600),
-            max_bytes: 8 << 30,
+            max_bytes: 2 << 30,
         }
     }
 }
