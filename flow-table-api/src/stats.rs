@@ -1,3 +1,5 @@
+use crate::Timestamp;
+
 /// The counters of a table. Reading them stops no other operation. Each counter is exact, but they are not all
 /// read at the same moment (contract C5).
 ///
@@ -20,6 +22,10 @@ pub struct Stats {
     /// Ended flows whose values are not dropped yet because open bursts may have borrowed them (contract U2).
     /// It is always zero in backends whose bursts count references.
     pub waiting: usize,
+    /// The time of the oldest open burst: of those given to [`Table::burst`](crate::Table::burst), the earliest. If
+    /// it stays the same while time goes on, a worker is stuck, or has leaked a burst (contract U4). `None` if no
+    /// burst is open.
+    pub oldest_burst: Option<Timestamp>,
     /// The number of shards: parts that are locked independently.
     pub shards: usize,
     /// The memory that the table occupies, in bytes, as [`Table::memory`](crate::Table::memory) returns it.
@@ -58,6 +64,7 @@ impl Stats {
             ended: EndCounts { expired: 0, cancelled: 0, removed: 0, replaced: 0 },
             dying: 0,
             waiting: 0,
+            oldest_burst: None,
             shards: 0,
             bytes: 0,
         }

@@ -102,6 +102,12 @@ macro_rules! __cases {
                 many_bursts_on_one_thread [U3 U2];
                 many_bursts_on_many_threads [U3 U1 X2];
             }
+            stalls {
+                a_stalled_burst_holds_back_little [U4 U1 U2];
+                short_bursts_wait_for_no_stalled_one [U4 U3];
+                a_leaked_burst_costs_its_share_once [U4 C3];
+                the_oldest_burst_is_told [U4 C5];
+            }
             insert {
                 replaces_the_live_flow [I1 C5];
                 the_replacement_is_kept [I1 R3];

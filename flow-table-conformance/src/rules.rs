@@ -49,6 +49,8 @@ rules! {
     U2,
     /// Any number of bursts.
     U3,
+    /// Bursts that stall hold back a bounded amount.
+    U4,
     /// `insert` replaces.
     I1,
     /// `insert_if_absent` displaces nothing live, and is blocked by nothing else.

@@ -16,7 +16,7 @@ use crate::threads;
 pub struct FlowBurst<'t, K, V, S = KeyHasher> {
     core: &'t Core<K, V>,
     hasher: &'t S,
-    announced: Announcement,
+    announced: Announcement<'t>,
     now: Timestamp,
     /// Keeps the burst on its thread, whose counter it uses.
     thread: PhantomData<*const ()>,
@@ -25,7 +25,7 @@ pub struct FlowBurst<'t, K, V, S = KeyHasher> {
 impl<'t, K, V, S> FlowBurst<'t, K, V, S> {
     #[inline]
     pub(crate) fn open(core: &'t Core<K, V>, hasher: &'t S, now: Timestamp) -> Self {
-        Self { core, hasher, announced: core.bursts.open(threads::number()), now, thread: PhantomData }
+        Self { core, hasher, announced: core.bursts.open(threads::number(), now), now, thread: PhantomData }
     }
 }
 
@@ -77,9 +77,8 @@ impl<K: Key, V: Value, S: BuildHasher> Burst<K, V> for FlowBurst<'_, K, V, S> {
 impl<K, V, S> Drop for FlowBurst<'_, K, V, S> {
     #[inline]
     fn drop(&mut self) {
-        self.core.bursts.close(&self.announced);
-        if self.core.limbo.len() != 0 {
-            self.core.collect_all();
+        if let Some(slot) = self.core.bursts.close(&self.announced) {
+            self.core.collect_for(slot);
         }
     }
 }

@@ -3,7 +3,9 @@
 //! P3. The thread that brought the count to zero owns the entry ([`finish`](Core::finish)). It drops the value
 //! under no lock, takes the slots that are left out of the table, and frees the entry. If a burst is open that
 //! may be looking at the flow, the entry waits in limbo, without slots, until the burst closes
-//! ([`collect`](Core::collect)).
+//! ([`review`](Core::review)).
+
+use std::iter;
 
 use flow_table_api::Direction;
 
@@ -22,7 +24,7 @@ impl<K, V> Core<K, V> {
     /// Drops a flow that nobody references any more. It waits in limbo instead if a burst may see it, or if too
     /// many drops are nested on this thread.
     pub(crate) fn finish(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
-        match self.bursts.none_open() {
+        match self.bursts.unseen(iter::once_with(|| dead.birth())) {
             Some(unseen) if !nesting::is_deepest() => {
                 self.reclaim(dead.drop_flow(&unseen, self.records.as_ref(), panics))
             }
@@ -31,24 +33,28 @@ impl<K, V> Core<K, V> {
                 // alive for the caller.
                 let core = self.share();
                 self.unlink_all(dead.at());
-                self.limbo.push(&self.bursts, [dead.into_limbo()]);
-                self.collect(panics).or(Some(core))
+                self.wait_for_bursts([dead], panics).or(Some(core))
             }
         }
     }
 
-    /// Drops the flows in limbo that no open burst can see any more.
-    pub(crate) fn collect(&self, panics: &mut Panics) -> LastOwner<K, V> {
-        let mut keeper = None;
-        if self.limbo.len() == 0 {
-            return keeper;
-        }
+    /// Moves flows without slots to limbo, where they wait for the bursts that may see them. Drops those that need
+    /// not wait.
+    pub(crate) fn wait_for_bursts(
+        &self,
+        dead: impl IntoIterator<Item = Dead<K, V>>,
+        panics: &mut Panics,
+    ) -> LastOwner<K, V> {
         let thread = threads::number();
-        if !self.limbo.ask(thread) {
-            return keeper;
-        }
+        let begins = self.limbo.push(&self.bursts, thread, dead.into_iter().map(Dead::into_limbo));
+        if begins { self.collect(thread, panics) } else { None }
+    }
+
+    /// Drops the flows in limbo that this thread, which has this number, has made ready.
+    fn collect(&self, thread: usize, panics: &mut Panics) -> LastOwner<K, V> {
+        let mut keeper = None;
         loop {
-            let (taken, unseen) = self.limbo.take(&self.bursts, thread);
+            let (taken, unseen) = self.limbo.take(thread);
             if taken.is_empty() {
                 return keeper;
             }
@@ -59,12 +65,22 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// As [`collect`](Self::collect), for a caller that borrows the table, so that the table outlives the call.
-    /// If several drops panic, the first of these panics continues at the end.
+    /// Looks again at the flows that waited for the burst in this slot, which has closed, and drops those that no
+    /// other burst may see. The caller borrows the table, so the table outlives the call.
+    pub(crate) fn review(&self, slot: usize, panics: &mut Panics) {
+        let (thread, mut left) = (threads::number(), usize::MAX);
+        while left > 0 {
+            if self.limbo.review(&self.bursts, thread, slot, &mut left) {
+                drop(self.collect(thread, panics));
+            }
+        }
+    }
+
+    /// As [`review`](Self::review). If several drops panic, the first of these panics continues at the end.
     #[cold]
-    pub(crate) fn collect_all(&self) {
+    pub(crate) fn collect_for(&self, slot: usize) {
         let mut panics = Panics::none();
-        drop(self.collect(&mut panics));
+        self.review(slot, &mut panics);
         panics.resume();
     }
 

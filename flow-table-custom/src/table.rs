@@ -35,7 +35,7 @@ use crate::sync::Arc;
 /// | end by reaping | 4 | 3 |
 /// | reap with nothing due | 0 | 0 |
 ///
-/// A flow takes its key, its value and 20 bytes, rounded up to whole lines of 64 bytes, and 19 to 25 bytes
+/// A flow takes its key, its value and 20 bytes, rounded up to whole lines of 64 bytes, and 23 to 29 bytes
 /// elsewhere.
 ///
 /// `S` makes the hashers of keys. Its default has a seed of the table's own.

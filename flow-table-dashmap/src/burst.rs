@@ -10,8 +10,8 @@ use crate::ops::kept::Kept;
 
 /// An open burst. It keeps one reference to each flow that it hands out, until it closes.
 ///
-/// So it delays the end of flows that were looked up in it, and of no others. Flows that end in the meantime stay,
-/// too (contract U4).
+/// So it delays the end of flows that were looked up in it, and of no others (contract U4). Flows that end in the
+/// meantime stay, too.
 ///
 /// Contract U1 says that bursts count no references. The map of this design has weak references, so no flow can be
 /// found without counting. The counting is hidden, but its cost is not: a look-up in a burst costs as much as any
@@ -25,7 +25,14 @@ pub struct FlowBurst<'t, K, V, S = KeyHasher> {
 
 impl<'t, K, V, S> FlowBurst<'t, K, V, S> {
     pub(crate) fn new(core: &'t Core<K, V>, hasher: &'t S, now: Timestamp) -> Self {
+        core.open.add(now);
         Self { core, hasher, now, kept: Kept::new(&core.kept) }
+    }
+}
+
+impl<K, V, S> Drop for FlowBurst<'_, K, V, S> {
+    fn drop(&mut self) {
+        self.core.open.remove(self.now);
     }
 }
 

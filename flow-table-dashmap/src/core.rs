@@ -6,6 +6,7 @@ use flow_table_api::{Equivalent, ForeignFlow, TableConfig};
 use crate::base::count::Count;
 use crate::base::id::SlotId;
 use crate::base::nesting::Nesting;
+use crate::base::open::OpenBursts;
 use crate::base::sync::Arc;
 use crate::base::watermark::Watermark;
 use crate::flow::home::{Recorder, Shared};
@@ -29,6 +30,8 @@ pub(crate) struct Core<K, V> {
     pub(crate) refusals: Count,
     /// Flows that open bursts keep. Bursts with few flows do not count theirs.
     pub(crate) kept: CachePadded<AtomicUsize>,
+    /// Taken for a moment when a burst opens or closes, under no other lock.
+    pub(crate) open: OpenBursts,
     /// The queue at which the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
 }
@@ -53,6 +56,7 @@ impl<K, V> Core<K, V> {
             dying: AtomicUsize::new(0),
             refusals: Count::default(),
             kept: CachePadded::default(),
+            open: OpenBursts::default(),
             next_reaped: AtomicUsize::new(0),
         }
     }

@@ -28,6 +28,7 @@ pub mod reinsert;
 pub mod rest;
 pub mod room;
 pub mod stable;
+pub mod stalls;
 pub mod status;
 pub mod stress;
 pub mod time;

@@ -24,7 +24,7 @@ pub struct OpenBurst<'t, K: Key, V: Value> {
 impl<'t, K: Key, V: Value> OpenBurst<'t, K, V> {
     pub fn new(table: &'t Stranger<K, V>, now: Timestamp) -> Self {
         let lock = table.0.is(Flaw::BurstHoldsTheLock).then(|| table.0.inner.read());
-        table.0.limbo.open();
+        table.0.limbo.open(now);
         Self { table, now, kept: Arena::new(), _lock: lock }
     }
 }
@@ -34,12 +34,12 @@ impl<K: Key, V: Value> Drop for OpenBurst<'_, K, V> {
         let (table, kept) = (&self.table.0, self.kept.iter_mut().filter_map(Option::take));
         if table.is(Flaw::ClosingLeaksTheRest) {
             drop_until_a_panic(kept.collect());
-        } else if table.is(Flaw::CollectingNests) {
+        } else if table.is(Flaw::CollectingNests) || table.is(Flaw::BurstsWaitForEachOther) {
             table.limbo.add(kept);
         } else {
             drop_each(kept);
         }
-        table.limbo.close();
+        table.limbo.close(self.now);
     }
 }
 

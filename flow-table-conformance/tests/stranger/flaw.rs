@@ -151,6 +151,12 @@ macro_rules! each_flaw {
             CollectingNests => "drops::do_not_nest",
             /// What a reap lets go beside the end of the last burst waits for the next one.
             StrandsInLimbo => "rest::nothing_waits_without_a_burst",
+            /// What ends while any burst is open waits for all of them.
+            BurstsHoldEverything => "stalls::a_stalled_burst_holds_back_little",
+            /// A burst that has closed keeps what it has borrowed while another one is open.
+            BurstsWaitForEachOther => "stalls::short_bursts_wait_for_no_stalled_one",
+            /// The time of the latest burst is told.
+            TellsTheLatestBurst => "stalls::the_oldest_burst_is_told",
             /// A table waits for its bursts as it goes.
             TableWaitsForBursts => "rest::a_forgotten_burst_holds_nothing_up",
             /// A note of each reinsertion is kept until the next reap.

@@ -242,6 +242,9 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         let mut stats = inner.stats;
         stats.flows = inner.len();
         stats.dying = inner.dying();
+        let times = self.0.limbo.times();
+        let latest = self.0.is(Flaw::TellsTheLatestBurst);
+        stats.oldest_burst = if latest { times.iter().max() } else { times.iter().min() }.copied();
         stats.shards = 1;
         stats.bytes = inner.bytes();
         stats

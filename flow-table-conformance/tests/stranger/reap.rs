@@ -65,7 +65,8 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let count = if reason == EndReason::Cancelled { &mut report.cancelled } else { &mut report.expired };
         *count += usize::from(!died || !self.0.is(Flaw::DyingCostNothing));
         let limbo = &self.0.limbo;
-        if self.0.is(Flaw::TableLeaksWhatWaits) && limbo.is_open() {
+        let waits = self.0.is(Flaw::TableLeaksWhatWaits) || self.0.is(Flaw::BurstsHoldEverything);
+        if waits && limbo.is_open() {
             limbo.add([Handle::new(Arc::clone(&node), Direction::Forward)]);
         }
         if self.0.is(Flaw::StrandsInLimbo) && limbo.is_open() {

@@ -25,7 +25,8 @@ impl<K, V> Vacant<K, V> {
         Empty(self.at)
     }
 
-    /// Writes a detached flow that the table holds and that is filed nowhere. Returns its timeout beside it.
+    /// Writes a detached flow that the table holds, that is filed nowhere, and that is born in this era. Returns its
+    /// timeout beside it.
     ///
     /// # Panics
     ///
@@ -36,12 +37,13 @@ impl<K, V> Vacant<K, V> {
         locked: &mut Locked,
         flow: NewFlow<K, V>,
         hashes: KeyHashes,
+        birth: u32,
     ) -> (Unpublished<K, V>, Timeout) {
         let Self { at, generation } = self;
         let flow = flow.into_parts();
         let timeout = flow.timeout;
         assert!(flow.reply.is_some() == at.is_pair() && hashes.reply.is_some() == at.is_pair());
-        at.page().start_record(locked, at.index().place(), hashes);
+        at.page().start_record(locked, at.index().place(), hashes, birth);
         // SAFETY: (1) `self` is the right to the free entry; (2) checked above.
         unsafe { at.entry().write(flow, if at.page().slack().is_zero() { 0 } else { FlowOptions::SLACK }) };
         (Unpublished { at, generation }, timeout)
@@ -131,9 +133,15 @@ impl<K, V> Dead<K, V> {
         self.0
     }
 
+    /// The era in which the flow was born.
+    #[inline]
+    pub(crate) fn birth(&self) -> u32 {
+        self.0.page().birth(self.0.index().place())
+    }
+
     /// Reduces it to what limbo keeps. [`from_limbo`](Self::from_limbo) reverses this.
-    pub(crate) fn into_limbo(self) -> EntryIndex {
-        self.0.index()
+    pub(crate) fn into_limbo(self) -> (EntryIndex, u32) {
+        (self.0.index(), self.birth())
     }
 
     /// Restores what limbo has returned.

@@ -3,14 +3,15 @@
 //! ```text
 //! +--------+---------+---------+-----+---------+------------------------+
 //! | header | entry 0 | entry 1 |  …  | entry n | records of entry 0 … n |
-//! |  192   | stride, a multiple of 64            | 8 bytes each; pairs 12 |
+//! |  192   | stride, a multiple of 64            | 12 bytes each; pairs 16|
 //! +--------+---------+---------+-----+---------+------------------------+
 //! ```
 //!
 //! The place of an entry is the line at which it starts, so that its address needs no multiplication.
 //!
 //! A record holds what only the shard needs: the hash of the key (in a free entry: the next free one), the
-//! position of the flow in the timer queue, and for pairs the hash of the reply key.
+//! position of the flow in the timer queue, the era of its birth (see `grace`), and for pairs the hash of the reply
+//! key.
 //!
 //! # Ground rules
 //!
@@ -18,9 +19,9 @@
 //! * `core`, `shard`, `id`, `pair` and `slack` are written when a shard takes the page over, and read by holders
 //!   of references to its entries.
 //! * `notices` is atomic, with rules of its own.
-//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes are written
-//!   before an entry is published and stay until it is freed. So they may also be read with a reference to the
-//!   flow, or with the lock of a shard that has a slot for the entry.
+//! * Everything else in the header, and the records, belong to the lock of the page's shard. Hashes and births are
+//!   written before an entry is published and stay until it is freed. So they may also be read with a reference to
+//!   the flow, by the owner of a dead one, or with the lock of a shard that has a slot for the entry.
 
 use std::marker::PhantomData;
 use std::mem::size_of;
@@ -106,8 +107,8 @@ const _: () = assert!(EntryIndex::PLACES * LINE_BYTES == PAGE_BYTES);
 struct Layout<K, V>(PhantomData<(K, V)>);
 
 impl<K, V> Layout<K, V> {
-    const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 2);
-    const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 3);
+    const SINGLE: Geometry = Geometry::new(size_of::<Single<K, V>>(), align_of::<Single<K, V>>(), 3);
+    const PAIR: Geometry = Geometry::new(size_of::<Pair<K, V>>(), align_of::<Pair<K, V>>(), 4);
 
     const fn geometry(pair: bool) -> &'static Geometry {
         if pair { const { &Self::PAIR } } else { const { &Self::SINGLE } }
@@ -258,7 +259,7 @@ impl<K, V> Page<K, V> {
         unsafe { Entry::new(self.header.byte_add(entry_offset(place)).cast()) }
     }
 
-    /// The words of an entry's record: hash or next free, timer position, reply hash.
+    /// The words of an entry's record: hash or next free, timer position, birth, reply hash.
     fn record(&self, place: u32) -> NonNull<u32> {
         let address = self.header.as_ptr().expose_provenance() + Layout::<K, V>::record(place, self.pair);
         // SAFETY: the record lies in a page, which does not start at zero.
@@ -335,14 +336,15 @@ impl<K, V> Page<K, V> {
 
     /// Writes the record of a new flow that is filed nowhere, before the entry is published.
     #[inline]
-    pub(super) fn start_record(&self, _: &mut Locked, place: u32, hashes: KeyHashes) {
+    pub(super) fn start_record(&self, _: &mut Locked, place: u32, hashes: KeyHashes, birth: u32) {
         let record = self.record(place);
-        // SAFETY: records belong to the lock; a pair's has a third word, and only pairs have reply keys.
+        // SAFETY: records belong to the lock; a pair's has a fourth word, and only pairs have reply keys.
         unsafe {
             record.write(hashes.forward.to_bits());
             record.add(1).write(0);
+            record.add(2).write(birth);
             if let Some(reply) = hashes.reply {
-                record.add(2).write(reply.to_bits());
+                record.add(3).write(reply.to_bits());
             }
         }
     }
@@ -357,8 +359,15 @@ impl<K, V> Page<K, V> {
     /// The hash of the reply key of a pair. The ground rules say who may read it.
     pub(crate) fn reply_hash(&self, place: u32) -> KeyHash {
         debug_assert!(self.pair, "only pairs have a reply key");
-        // SAFETY: as for `hash`; a pair's record has a third word.
-        KeyHash::from_bits(unsafe { self.record(place).add(2).read() })
+        // SAFETY: as for `hash`; a pair's record has a fourth word.
+        KeyHash::from_bits(unsafe { self.record(place).add(3).read() })
+    }
+
+    /// The era of the flow's birth. The ground rules say who may read it.
+    #[inline]
+    pub(super) fn birth(&self, place: u32) -> u32 {
+        // SAFETY: as for `hash`.
+        unsafe { self.record(place).add(2).read() }
     }
 
     /// The entry's position in the timer queue.

@@ -130,6 +130,12 @@ impl RefWord {
         self.0.store(u64::from(generation) << 32 | u64::from(references), Ordering::Release);
     }
 
+    /// As [`publish`](Self::publish), in the total order: see the ground rules of the models.
+    #[cfg(all(test, flow_table_loom))]
+    pub(crate) fn publish_in_total_order(&self, references: u32) {
+        self.0.swap(u64::from(self.generation()) << 32 | u64::from(references), Ordering::SeqCst);
+    }
+
     /// Moves an unreferenced entry, which the caller owns, to its next generation as it is freed. Returns
     /// `None` if there is none: the entry must then never be used again.
     pub(crate) fn retire(&self) -> Option<u32> {

@@ -5,6 +5,4 @@ mod bursts;
 mod limbo;
 
 pub(crate) use bursts::{Announcement, Bursts, Unseen};
-#[cfg(all(test, flow_table_loom))]
-pub(crate) use limbo::BATCH;
 pub(crate) use limbo::Limbo;

@@ -19,7 +19,7 @@ impl<K, V> Core<K, V> {
             debug_assert!(dead.is_none(), "released with a handle at hand");
             panics.catch(|| drop(flow));
         });
-        drop(this.collect(&mut panics));
+        (0..this.limbo.lists()).for_each(|slot| this.review(slot, &mut panics));
         this.keeper.leave(Arc::clone(this));
         for shard in 0..this.shards.len() {
             let mut guard = this.shards.lock(shard);

@@ -69,7 +69,9 @@ impl<K: Key, V: Value> Core<K, V> {
         }
         shard.reserve(hash, 1).ok()?;
         let vacant = shard.alloc(false, self.address()).ok()?;
-        let (new, timeout) = shard.write(vacant, flow.take()?, hashes);
+        // Read before the flow is taken, which would be moved once more otherwise.
+        let birth = self.bursts.era();
+        let (new, timeout) = shard.write(vacant, flow.take()?, hashes, birth);
         let (at, deadline) = (new.at(), now + timeout);
         // The bucket comes last, so that there is time to load it.
         let armed = shard.arm(at, deadline);
@@ -176,7 +178,8 @@ impl<K: Key, V: Value> Core<K, V> {
         locks.reserve_slots(hashes)?;
         let shard = locks.of(hashes.forward);
         let vacant = shard.alloc(hashes.reply.is_some(), self.address())?;
-        let (new, timeout) = shard.write(vacant, flow.take().expect("the caller's flow"), hashes);
+        let birth = self.bursts.era();
+        let (new, timeout) = shard.write(vacant, flow.take().expect("the caller's flow"), hashes, birth);
         let deadline = now + timeout;
         match shard.arm(new.at(), deadline) {
             Ok(()) => Ok((new, deadline)),

@@ -8,7 +8,7 @@ use flow_table_api::{Borrowed, Direction, Equivalent, Flow, Key, OnExpiry, Statu
 
 use crate::core::Core;
 use crate::flows::{Entry, FlowAt, FlowEntry};
-use crate::grace::Announcement;
+use crate::grace::{Announcement, Bursts};
 use crate::handle::{StrongRef, peek, peek_live};
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
@@ -23,10 +23,16 @@ pub(crate) trait Reach<K, V>: Copy {
     const COUNTS: u32;
 
     /// Gets access to the flow in an entry, if there is one.
-    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
+    fn reach(self, bursts: &Bursts, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
 
     /// Gets access to the flow in an entry if it is live at `now`.
-    fn reach_live(self, entry: Entry<K, V>, direction: Direction, now: Timestamp) -> Option<Self::Found>;
+    fn reach_live(
+        self,
+        bursts: &Bursts,
+        entry: Entry<K, V>,
+        direction: Direction,
+        now: Timestamp,
+    ) -> Option<Self::Found>;
 }
 
 /// By a counted reference.
@@ -38,34 +44,46 @@ impl<K, V> Reach<K, V> for Counted {
     const COUNTS: u32 = 1;
 
     #[inline]
-    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
+    fn reach(self, _: &Bursts, entry: Entry<K, V>, direction: Direction) -> Option<StrongRef<K, V>> {
         StrongRef::acquire(entry, direction)
-    }
-
-    #[inline]
-    fn reach_live(self, entry: Entry<K, V>, direction: Direction, now: Timestamp) -> Option<StrongRef<K, V>> {
-        StrongRef::acquire(entry, direction).filter(|flow| flow.is_live(now))
-    }
-}
-
-/// Within an open burst.
-impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement {
-    type Found = Borrowed<'b, FlowEntry<K, V>>;
-    const COUNTS: u32 = 0;
-
-    #[inline]
-    fn reach(self, entry: Entry<K, V>, direction: Direction) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
-        peek(entry, self).map(|flow| Borrowed::new(flow, direction))
     }
 
     #[inline]
     fn reach_live(
         self,
+        _: &Bursts,
+        entry: Entry<K, V>,
+        direction: Direction,
+        now: Timestamp,
+    ) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire(entry, direction).filter(|flow| flow.is_live(now))
+    }
+}
+
+/// Within an open burst.
+impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement<'_> {
+    type Found = Borrowed<'b, FlowEntry<K, V>>;
+    const COUNTS: u32 = 0;
+
+    #[inline]
+    fn reach(
+        self,
+        bursts: &Bursts,
+        entry: Entry<K, V>,
+        direction: Direction,
+    ) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
+        peek(entry, bursts, self).map(|flow| Borrowed::new(flow, direction))
+    }
+
+    #[inline]
+    fn reach_live(
+        self,
+        bursts: &Bursts,
         entry: Entry<K, V>,
         direction: Direction,
         now: Timestamp,
     ) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
-        peek_live(entry, now, self).map(|flow| Borrowed::new(flow, direction))
+        peek_live(entry, now, bursts, self).map(|flow| Borrowed::new(flow, direction))
     }
 }
 
@@ -125,7 +143,7 @@ impl<K: Key, V: Value> Core<K, V> {
         match glance {
             Glance::Miss => return None,
             Glance::Met((slot, entry)) => {
-                if let Some(flow) = reach.reach_live(entry, slot.direction(), now)
+                if let Some(flow) = reach.reach_live(&self.bursts, entry, slot.direction(), now)
                     && flow.has_key(slot, key)
                 {
                     return Some(flow);
@@ -167,7 +185,7 @@ impl<K: Key, V: Value> Core<K, V> {
         slot: Slot,
         key: &Q,
     ) -> Option<R::Found> {
-        let flow = reach.reach(self.shards.arena.entry(slot.entry()), slot.direction())?;
+        let flow = reach.reach(&self.bursts, self.shards.arena.entry(slot.entry()), slot.direction())?;
         flow.has_key(slot, key).then_some(flow)
     }
 

@@ -5,7 +5,6 @@ use flow_table_api::{Budget, Ended, ReapReport, Timestamp};
 
 use super::reap_batch::{Batch, Unreferenced};
 use crate::core::Core;
-use crate::flows::Dead;
 use crate::handle::StrongRef;
 use crate::panics::Panics;
 use crate::sync::Ordering;
@@ -71,9 +70,7 @@ impl<K, V> Core<K, V> {
     #[inline]
     fn wait(&self, unreferenced: &mut Unreferenced<K, V>, panics: &mut Panics) {
         if !unreferenced.dead().is_empty() {
-            self.limbo.push(&self.bursts, unreferenced.dead().drain(..).map(Dead::into_limbo));
-            // A burst that was open may have looked into limbo before the flows came there.
-            drop(self.collect(panics));
+            drop(self.wait_for_bursts(unreferenced.dead().drain(..), panics));
         }
     }
 

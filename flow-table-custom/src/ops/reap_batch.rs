@@ -175,7 +175,11 @@ impl<K, V> Unreferenced<K, V> {
     /// Returns a proof that no open burst can see the flows, if that is so and this thread may drop them now.
     #[inline]
     pub(super) fn unseen(&self, bursts: &Bursts) -> Option<Unseen> {
-        if self.dead.is_empty() || nesting::is_deepest() { None } else { bursts.none_open() }
+        if self.dead.is_empty() || nesting::is_deepest() {
+            None
+        } else {
+            bursts.unseen(self.dead.iter().map(Dead::birth))
+        }
     }
 
     /// Drops the flows.

@@ -22,6 +22,7 @@ impl<K, V> Core<K, V> {
         stats.ended = ended;
         stats.dying = self.shards.capacity.dying();
         stats.waiting = self.limbo.len();
+        stats.oldest_burst = self.bursts.oldest();
         stats.shards = self.shards.len();
         stats.bytes = self.memory();
         stats

@@ -91,15 +91,16 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         Ok(vacant)
     }
 
-    /// Writes a flow into the entry that was taken for it. Returns its timeout beside it.
+    /// Writes a flow that is born in this era into the entry that was taken for it. Returns its timeout beside it.
     #[inline]
     pub(crate) fn write(
         &mut self,
         entry: Vacant<K, V>,
         flow: NewFlow<K, V>,
         hashes: KeyHashes,
+        birth: u32,
     ) -> (Unpublished<K, V>, Timeout) {
-        entry.write(&mut self.state.locked, flow, hashes)
+        entry.write(&mut self.state.locked, flow, hashes, birth)
     }
 
     /// Undoes [`write`](Self::write), frees the entry, which is filed nowhere, and returns the flow.

@@ -19,6 +19,7 @@ impl<K, V> Core<K, V> {
         stats.flows = self.held.get();
         stats.refusals = self.refusals.get();
         stats.dying = self.dying();
+        stats.oldest_burst = self.open.oldest();
         stats.shards = self.shared.slots.shards();
         stats.bytes = self.memory();
         stats

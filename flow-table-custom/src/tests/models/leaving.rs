@@ -1,5 +1,6 @@
 //! The last handles against the end of the table: the core goes once, after everybody's last use of it.
 
+use flow_table_api::Timestamp;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 
@@ -51,32 +52,45 @@ impl Memory {
 
     /// All words that need the total order have an operation of it.
     fn settle(&self) {
-        let even = self.bursts.open(0);
-        self.limbo.push(&self.bursts, [EntryIndex::new(0, 1, false)]);
-        let take = || self.limbo.ask(0).then(|| self.limbo.take(&self.bursts, 0).0.len());
-        assert_eq!(take(), Some(0));
-        self.bursts.close(&self.bursts.open(0));
-        self.bursts.close(&even);
-        assert_eq!(take(), Some(1));
-        assert!(self.limbo.take(&self.bursts, 0).0.is_empty());
+        let open = self.bursts.open(0, Timestamp::ZERO);
+        assert!(!self.limbo.push(&self.bursts, 0, [(EntryIndex::new(0, 1, false), 1)]));
+        assert_eq!(self.bursts.close(&open), Some(0));
+        assert!(self.limbo.review(&self.bursts, 0, 0, &mut 1));
+        assert_eq!((self.limbo.take(0).0.len(), self.limbo.take(0).0.len()), (1, 0));
+    }
+
+    /// As `Core::wait_for_bursts` does.
+    fn wait(&self, shard: usize) -> Option<Arc<Core>> {
+        let entry = EntryIndex::new(0, 1 + shard as u32, false);
+        let begins = self.limbo.push(&self.bursts, shard + 1, [(entry, 1)]);
+        self.collect(begins, shard + 1)
     }
 
     /// As `Core::collect` does.
-    fn collect(&self, thread: usize) -> Option<Arc<Core>> {
+    fn collect(&self, begins: bool, thread: usize) -> Option<Arc<Core>> {
         let mut last = None;
         self.mapped.read();
-        if self.limbo.len() == 0 || !self.limbo.ask(thread) {
-            return last;
-        }
-        loop {
-            let taken = self.limbo.take(&self.bursts, thread).0;
+        while begins {
+            let taken = self.limbo.take(thread).0;
             if taken.is_empty() {
-                return last;
+                break;
             }
             for index in taken {
                 last = self.reclaim(index.place() as usize - 1).or(last);
             }
             self.mapped.read();
+        }
+        last
+    }
+
+    /// As `Core::close` does for the bursts.
+    fn review_all(&self) {
+        for slot in 0..self.limbo.lists() {
+            let mut left = usize::MAX;
+            while left > 0 {
+                let begins = self.limbo.review(&self.bursts, 0, slot, &mut left);
+                drop(self.collect(begins, 0));
+            }
         }
     }
 }
@@ -202,7 +216,7 @@ fn looking_into_limbo_without_a_claim_is_refuted() {
 /// What the last handle of an entry does, as `Core::finish`, by `wait` if a burst seems to be open. `claim`
 /// stands for the result of `Core::share`.
 fn finish(memory: &Memory, shard: usize, claim: Arc<Core>, wait: fn(&Memory, usize, Arc<Core>)) {
-    if memory.bursts.none_open().is_some() {
+    if memory.bursts.unseen([1]).is_some() {
         drop(claim);
         memory.free(shard);
     } else {
@@ -212,26 +226,24 @@ fn finish(memory: &Memory, shard: usize, claim: Arc<Core>, wait: fn(&Memory, usi
 
 /// With its claim until it is done.
 fn wait_in_limbo(memory: &Memory, shard: usize, claim: Arc<Core>) {
-    memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
-    drop(memory.collect(shard + 1));
+    drop(memory.wait(shard));
     drop(claim);
 }
 
-/// A burst was leaked, and the table goes by `forget`. Of two last handles that go at the same time, each may find
+/// A burst was leaked, and the table ends its bursts by `end`. Of two last handles that go at the same time, each may find
 /// the burst's announcement, and leave its entry in limbo, or find that it was taken back.
-fn with_a_leaked_burst(forget: fn(&Memory), wait: fn(&Memory, usize, Arc<Core>)) {
+fn with_a_leaked_burst(end: fn(&Memory), wait: fn(&Memory, usize, Arc<Core>)) {
     explore_within(2, move || {
         let (core, memory) = table();
         memory.settle();
-        memory.bursts.open(0);
+        memory.bursts.open(0, Timestamp::ZERO);
         let handle = |shard| -> JoinHandle<()> {
             let (claim, memory) = (Arc::clone(&core), Arc::clone(&memory));
             thread::spawn(move || finish(&memory, shard, claim, wait))
         };
         let handles = [handle(0), handle(1)];
         // As `Core::close` does.
-        forget(&memory);
-        drop(memory.collect(0));
+        end(&memory);
         memory.keeper.leave(Arc::clone(&core));
         count_in(&core);
         drop(memory.keeper.count_out());
@@ -241,40 +253,41 @@ fn with_a_leaked_burst(forget: fn(&Memory), wait: fn(&Memory, usize, Arc<Core>))
     });
 }
 
+/// As `Core::close` does.
+fn take_back(memory: &Memory) {
+    memory.bursts.forget();
+    memory.review_all();
+}
+
 #[test]
 fn a_leaked_burst_keeps_no_core() {
-    with_a_leaked_burst(|memory| memory.bursts.forget(), wait_in_limbo);
+    with_a_leaked_burst(take_back, wait_in_limbo);
 }
 
 #[test]
 #[should_panic(expected = "never dropped")]
 fn keeping_the_announcement_of_a_leaked_burst_is_refuted() {
-    with_a_leaked_burst(|_| {}, wait_in_limbo);
+    with_a_leaked_burst(Memory::review_all, wait_in_limbo);
 }
 
 #[test]
 #[should_panic]
 fn waiting_in_limbo_without_a_claim_is_refuted() {
-    with_a_leaked_burst(
-        |memory| memory.bursts.forget(),
-        |memory, shard, claim| {
-            drop(claim);
-            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
-            drop(memory.collect(shard + 1));
-        },
-    );
+    with_a_leaked_burst(take_back, |memory, shard, claim| {
+        drop(claim);
+        drop(memory.wait(shard));
+    });
 }
 
-/// Nobody looks again: what came to limbo before the announcement was taken back, but after the table looked,
-/// stays.
+/// What comes to limbo after the table has looked, and before the announcement is taken back, stays.
 #[test]
 #[should_panic(expected = "never dropped")]
-fn going_to_limbo_without_looking_again_is_refuted() {
+fn looking_into_limbo_before_taking_announcements_back_is_refuted() {
     with_a_leaked_burst(
-        |memory| memory.bursts.forget(),
-        |memory, shard, claim| {
-            memory.limbo.push(&memory.bursts, [EntryIndex::new(0, 1 + shard as u32, false)]);
-            drop(claim);
+        |memory| {
+            memory.review_all();
+            memory.bursts.forget();
         },
+        wait_in_limbo,
     );
 }
