@@ -8,10 +8,10 @@ use crate::{Borrowed, Flow, FlowRef, KeyForm, KeyHash, Timestamp};
 /// (contract U3). Keep bursts short: the memory of ended flows is not reused before the oldest burst that could
 /// see them is closed.
 ///
-/// A burst that stalls holds back a bounded amount (contract U4): at most flows that were in the table at some time
-/// between its opening and its last look-up, and a fixed number more, 1,500, because backends tell times apart in
-/// steps. So with `b` bursts open for ever, or leaked, memory stays within 1 + `b` times what the capacity takes.
-/// [`Stats::oldest_burst`](crate::Stats::oldest_burst) helps to find the thread that stalls.
+/// A burst that stalls holds back a bounded amount (contract U4): at most flows that were in the table at some
+/// time between its opening and its last look-up, and a fixed number more, 1,500, because backends tell times
+/// apart in steps. So with `b` bursts open for ever, or leaked, memory stays within 1 + `b` times what the
+/// capacity takes. [`Stats::oldest_burst`](crate::Stats::oldest_burst) helps to find the thread that stalls.
 pub trait Burst<K, V> {
     /// What look-ups borrow.
     type Flow: Flow<K, V>;

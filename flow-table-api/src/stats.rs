@@ -22,9 +22,9 @@ pub struct Stats {
     /// Ended flows whose values are not dropped yet because open bursts may have borrowed them (contract U2).
     /// It is always zero in backends whose bursts count references.
     pub waiting: usize,
-    /// The time of the oldest open burst: of those given to [`Table::burst`](crate::Table::burst), the earliest. If
-    /// it stays the same while time goes on, a worker is stuck, or has leaked a burst (contract U4). `None` if no
-    /// burst is open.
+    /// The time of the oldest open burst: of those given to [`Table::burst`](crate::Table::burst), the earliest.
+    /// If it stays the same while time goes on, a worker is stuck, or has leaked a burst (contract U4). `None` if
+    /// no burst is open.
     pub oldest_burst: Option<Timestamp>,
     /// The number of shards: parts that are locked independently.
     pub shards: usize,

@@ -86,8 +86,8 @@
 //! ones before it, in the order `base`, `map`, `flow`, `queue`, `core`, `ops`; `burst` and `table` come last.
 //!
 //! **The locks** are taken in this order: stripes, in ascending order; one queue; one shard of the map, never
-//! together with a queue. The list of open bursts has a lock of its own. The only user code that runs under a lock is `Eq` of keys, under a stripe or a shard. It
-//! runs before anything is changed.
+//! together with a queue. The list of open bursts has a lock of its own. The only user code that runs under a lock
+//! is `Eq` of keys, under a stripe or a shard. It runs before anything is changed.
 //!
 //! **A look-up** hashes the key, reads the slot under the shared lock of the shard, and counts a reference. If the
 //! flow is live, it is found. If not, the flow may be on its way in, or another one may be about to take its

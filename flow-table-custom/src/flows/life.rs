@@ -25,8 +25,8 @@ impl<K, V> Vacant<K, V> {
         Empty(self.at)
     }
 
-    /// Writes a detached flow that the table holds, that is filed nowhere, and that is born in this era. Returns its
-    /// timeout beside it.
+    /// Writes a detached flow that the table holds, that is filed nowhere, and that is born in this era. Returns
+    /// its timeout beside it.
     ///
     /// # Panics
     ///

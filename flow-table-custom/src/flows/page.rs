@@ -10,8 +10,8 @@
 //! The place of an entry is the line at which it starts, so that its address needs no multiplication.
 //!
 //! A record holds what only the shard needs: the hash of the key (in a free entry: the next free one), the
-//! position of the flow in the timer queue, the era of its birth (see `grace`), and for pairs the hash of the reply
-//! key.
+//! position of the flow in the timer queue, the era of its birth (see `grace`), and for pairs the hash of the
+//! reply key.
 //!
 //! # Ground rules
 //!

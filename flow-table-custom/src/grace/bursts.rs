@@ -20,14 +20,14 @@
 //!   opens. Bursts that opened in a later epoch than a flow was stamped in cannot have seen it. So a stream of
 //!   overlapping bursts never holds a flow back: it waits for those that were open when it ended.
 //! * Epoch and era move under one lock, that of [`Limbo`].
-//! * Slots are used again. What a slot has of an earlier burst is harmless: that burst opened in no later epoch, or
-//!   it opened after the flow was stamped, and then so did its successor.
+//! * Slots are used again. What a slot has of an earlier burst is harmless: that burst opened in no later epoch,
+//!   or it opened after the flow was stamped, and then so did its successor.
 //! * A thread uses the slot of its number, and others if that is taken. So opening and closing a burst touch one
 //!   line, which the thread's own processor normally owns. A look-up only reads the era.
 //!
 //! Eras of birth come from hazard eras (Ramalhete and Correia 2017) and interval-based reclamation (Wen et al.
-//! 2018). There, every retired object is compared with all announcements again and again. Here it waits in the list
-//! of one burst, and is looked at again when that burst closes (see `limbo`).
+//! 2018). There, every retired object is compared with all announcements again and again. Here it waits in the
+//! list of one burst, and is looked at again when that burst closes (see `limbo`).
 //!
 //! [`Limbo`]: crate::grace::limbo::Limbo
 
@@ -99,8 +99,8 @@ impl Slot {
     /// The era that the burst has announced, or zero.
     #[inline]
     fn announced(&self) -> u32 {
-        // SeqCst: after the last release of a flow, and pairs with `open`, `renew` and `close`. Acquires `close`, so
-        // that what earlier bursts in the slot read comes before a drop.
+        // SeqCst: after the last release of a flow, and pairs with `open`, `renew` and `close`. Acquires `close`,
+        // so that what earlier bursts in the slot read comes before a drop.
         self.era.load(Ordering::SeqCst)
     }
 
@@ -182,8 +182,8 @@ impl Bursts {
         }
     }
 
-    /// Returns `true` if a flow that is there by `is_there` stays while the burst is open. It does if the era is the
-    /// one that the burst has announced. Otherwise this announces the era, and looks again.
+    /// Returns `true` if a flow that is there by `is_there` stays while the burst is open. It does if the era is
+    /// the one that the burst has announced. Otherwise this announces the era, and looks again.
     #[inline]
     pub(crate) fn sees(&self, announcement: &Announcement<'_>, is_there: impl Fn() -> bool) -> bool {
         if !is_there() {
@@ -198,8 +198,8 @@ impl Bursts {
         true
     }
 
-    /// Announces the era until it is the one that is announced, or the flow is gone. Returns `true` if the flow was
-    /// there then, and the era that is announced.
+    /// Announces the era until it is the one that is announced, or the flow is gone. Returns `true` if the flow
+    /// was there then, and the era that is announced.
     #[cold]
     #[inline(never)]
     fn announce(&self, slot: &Slot, is_there: impl Fn() -> bool) -> (bool, u32) {

@@ -6,9 +6,9 @@
 //!
 //! # Ground rules
 //!
-//! * P8. A thread that adds a flow to a burst's list sets the slot's mark (`Slot::awaited`), and then looks whether
-//!   the burst is still open. A burst closes, and then looks at the mark. All of this is in one total order, so at
-//!   least one of them sees the other. The marks are set and cleared under the lock of limbo.
+//! * P8. A thread that adds a flow to a burst's list sets the slot's mark (`Slot::awaited`), and then looks
+//!   whether the burst is still open. A burst closes, and then looks at the mark. All of this is in one total
+//!   order, so at least one of them sees the other. The marks are set and cleared under the lock of limbo.
 //! * A list may have flows of an earlier burst in the slot, whose closing thread has not come here yet. They are
 //!   looked at again when either comes.
 //! * Values are dropped under no lock, and their drops may open and close bursts. A thread that makes flows ready
@@ -97,9 +97,9 @@ impl Limbo {
         self.begin(&mut waiting, before, thread)
     }
 
-    /// Looks again at entries that waited for the burst in this slot: at `left` of them at most. Those that no other
-    /// burst can see become ready. `left` is lowered to what there is still to do. Returns `true` if the caller's
-    /// thread is to begin collecting.
+    /// Looks again at entries that waited for the burst in this slot: at `left` of them at most. Those that no
+    /// other burst can see become ready. `left` is lowered to what there is still to do. Returns `true` if the
+    /// caller's thread is to begin collecting.
     pub(crate) fn review(&self, bursts: &Bursts, thread: usize, slot: usize, left: &mut usize) -> bool {
         let mut waiting = self.waiting.lock();
         let before = waiting.ready.len();

@@ -12,8 +12,8 @@ pub(crate) fn peek<'b, K, V>(
     bursts: &Bursts,
     announced: &'b Announcement<'_>,
 ) -> Option<&'b FlowEntry<K, V>> {
-    // SAFETY: (1) the burst had announced the era of the flow's birth, or a later one, before the look at the count,
-    // which was not zero then. It stays announced for as long as it is borrowed.
+    // SAFETY: (1) the burst had announced the era of the flow's birth, or a later one, before the look at the
+    // count, which was not zero then. It stays announced for as long as it is borrowed.
     bursts.sees(announced, move || entry.refs().is_referenced()).then(|| unsafe { entry.flow() })
 }
 

@@ -36,8 +36,8 @@ struct Table {
 }
 
 impl Table {
-    /// An entry with the flow 0, referenced by the table. All words that need the total order have had an operation
-    /// of it. The first `slots` of two slots were used.
+    /// An entry with the flow 0, referenced by the table. All words that need the total order have had an
+    /// operation of it. The first `slots` of two slots were used.
     fn settled(slots: usize) -> Self {
         let table = Self {
             state: FlowState::new(),
@@ -186,7 +186,8 @@ fn is_live(table: &Table) -> bool {
     table.state.is_live(NOW)
 }
 
-/// `burst` on one thread, while `let_go` on another gives up the only reference. In the end the flow is gone, once.
+/// `burst` on one thread, while `let_go` on another gives up the only reference. In the end the flow is gone,
+/// once.
 fn against(burst: fn(&Table), let_go: fn(&Table)) {
     against_in(Limbo::push, burst, let_go);
 }
@@ -368,8 +369,8 @@ fn a_third_party_that_collects_lets_nothing_go_early() {
     });
 }
 
-/// A burst that is open while the era moves, a flow is inserted, and ends again. `look` is the burst's look-up, and
-/// tells whether it reads the flow.
+/// A burst that is open while the era moves, a flow is inserted, and ends again. `look` is the burst's look-up,
+/// and tells whether it reads the flow.
 fn against_the_young(look: fn(&Table, &Announcement<'_>) -> bool) {
     explore_within(4, move || {
         let table = Arc::new(Table::vacant(2));

@@ -230,8 +230,8 @@ fn wait_in_limbo(memory: &Memory, shard: usize, claim: Arc<Core>) {
     drop(claim);
 }
 
-/// A burst was leaked, and the table ends its bursts by `end`. Of two last handles that go at the same time, each may find
-/// the burst's announcement, and leave its entry in limbo, or find that it was taken back.
+/// A burst was leaked, and the table ends its bursts by `end`. Of two last handles that go at the same time, each
+/// may find the burst's announcement, and leave its entry in limbo, or find that it was taken back.
 fn with_a_leaked_burst(end: fn(&Memory), wait: fn(&Memory, usize, Arc<Core>)) {
     explore_within(2, move || {
         let (core, memory) = table();
