@@ -99,7 +99,7 @@ impl Slot {
     /// The era that the burst has announced, or zero.
     #[inline]
     fn announced(&self) -> u32 {
-        // SeqCst: after the last release of a flow, and pairs with `open`, `renew` and `close`. Acquires `close`,
+        // SeqCst: after the last release of a flow, and pairs with `claim`, `announce` and `close`. Acquires `close`,
         // so that what earlier bursts in the slot read comes before a drop.
         self.era.load(Ordering::SeqCst)
     }
