@@ -131,9 +131,9 @@ mod pointed {
 use std::sync::TryLockError;
 
 #[cfg(flow_table_tsan)]
-pub(crate) use flow_table_api::tsan::{Arc, Weak};
+pub(crate) use flow_table_api::tsan::{Arc, OnceLock, Weak};
 #[cfg(not(flow_table_tsan))]
-pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use imp::RawGuard as MutexGuard;
 pub(crate) use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};

@@ -143,9 +143,10 @@
 //!
 //! Each flow is a single allocation, and its memory returns to the program's allocator. Whether the allocator
 //! returns it to the system is not up to this crate. glibc's allocator keeps much of what a flood leaves until
-//! `malloc_trim` is called, which needs a line of unsafe code.
-//! [`InsertError::OutOfMemory`](flow_table_api::InsertError) is never returned: the map aborts if there is no
-//! memory.
+//! `malloc_trim` is called, which needs a line of unsafe code. In the example `give_back`, 2 million flows have
+//! expired and each hundredth lives on: the table's account falls from 628 MiB to 5, the resident size from 566
+//! MiB to 391, and to 86 after `malloc_trim(0)`. [`InsertError::OutOfMemory`](flow_table_api::InsertError) is
+//! never returned: the map aborts if there is no memory.
 //!
 //! # Performance and its limits
 //!

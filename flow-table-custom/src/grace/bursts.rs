@@ -33,12 +33,11 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use crossbeam::utils::CachePadded;
 use flow_table_api::Timestamp;
 
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, OnceLock, Ordering};
 
 /// The slot of a burst.
 pub(super) struct Slot {
@@ -99,8 +98,8 @@ impl Slot {
     /// The era that the burst has announced, or zero.
     #[inline]
     fn announced(&self) -> u32 {
-        // SeqCst: after the last release of a flow, and pairs with `claim`, `announce` and `close`. Acquires `close`,
-        // so that what earlier bursts in the slot read comes before a drop.
+        // SeqCst: after the last release of a flow, and pairs with `claim`, `announce` and `close`. Acquires
+        // `close`, so that what earlier bursts in the slot read comes before a drop.
         self.era.load(Ordering::SeqCst)
     }
 

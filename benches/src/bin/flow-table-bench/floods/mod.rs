@@ -14,6 +14,7 @@ use indicatif::HumanCount;
 use self::args::FloodsArgs;
 use self::flooded::Flooded;
 use self::measure::{Moment, Row, measure};
+use self::survivors::Survivors;
 use crate::backend::Backend;
 use crate::bench::machine::Machine;
 use crate::bench::progress::Progress;
@@ -23,6 +24,7 @@ mod flooded;
 mod key;
 mod measure;
 mod plot;
+mod survivors;
 mod table;
 
 /// Floods a table of each backend. Returns `true` if each gave back the memory that it promises to give back.
@@ -70,11 +72,13 @@ fn in_process(backend: Backend, args: &FloodsArgs) -> Result<Flooded> {
     for (name, count) in [("--floods", args.floods), ("--flows", args.flows), ("--lasting", args.lasting)] {
         command.args([name, &count.to_string()]);
     }
+    command.args(["--survivors", &args.survivors.to_string()]);
+    command.args(["--stalled-bursts", &args.stalled_bursts.to_string()]);
     let output = command.stderr(Stdio::inherit()).output().context("cannot start this program again")?;
     ensure!(output.status.success(), "flooding {backend} failed: {}", output.status);
     let rows = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
     let rows = rows.collect::<Result<_, _>>().context("a process that flooded a table gave no results")?;
-    Ok(Flooded { backend, rows })
+    Ok(Flooded { backend, stalled_bursts: args.stalled_bursts as u64, rows })
 }
 
 /// One object per measurement.
@@ -85,7 +89,7 @@ fn json(flooded: &[Flooded], out: &mut impl Write) -> Result<()> {
         #[serde(flatten)]
         row: &'r Row,
     }
-    for Flooded { backend, rows } in flooded {
+    for Flooded { backend, rows, .. } in flooded {
         for row in rows {
             serde_json::to_writer(&mut *out, &Object { backend: *backend, row })?;
             writeln!(out)?;
@@ -103,6 +107,12 @@ fn save(flooded: &[Flooded], args: &FloodsArgs, directory: &Path) -> Result<()> 
     json(flooded, &mut results)?;
     results.flush()?;
     let (floods, flows) = (args.floods, HumanCount(args.flows as u64));
-    let title = format!("Memory in {floods} floods of {flows} flows, and after each");
+    let mut title = format!("Memory in {floods} floods of {flows} flows, and after each");
+    if args.survivors != Survivors::OnTop {
+        title.push_str(&format!("; {} survive", args.survivors));
+    }
+    if args.stalled_bursts > 0 {
+        title.push_str(&format!("; {} bursts stall", args.stalled_bursts));
+    }
     plot::draw(flooded, &title, &directory.join("memory.svg"))
 }

@@ -60,7 +60,7 @@ fn draw_into(flooded: &[Flooded], title: &str, root: &Area<'_>) -> Result<(), Bo
 }
 
 /// What the process has, where that is known, and what the table says.
-fn lines(Flooded { backend, rows }: &Flooded) -> [Line; 2] {
+fn lines(Flooded { backend, rows, .. }: &Flooded) -> [Line; 2] {
     let candidate = backend.candidate();
     let line = |what: &str, stroke, bytes: fn(&Row) -> Option<u64>| Line {
         candidate,

@@ -13,9 +13,11 @@ pub(super) fn write(flooded: &[Flooded], args: &FloodsArgs, out: &mut impl Write
     let (floods, flows, lasting) = (args.floods, HumanCount(args.flows as u64), HumanCount(args.lasting as u64));
     writeln!(
         out,
-        "{floods} floods of {flows} flows, on top of {lasting}: the table's account, and what is resident\n"
+        "{floods} floods of {flows} flows: the table's account, and what is resident. Survivors: {}, of {lasting} \
+         that last. Bursts that stall: {}\n",
+        args.survivors, args.stalled_bursts
     )?;
-    for Flooded { backend, rows } in flooded {
+    for Flooded { backend, rows, .. } in flooded {
         writeln!(out, "{:<8} {:>24} {:>28}", backend.to_string(), "full", "reaped")?;
         let mut full = None;
         for row in rows {
