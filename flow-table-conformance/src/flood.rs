@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use flow_table_api::{Budget, NewFlow, Table};
+use flow_table_api::{Budget, Burst, NewFlow, Table};
 
 use crate::Backend;
 use crate::fixture::at;
@@ -51,6 +51,52 @@ pub fn floods<B: Backend>(meter: impl Fn() -> Option<usize>) {
     assert!((0..LONG_LIVED).all(|key| table.lookup(&key, at(1_000_000 * FLOODS)).is_some()));
 }
 
+/// Thirty times, as many flows come and end as the table may hold, while two bursts stay open that have looked
+/// one flow up before. However often that happens, memory stays within what three full tables take (contract U4),
+/// and falls when the bursts close. This is checked by the table's own account and by `meter`, as in [`floods`].
+///
+/// # Panics
+///
+/// Panics if memory is kept.
+pub fn stalls<B: Backend>(meter: impl Fn() -> Option<usize>) {
+    const CAPACITY: u64 = 10_000;
+    const WAVES: u64 = 30;
+    // What an allocator or a table of any size may keep, and the flows by which backends tell times apart.
+    const RESERVE: usize = 2 << 20;
+
+    let table = B::Table::<u64, [u64; 8]>::new(CAPACITY as usize);
+    let measured = || (table.memory(), meter());
+    let empty = measured();
+    let wave = |wave: u64| {
+        let now = at(100 * wave);
+        for key in wave * CAPACITY..(wave + 1) * CAPACITY {
+            let flow = NewFlow::new(key, [key; 8]).timeout(Duration::from_secs(10));
+            drop(table.insert(flow, now).expect("there is room"));
+        }
+        let full = measured();
+        assert_eq!(table.reap(now + Duration::from_secs(10), Budget::UNLIMITED).expired, CAPACITY as usize);
+        full
+    };
+    let full = wave(0);
+    let open = [table.burst(at(0)), table.burst(at(0))];
+    assert!(open.iter().all(|burst| burst.get(&0).is_none()));
+    for number in 1..=WAVES {
+        let stalled = wave(number);
+        let told =
+            format!("table and meter: {empty:?} bytes when empty, {full:?} when full, {stalled:?} in {number}");
+        let within =
+            |stalled: usize, full: usize, empty: usize| stalled <= 3 * full - 2 * empty.min(full) + RESERVE;
+        assert!(within(stalled.0, full.0, empty.0), "{told}");
+        if let (Some(stalled), Some(full), Some(empty)) = (stalled.1, full.1, empty.1) {
+            assert!(within(stalled, full, empty), "{told}");
+        }
+    }
+    drop(open);
+    table.reap(at(100 * (WAVES + 1)), Budget::UNLIMITED);
+    let (bytes, waiting) = (table.memory(), table.stats().waiting);
+    assert!(waiting == 0 && bytes <= empty.0 + RESERVE, "{bytes} bytes and {waiting} flows without a burst");
+}
+
 /// The physical memory of this process, in bytes, if the system reports it in `/proc`.
 pub fn resident() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -80,6 +126,27 @@ macro_rules! flood_test {
             }
 
             $crate::floods::<UnderTest>($meter);
+        }
+    };
+}
+
+/// Makes one test, of memory while bursts stall: see [`stalls`](crate::stalls()). As for [`flood_test`], it must
+/// be the only test of its file.
+#[macro_export]
+macro_rules! stall_test {
+    ($($table:ident)::+) => {
+        $crate::stall_test!($($table)::+, $crate::resident);
+    };
+    ($($table:ident)::+, $meter:expr) => {
+        #[test]
+        fn bursts_that_stall_cost_their_share_once() {
+            struct UnderTest;
+
+            impl $crate::Backend for UnderTest {
+                type Table<K: $crate::api::Key + Clone, V: $crate::api::Value> = $($table)::+<K, V>;
+            }
+
+            $crate::stalls::<UnderTest>($meter);
         }
     };
 }
