@@ -8,6 +8,9 @@
 //! [CHANGELOG.md]: guide#files
 //! [Apache License 2.0]: guide#files
 //! [MIT license]: guide#files
+//! [recipes]: guide::recipes
+//! [from DashMap]: guide::from_dashmap
+#![doc = include_str!("../docs/picture.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -69,3 +69,15 @@ fn published_packages_need_no_others() {
         }
     }
 }
+
+/// The documentation cannot link to a file, so the picture stands in it, as an address.
+#[test]
+fn the_picture_of_the_documentation_is_that_of_the_readme() {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let picture: String = include_str!("../docs/table.svg").bytes().map(encoded).collect();
+    let expected = format!("[picture]: data:image/svg+xml,{picture}\n");
+    assert!(include_str!("../docs/picture.md") == expected, "docs/picture.md should be: {expected}");
+}

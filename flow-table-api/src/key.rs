@@ -60,10 +60,10 @@ impl Tenant {
 #[non_exhaustive]
 pub enum FlowKeyError {
     /// One end is IPv4 and the other IPv6.
-    #[error("the ends {0} and {1} are of different address families")]
+    #[error("the ends {0} and {1} are of different address families: both must be IPv4, or both IPv6")]
     MixedFamilies(SocketAddr, SocketAddr),
     /// The text does not have the form of a key.
-    #[error("`{0}` is not of the form `PROTOCOL SOURCE:PORT > DESTINATION:PORT [@TENANT]`")]
+    #[error("`{0}` is no key: write `PROTOCOL SOURCE:PORT > DESTINATION:PORT`, then `@NUMBER` for a tenant")]
     Syntax(String),
 }
 

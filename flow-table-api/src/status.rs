@@ -63,5 +63,5 @@ pub enum EndReason {
 /// The deadline of a flow was not set, because the flow has ended or, for a timeout, because its deadline has
 /// passed (contract D4). Holds the status of the flow.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
-#[error("the flow is not live: {0:?}")]
+#[error("the flow is not live but {0:?}: look its key up again, or insert a new flow")]
 pub struct NotLive(pub Status);
