@@ -109,6 +109,20 @@ fn a_reset_or_fin_needs_a_number_in_the_window() {
 }
 
 #[test]
+fn a_fin_that_is_sent_again_passes() {
+    let mut connection = Connection::established();
+    assert!(connection.send(segment("FA", 101, 501, 10)));
+    assert!(connection.reply(segment("A", 501, 112, 0)), "and is lost");
+    assert!(connection.send(segment("FA", 101, 501, 10)));
+    assert!(connection.reply(segment("A", 501, 112, 0)));
+
+    let mut connection = Connection::established();
+    assert!(connection.reply(segment("A", 501, 105, 0)), "some of what follows is received already");
+    assert!(connection.send(segment("FA", 101, 501, 10)));
+    assert!(connection.ends_after(60));
+}
+
+#[test]
 fn a_reset_that_answers_a_syn_acknowledges_it() {
     let mut connection = Connection::opening();
     assert!(!connection.reply(segment("R", 0, 0, 0)));

@@ -3,8 +3,9 @@
 # All of it, both ends and the kernel included, shares this machine's processors, so only ratios mean something: to
 # pass-through, in the same round. ROUNDS: how many.
 has iperf3 || skip 'there is no iperf3'
-cargo build --release --quiet --package flow-table-gateway --example connection_rate
-rate=${CARGO_TARGET_DIR:-$PWD/target}/release/examples/connection_rate
+rate=${FLOW_TABLE_GATEWAY%/*}/examples/connection_rate
+[[ -x $rate ]] || cargo build --release --quiet --package flow-table-gateway --example connection_rate
+[[ -x $rate ]] || fail "there is no $rate"
 server=198.51.100.2
 measures='tcp-1 tcp-8 udp-64 connections'
 

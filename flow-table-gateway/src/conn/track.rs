@@ -90,7 +90,8 @@ impl Track {
             return if fits { self.set(RESET, true) } else { Seen::Invalid };
         }
         if segment.fin && !fits {
-            return Seen::Invalid;
+            // One that is sent again, because its acknowledgement was lost, ends nothing more.
+            return if before & bit(FIN, own) != 0 { Seen::Same } else { Seen::Invalid };
         }
         if fits {
             self.learn(own, segment);
@@ -130,7 +131,10 @@ impl Track {
         }
         let window = self.windows[peer].load(Relaxed);
         let (received, room) = ((window >> 32) as u32, window as u32);
-        let offset = segment.sequence.wrapping_sub(received);
+        // A FIN comes after the data of its segment, of which some may have been received already.
+        let number =
+            if segment.fin { segment.sequence.wrapping_add(segment.length - 1) } else { segment.sequence };
+        let offset = number.wrapping_sub(received);
         // Data that was sent again is older. A reset or FIN must be in the window.
         offset <= room.max(1) || !(segment.rst || segment.fin) && (offset as i32) < 0
     }
