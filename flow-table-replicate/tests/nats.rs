@@ -1,5 +1,5 @@
 //! Gateways over real NATS servers, which the tests start and end. Without the program `nats-server` they say so
-//! and check nothing.
+//! and check nothing. `FLOW_TABLE_OUTAGE` prolongs the time for which an engine is away, in seconds.
 #![cfg(feature = "nats")]
 
 #[path = "nats/node.rs"]
@@ -17,6 +17,11 @@ use node::{Node, PATIENCE, key, value, wait_for};
 use server::{Servers, program};
 
 const SWEEP: Duration = Duration::from_secs(2);
+
+/// For how many seconds more the engine is away.
+fn outage() -> u64 {
+    std::env::var("FLOW_TABLE_OUTAGE").ok().map_or(0, |text| text.parse().expect("a number"))
+}
 
 /// An owner and its standby, with `flows` flows.
 fn pair(servers: &Servers, flows: u32) -> (Node, Node) {
@@ -61,6 +66,7 @@ fn an_engine_that_was_away_is_caught_up_with() {
     // Longer than the publisher tries.
     wait_for("the publisher to give up", PATIENCE, || owner.gateway.status().counters.given_up > 0);
     assert!(owner.gateway.status().unacknowledged > Duration::from_secs(1), "an alarm");
+    std::thread::sleep(Duration::from_secs(outage()));
     servers.servers[0].start();
     let healed = wait_for("the flows at the standby", PATIENCE, || standby.len() == 19_500);
     eprintln!("the standby is right {healed:?} after the engine's start");

@@ -114,7 +114,11 @@ struct Follower {
 
 impl Follower {
     fn new() -> Self {
-        let (table, script) = (table(settings().standby()), Script::default());
+        Self::of(table(settings().standby()))
+    }
+
+    fn of(table: Arc<Flows>) -> Self {
+        let script = Script::default();
         Self { standby: Standby::new(Arc::clone(&table), script.clone()), table, script }
     }
 
@@ -291,4 +295,27 @@ fn who_owns_a_shard_follows_nobody_in_it() {
     assert_eq!(standby.poll(NOW, Duration::ZERO, 10), 1);
     assert_eq!((other.table.len(), other.table.feed().counters().stale), (0, 1));
     assert_eq!(other.table.feed().ownership().owned(), ShardSet::ALL);
+}
+
+#[test]
+fn a_standbys_flows_leave_no_records_and_an_owners_do() {
+    let records = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&records);
+    let (config, codec) = (TableConfig::new(1_000), (FlowKeys, Postcard));
+    let record = move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    let table = Flows::with_settings_and_records(config, settings().standby(), codec, record);
+    let (mut owner, mut follower) = (Owner::new(settings()), Follower::of(Arc::new(table)));
+    (0..10).for_each(|id| owner.insert(id));
+    (0..10).for_each(|id| owner.set(id, 99));
+    drop(owner.table.remove(&key(0)));
+    follower.follow(owner.published());
+    follower.table.reap(NOW, Budget::UNLIMITED);
+    assert_eq!((follower.table.len(), records.load(Ordering::Relaxed)), (9, 0));
+    let epochs: Vec<_> = ShardId::all().map(|shard| (shard, Epoch::new(2))).collect();
+    assert_eq!(follower.table.feed().own(&epochs), ShardSet::ALL);
+    drop(follower.table.remove(&key(1)));
+    follower.table.reap(NOW, Budget::UNLIMITED);
+    assert_eq!(records.load(Ordering::Relaxed), 1);
 }

@@ -19,6 +19,9 @@ pub struct Arguments {
     /// The name of the cluster.
     #[arg(long, global = true, default_value = "edge")]
     cluster: String,
+    /// A user, if the servers ask for one. Its password is read from the variable `NATS_PASSWORD`.
+    #[arg(long, global = true)]
+    user: Option<String>,
     /// A file of credentials.
     #[arg(long, global = true)]
     credentials: Option<PathBuf>,
@@ -66,6 +69,7 @@ enum Action {
 /// If NATS cannot be reached, or the output not written.
 pub fn run(arguments: &Arguments, output: &mut dyn Write) -> Result<bool, Failure> {
     let config = NatsConfig {
+        login: arguments.user.clone().map(|user| (user, std::env::var("NATS_PASSWORD").unwrap_or_default())),
         credentials: arguments.credentials.clone(),
         authorities: arguments.ca.clone(),
         identity: arguments.certificate.clone().zip(arguments.key.clone()),

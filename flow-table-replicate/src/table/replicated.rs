@@ -1,5 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use flow_table_api::{
     AdmissionOf, Budget, Ended, FinalRecord, FlowSpec, ForeignFlow, InsertErrorOf, Inserted, Key, KeyForm,
@@ -43,6 +44,24 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Replicated<K, V,
     /// Makes an empty table that records with these settings.
     pub fn with_settings(config: TableConfig, settings: Settings, codec: C) -> Self {
         Self { table: T::with_config(config), feed: Feed::new(settings, codec), types: PhantomData }
+    }
+
+    /// As [`with_settings`](Self::with_settings), and passes a final record of each flow to `record`, as
+    /// [`Table::with_records`] does. Flows of shards that another gateway owns leave none: their owner makes it.
+    pub fn with_settings_and_records(
+        config: TableConfig,
+        settings: Settings,
+        codec: C,
+        record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static,
+    ) -> Self {
+        let feed = Feed::new(settings, codec);
+        let shared = Arc::clone(feed.shared());
+        let record = move |tracked: FinalRecord<K, Tracked<V>>| {
+            if shared.ownership.role(tracked.value.shard()).owned {
+                record(tracked.map_value(Tracked::into_value));
+            }
+        };
+        Self { table: T::with_records(config, record), feed, types: PhantomData }
     }
 
     /// Records that the value of `flow` or its timeout has changed. Call it after the change, and only for changes
@@ -103,15 +122,9 @@ where
         Self::with_settings(config, Settings::default(), C::default())
     }
 
-    /// As [`with_config`](Table::with_config). Records are of this machine: a standby's flows leave records there,
-    /// too.
+    /// As [`with_settings_and_records`](Self::with_settings_and_records), with the default settings.
     fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
-        let record = move |tracked: FinalRecord<K, Tracked<V>>| record(tracked.map_value(Tracked::into_value));
-        Self {
-            table: T::with_records(config, record),
-            feed: Feed::new(Settings::default(), C::default()),
-            types: PhantomData,
-        }
+        Self::with_settings_and_records(config, Settings::default(), C::default(), record)
     }
 
     #[inline]

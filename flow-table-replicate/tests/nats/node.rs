@@ -63,7 +63,7 @@ pub fn value(id: u32) -> u64 {
 }
 
 /// Waits until `condition` holds, and returns how long that took.
-pub fn wait_for(what: &str, limit: Duration, condition: impl Fn() -> bool) -> Duration {
+pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < limit, "in vain for {limit:?}: {what}");

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub struct Server {
 
 /// One server, or three that keep everything three times.
 pub struct Servers {
-    folder: PathBuf,
+    pub folder: PathBuf,
     pub servers: Vec<Server>,
 }
 
@@ -61,6 +61,19 @@ impl Servers {
         Self { folder, servers }
     }
 
+    /// One server with the configuration that `configure` returns. It gets the folder for files of its own.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn start_with(program: PathBuf, configure: impl FnOnce(&Path) -> String) -> Self {
+        let mut servers = Self::start(program, 1);
+        let server = &mut servers.servers[0];
+        server.kill();
+        let file = servers.folder.join("server.conf");
+        fs::write(&file, configure(&servers.folder)).unwrap();
+        server.arguments.extend(["-c".into(), file.display().to_string()]);
+        server.start();
+        servers
+    }
+
     pub fn config(&self) -> NatsConfig {
         let servers: Vec<_> =
             self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect();
@@ -72,6 +85,7 @@ impl Servers {
     }
 
     /// Connects, once the servers are ready.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub fn connect(&self) -> NatsTransport {
         let start = Instant::now();
         loop {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ pub(super) const SILENCE: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How to reach NATS, and how it keeps a cluster's log.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NatsConfig {
     /// The servers, separated by commas: `nats://10.0.0.1:4222,nats://10.0.0.2:4222`, or `tls://…`.
     pub servers: String,
     /// The name of the cluster: letters, digits, `-` and `_`.
     pub cluster: String,
+    /// A user and its password, if the servers ask for them.
+    pub login: Option<(String, String)>,
     /// A file of credentials (`.creds`), if the servers ask for some.
     pub credentials: Option<PathBuf>,
     /// A file of certificates of authorities in PEM, in addition to those of the system.
@@ -30,12 +33,23 @@ pub struct NatsConfig {
     pub max_bytes: i64,
 }
 
+impl fmt::Debug for NatsConfig {
+    /// Does not show the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("servers", &self.servers)
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
 impl NatsConfig {
     /// One server that keeps the log in files, ten minutes of it and at most 2 GiB, without TLS or credentials.
     pub fn new(servers: impl Into<String>, cluster: impl Into<String>) -> Self {
         Self {
             servers: servers.into(),
             cluster: cluster.into(),
+            login: None,
             credentials: None,
             authorities: None,
             identity: None,

@@ -81,6 +81,9 @@ async fn options(config: &NatsConfig) -> Result<ConnectOptions, NatsError> {
         .request_timeout(Some(PATIENCE))
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| Duration::from_millis(100 << attempts.min(4)));
+    if let Some((user, password)) = &config.login {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
     if let Some(file) = &config.credentials {
         options = options.credentials_file(file).await?;
     }
