@@ -90,3 +90,24 @@ fn events_tell_of_refusals_growth_and_shrinking() {
         assert_one(&log.take(), &["INFO flow_table", "shrunk"]);
     });
 }
+
+#[test]
+fn an_event_tells_of_a_burst_that_stays_open() {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let (table, mut monitor) = (Flows::new(10), Monitor::new("flows"));
+        // Bursts that come and go are none of these.
+        for second in 0..5 {
+            let _burst = table.burst(Timestamp::from_secs(second));
+            monitor.observe(&table);
+        }
+        assert_eq!(log.take(), Vec::<String>::new());
+
+        let burst = table.burst(Timestamp::from_secs(7));
+        (0..5).for_each(|_| monitor.observe(&table));
+        assert_one(&log.take(), &["WARN flow_table", "opened=7.000000000s", "worker"]);
+        drop(burst);
+        monitor.observe(&table);
+        assert_eq!(log.take(), Vec::<String>::new());
+    });
+}

@@ -72,6 +72,7 @@ pub struct Ended<R> {
 /// [`Table::with_records`](crate::Table::with_records) makes one of each of its flows.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FinalRecord<K, V> {
     /// The forward key.
     pub key: K,

@@ -65,7 +65,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::{Direction, EndReason, OnExpiry, ReapReport, Stats, Status, Timestamp};
+    use crate::{Direction, EndReason, FinalRecord, OnExpiry, ReapReport, Stats, Status, Timestamp};
 
     /// There and back, in a format for people and one for machines.
     fn there_and_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, json: &str) {
@@ -90,6 +90,11 @@ mod tests {
         there_and_back(
             &ReapReport { expired: 1, ..ReapReport::default() },
             r#"{"expired":1,"cancelled":0,"rescheduled":0,"more":false}"#,
+        );
+        let keys = (1u8, Some(2u8));
+        there_and_back(
+            &FinalRecord::new(keys, 3u8, Status::Expired, Timestamp::from_nanos(4), Duration::from_secs(5)),
+            r#"{"key":1,"reply_key":2,"value":3,"reason":"expired","deadline":4,"timeout":{"secs":5,"nanos":0}}"#,
         );
         let mut stats = Stats::new();
         (stats.inserts, stats.ended.expired) = (3, 2);

@@ -31,8 +31,8 @@ use crate::background::{Background, Next};
 ///   | `flow_table_shards` | parts that are locked independently |
 ///   | `flow_table_memory_bytes` | memory that the table occupies |
 ///
-/// * With the feature `tracing` it emits events: a warning if insertions were refused since the last look,
-///   and information if the table's memory has doubled or halved. The target is
+/// * With the feature `tracing` it emits events: a warning if insertions were refused since the last look, or if a
+///   burst is open for too long; information if the table's memory has doubled or halved. The target is
 ///   `flow_table`.
 ///
 /// `docs/grafana.json` of the sources is a dashboard for these metrics.
