@@ -129,6 +129,9 @@ fn run<P: Packets + ?Sized>(
             }
             Ok(None) => break,
             Err(error) if error.is_idle() => {
+                if let Some(now) = packets.now() {
+                    engine.advance(now);
+                }
                 engine.flush(&mut counting(&mut summary, sink))?;
                 pace = Pace::Idle;
             }

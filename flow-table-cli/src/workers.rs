@@ -6,7 +6,7 @@
 //! reaps at that time. So records are those of one thread, and the changes of a round, put in order, tell how many
 //! flows were live at each packet.
 //!
-//! The calling thread runs ahead of the workers by at most [`AHEAD`] rounds, and writes the records that they
+//! The calling thread runs ahead of the workers by at most `AHEAD` rounds, and writes the records that they
 //! return.
 
 use std::hash::BuildHasher;
@@ -129,6 +129,10 @@ impl Engine for Workers {
             self.take(AHEAD, sink)?;
         }
         Ok(())
+    }
+
+    fn advance(&mut self, timestamp: i128) {
+        self.clock.advance(timestamp);
     }
 
     fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {

@@ -80,6 +80,11 @@ impl Batch {
     }
 }
 
+/// The time of the system, which is also that of the frames.
+pub(super) fn now() -> i128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128)
+}
+
 fn meta(place: usize, message: &RecvMsg<'_, '_, LinkAddr>) -> Meta {
     let (mut timestamp, mut dropped) = (None, 0);
     for control in message.cmsgs().into_iter().flatten() {
@@ -91,7 +96,6 @@ fn meta(place: usize, message: &RecvMsg<'_, '_, LinkAddr>) -> Meta {
             _ => {}
         }
     }
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128);
     Meta {
         place,
         len: message.bytes.min(FRAME),

@@ -15,7 +15,7 @@ use crate::control::Control;
 use crate::packet::LinkType;
 use crate::read::{Packet, Packets, Problem, ReadError};
 
-use batch::Batch;
+use batch::{Batch, now};
 pub use socket::LiveError;
 use socket::Socket;
 
@@ -74,6 +74,10 @@ impl Packets for Live {
     fn describe(&self) -> String {
         let link: LinkType = self.socket.link();
         format!("live on {}, {link}", self.interface)
+    }
+
+    fn now(&self) -> Option<i128> {
+        Some(now())
     }
 
     fn dropped(&self) -> u64 {

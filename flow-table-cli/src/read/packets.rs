@@ -18,6 +18,12 @@ pub trait Packets {
     /// The format in words, as far as it is known so far.
     fn describe(&self) -> String;
 
+    /// The time now on the clock of the packets, in nanoseconds, if they come as they are sent. While nothing
+    /// arrives, it ends flows that are due.
+    fn now(&self) -> Option<i128> {
+        None
+    }
+
     /// The number of packets that the system has dropped so far because they were not read in time.
     fn dropped(&self) -> u64 {
         0
@@ -35,6 +41,10 @@ impl<P: Packets + ?Sized> Packets for Box<P> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn now(&self) -> Option<i128> {
+        (**self).now()
     }
 
     fn dropped(&self) -> u64 {

@@ -151,6 +151,10 @@ impl<T: Table<FlowKey, Record>> Engine for Replay<T> {
         Self::packet(self, packet, sink)
     }
 
+    fn advance(&mut self, timestamp: i128) {
+        self.clock.advance(timestamp);
+    }
+
     fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         Self::flush(self, sink)
     }

@@ -12,6 +12,9 @@ pub(crate) trait Engine {
     /// Takes the next packet.
     fn packet(&mut self, packet: KeyedPacket, sink: &mut Sink<'_>) -> Result<()>;
 
+    /// Moves the time on to that of a packet at `timestamp`.
+    fn advance(&mut self, timestamp: i128);
+
     /// Handles all packets that wait, and ends the flows that are due at the last one.
     fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 

@@ -3,6 +3,7 @@
 mod captures;
 mod common;
 mod endless;
+mod idle;
 mod keys;
 mod model;
 mod no_panic;
