@@ -58,9 +58,7 @@ fn replay<T: Table<FlowKey, Record>>(capture: &[u8], options: &Options) -> (Summ
     };
     let mut watch = |_: &Moment<'_>| ControlFlow::Continue(());
     let summary = capture::replay::<T>(capture, options, &mut watch, &mut sink);
-    flows.sort_unstable_by_key(|flow| {
-        (flow.key, flow.tally.first_ns, flow.tally.last_ns, flow.tally.packets, flow.end)
-    });
+    flows.sort_unstable_by_key(|flow| (flow.key, flow.tally.first_ns, flow.directions, flow.end));
     (summary.expect("neither sink nor table fail"), flows)
 }
 

@@ -1,7 +1,7 @@
 use crate::keyed::KeyedPacket;
 
 /// The sums over packets, with the packets' own times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tally {
     /// The time of the first packet, in nanoseconds.
     pub first_ns: i128,

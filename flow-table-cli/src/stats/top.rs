@@ -1,10 +1,9 @@
 //! The largest flows.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use clap::ValueEnum;
-use flow_table::FlowKey;
 
 use crate::record::FlowRecord;
 
@@ -35,43 +34,40 @@ pub struct Top {
 #[derive(Clone, Debug)]
 struct Entry(FlowRecord, Rank);
 
-/// Equal flows are in the order of key and time, so that the choice does not depend on the order of ends.
-type Place = (i128, Reverse<FlowKey>, Reverse<i128>);
-
 impl Rank {
-    const fn place(self, flow: &FlowRecord) -> Place {
+    const fn size(self, flow: &FlowRecord) -> i128 {
         let tally = &flow.tally;
-        let size = match self {
+        match self {
             Self::Bytes => tally.ip_bytes as i128,
             Self::Packets => tally.packets as i128,
             Self::Flows => 1,
             Self::Duration => tally.last_ns.saturating_sub(tally.first_ns),
-        };
-        (size, Reverse(flow.key), Reverse(tally.first_ns))
+        }
     }
-}
 
-impl Entry {
-    const fn place(&self) -> Place {
-        self.1.place(&self.0)
+    /// Flows of the same size are in the order of all that is counted, so that the choice does not depend on the
+    /// order of ends.
+    fn compare(self, a: &FlowRecord, b: &FlowRecord) -> Ordering {
+        let rest = |flow: &FlowRecord| (flow.key, flow.tally.first_ns, flow.directions, flow.end);
+        self.size(a).cmp(&self.size(b)).then_with(|| rest(b).cmp(&rest(a)))
     }
 }
 
 impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place().cmp(&other.place())
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.1.compare(&self.0, &other.0)
     }
 }
 
 impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.cmp(other) == Ordering::Equal
     }
 }
 
@@ -90,7 +86,7 @@ impl Top {
     /// O(log `limit`) if it is among the largest so far, else O(1).
     pub fn add(&mut self, flow: &FlowRecord) {
         if self.heap.len() == self.limit {
-            let smaller = |smallest: &Reverse<Entry>| smallest.0.place() < self.by.place(flow);
+            let smaller = |smallest: &Reverse<Entry>| self.by.compare(&smallest.0.0, flow) == Ordering::Less;
             if !self.heap.peek().is_some_and(smaller) {
                 return;
             }
