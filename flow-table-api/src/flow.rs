@@ -255,7 +255,7 @@ impl<K> FlowSpec<K> {
 
     /// Sets a second key. It need not be related to the first one, but must differ from it (contract I4).
     pub fn reply(mut self, key: K) -> Self {
-        self.reply = Some(key);
+        (self.reply, self.reply_hash) = (Some(key), None);
         self
     }
 
@@ -283,7 +283,8 @@ impl<K> FlowSpec<K> {
         self
     }
 
-    /// Sets the hash of the reply key, as [`hashed`](Self::hashed) does for the forward key.
+    /// Sets the hash of the reply key, as [`hashed`](Self::hashed) does for the forward key. Call it after
+    /// [`reply`](Self::reply), which forgets the hash of an earlier reply key.
     pub const fn reply_hashed(mut self, hash: KeyHash) -> Self {
         self.reply_hash = Some(hash);
         self
@@ -352,7 +353,7 @@ impl<K, V> NewFlow<K, V> {
 
     /// Sets a second key. It need not be related to the first one, but must differ from it (contract I4).
     pub fn reply(mut self, key: K) -> Self {
-        self.spec.reply = Some(key);
+        self.spec = self.spec.reply(key);
         self
     }
 
@@ -374,7 +375,7 @@ impl<K, V> NewFlow<K, V> {
         self
     }
 
-    /// Sets the hash of the reply key: see [`FlowSpec::hashed`].
+    /// Sets the hash of the reply key: see [`FlowSpec::reply_hashed`].
     pub const fn reply_hashed(mut self, hash: KeyHash) -> Self {
         self.spec.reply_hash = Some(hash);
         self
@@ -428,5 +429,18 @@ impl<K, V> fmt::Debug for NewFlow<K, V> {
             .field("timeout", &self.spec.timeout)
             .field("on_expiry", &self.spec.on_expiry)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_reply_key_has_no_old_hash() {
+        let hash = KeyHash::new(8);
+        let flow = NewFlow::new(1, ()).hashed(hash).reply(2).reply_hashed(hash);
+        assert_eq!((flow.hash(), flow.reply_hash()), (Some(hash), Some(hash)));
+        assert_eq!((flow.clone().reply(3).hash(), flow.reply(3).reply_hash()), (Some(hash), None));
     }
 }

@@ -1,12 +1,12 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// Whether there is a note that a flow's deadline was brought forward. With it, a flow has one such note at most
 /// for each thread that is writing one, however often its deadline changes before a reap.
 ///
 /// A thread changes the deadline, and writes a note unless this says that one is there. The queue takes a note,
 /// says so here, and reads the deadline. If the first thread finds a note, it looked here before the queue took
-/// the note away, so the queue reads the new deadline. All accesses are sequentially consistent for that: each
-/// side writes one word and then reads the other's.
+/// the note away, so the queue reads the new deadline. Each side writes one word and then reads the other's: all
+/// accesses are sequentially consistent for that, or come after a fence that is.
 ///
 /// ```text
 ///  31                            1    0
@@ -35,6 +35,8 @@ impl Earlier {
         let next = |word: u32| Some((word | THERE).wrapping_add(1));
         // `next` never returns `None`.
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        // The deadline is read by an Acquire load, which must not come before the change above.
+        fence(Ordering::SeqCst);
     }
 }
 
