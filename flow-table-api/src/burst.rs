@@ -8,10 +8,12 @@ use crate::{Borrowed, Flow, FlowRef, KeyForm, KeyHash, Timestamp};
 /// (contract U3). Keep bursts short: the memory of ended flows is not reused before the oldest burst that could
 /// see them is closed.
 ///
-/// A burst that stalls holds back a bounded amount (contract U4): at most flows that were in the table at some
-/// time between its opening and its last look-up, and a fixed number more, 1,500, because backends tell times
-/// apart in steps. So with `b` bursts open for ever, or leaked, memory stays within 1 + `b` times what the
-/// capacity takes. [`Stats::oldest_burst`](crate::Stats::oldest_burst) helps to find the thread that stalls.
+/// A burst that stalls holds back a bounded amount (contract U4): flows that existed, in the table or by a handle,
+/// at some time between its opening and its last look-up, and those that came until the table noticed that it
+/// stalls. It notices after a fixed number of ended flows, up to 1,500, have waited for the burst; what is in the
+/// table by then may wait, too. So with `b` bursts open for ever, or leaked, and few handles, memory stays within
+/// 1 + `b` times what the capacity takes, whatever comes and goes.
+/// [`Stats::oldest_burst`](crate::Stats::oldest_burst) helps to find the thread that stalls.
 pub trait Burst<K, V> {
     /// What look-ups borrow.
     type Flow: Flow<K, V>;
