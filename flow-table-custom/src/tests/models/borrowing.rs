@@ -519,3 +519,67 @@ fn not_asking_a_thread_that_is_collecting_is_refuted() {
         table.bursts.close(announced);
     });
 }
+
+/// The era moves while a flow is inserted. A third thread may borrow it.
+fn against_a_moving_era(switches: usize, insert: fn(&Table)) {
+    explore_within(switches, move || {
+        let table = Arc::new(Table::vacant(2));
+        let stalled = table.bursts.open(0, NOW);
+        let borrower = thread::spawn({
+            let table = Arc::clone(&table);
+            move || table.burst(1, is_live)
+        });
+        let mover = thread::spawn({
+            let table = Arc::clone(&table);
+            move || table.let_other_wait(2)
+        });
+        insert(&table);
+        table.let_go();
+        mover.join().unwrap();
+        table.close(&stalled, 0);
+        borrower.join().unwrap();
+        assert_eq!(*table.freed.lock(), [2, 1]);
+    });
+}
+
+#[test]
+fn a_flow_that_is_inserted_while_the_era_moves_stays_for_a_burst_that_reads_it() {
+    against_a_moving_era(3, |table| table.insert(1));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn reading_the_birth_after_publication_is_refuted() {
+    against_a_moving_era(5, |table| {
+        table.payload.write(1);
+        table.refs.publish_in_total_order(1);
+        table.state.reset(Status::Detached, Timestamp::ZERO);
+        table.state.activate(FOREVER).unwrap();
+        table.birth.write(table.bursts.era());
+    });
+}
+
+/// Two flows come and go in one entry, each in an era of its own, while a burst announces the first era. It must
+/// not borrow the second flow with that.
+#[test]
+fn a_burst_announces_until_the_era_stands_still() {
+    explore_within(5, || {
+        let table = Arc::new(Table::vacant(2));
+        let borrower = thread::spawn({
+            let table = Arc::clone(&table);
+            move || table.burst(1, is_live)
+        });
+        let stalled = table.bursts.open(0, NOW);
+        table.let_other_wait(0);
+        table.insert(1);
+        table.let_go();
+        let begins = table.limbo.push(&table.bursts, 0, [(OTHER, 1)]);
+        table.collect(begins, 0);
+        if table.freed.lock()[0] == 2 {
+            table.insert(2);
+            table.let_go();
+        }
+        table.close(&stalled, 0);
+        borrower.join().unwrap();
+    });
+}
