@@ -118,7 +118,7 @@ impl fmt::Display for Expression {
         match self {
             Self::Test(test) => test.fmt(f),
             Self::Not(inner) => match **inner {
-                Self::Test(_) => write!(f, "not {inner}"),
+                Self::Test(_) | Self::Not(_) => write!(f, "not {inner}"),
                 _ => write!(f, "not ({inner})"),
             },
             Self::All(parts) => join(f, parts, " and "),
