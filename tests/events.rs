@@ -1,5 +1,5 @@
-//! Tests the events of a monitor. The crate `tracing` may lose events of a thread with a subscriber while others without
-//! one emit the same, so each test here has one.
+//! Tests the events of a monitor. The crate `tracing` may lose events of a thread with a subscriber while others
+//! without one emit the same, so each test here has one.
 
 #![cfg(all(feature = "tracing", any(feature = "dashmap", feature = "custom")))]
 

@@ -1,8 +1,8 @@
 //! Batches of records, as a standby reads them from its log.
 //!
-//! The bytes are batches one after the other: five bytes of header (kind, origin, number, sweep, index), the length of
-//! the rest in two bytes, and the rest. They get a right checksum, so that what stands behind it is reached. The bytes
-//! as they are must be read or refused, too.
+//! The bytes are batches one after the other: five bytes of header (kind, origin, number, sweep, index), the
+//! length of the rest in two bytes, and the rest. They get a right checksum, so that what stands behind it is
+//! reached. The bytes as they are must be read or refused, too.
 
 use std::sync::Arc;
 use std::time::Duration;

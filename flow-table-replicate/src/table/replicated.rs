@@ -18,9 +18,9 @@ use crate::{Settings, ShardId};
 ///
 /// `T` is the inner table, whose values are [`Tracked`]. `C` is the [`Codec`] of keys and values.
 ///
-/// Insertions, flows that are replaced or removed, and those that a reap hands over are recorded by themselves.
-/// A change of a value or of a timeout is recorded by [`touch`](Self::touch). Look-ups and refreshes are the inner table's: they record nothing and cost
-/// what they cost there.
+/// Insertions, flows that are replaced or removed, and those that a reap hands over are recorded by themselves. A
+/// change of a value or of a timeout is recorded by [`touch`](Self::touch). Look-ups and refreshes are the inner
+/// table's: they record nothing and cost what they cost there.
 ///
 /// # Blocking
 ///
