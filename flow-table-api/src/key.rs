@@ -198,13 +198,10 @@ impl FlowKey {
         if self.0[FAMILY] == V4 { Some(self.pair(0, 4)) } else { None }
     }
 
-    /// The addresses, if they are IPv6.
+    /// The addresses of a key that is not IPv4.
     #[inline]
-    pub(crate) const fn v6_pairs(&self) -> Option<[u64; 4]> {
-        if self.0[FAMILY] == V4 {
-            return None;
-        }
-        Some([self.pair(0, 1), self.pair(2, 3), self.pair(4, 5), self.pair(6, 7)])
+    pub(crate) const fn v6_pairs(&self) -> [u64; 4] {
+        [self.pair(0, 1), self.pair(2, 3), self.pair(4, 5), self.pair(6, 7)]
     }
 
     /// Ports, tenant and protocol.
@@ -231,7 +228,7 @@ impl Hash for FlowKey {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         match self.v4_pair() {
             Some(pair) => hasher.write_u64(pair),
-            None => [0, 2, 4, 6].iter().for_each(|&at| hasher.write_u64(self.pair(at, at + 1))),
+            None => self.v6_pairs().into_iter().for_each(|pair| hasher.write_u64(pair)),
         }
         hasher.write_u64(self.last_pair());
     }

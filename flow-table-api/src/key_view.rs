@@ -112,16 +112,13 @@ impl Hash for FlowKeyView<'_> {
 impl Equivalent<FlowKey> for FlowKeyView<'_> {
     #[inline]
     fn equivalent(&self, key: &FlowKey) -> bool {
-        let differs = match self.addresses {
-            Addresses::V4(both) => {
-                let Some(own) = key.v4_pair() else { return false };
-                own ^ Self::pair(both)
-            }
-            Addresses::V6(both) => {
-                let Some(own) = key.v6_pairs() else { return false };
+        let differs = match (self.addresses, key.v4_pair()) {
+            (Addresses::V4(both), Some(own)) => own ^ Self::pair(both),
+            (Addresses::V6(both), None) => {
                 let pairs = both.as_chunks().0.iter().map(Self::pair);
-                own.into_iter().zip(pairs).fold(0, |differs, (own, other)| differs | (own ^ other))
+                key.v6_pairs().into_iter().zip(pairs).fold(0, |differs, (own, other)| differs | (own ^ other))
             }
+            _ => return false,
         };
         differs | (key.last_pair() ^ self.last_pair()) == 0
     }

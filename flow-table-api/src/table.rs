@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use crate::{
     Admission, Budget, Burst, Direction, Ended, FinalRecord, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError,
     Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, TableConfig, Timestamp, Value,
@@ -163,21 +165,15 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// # Errors
     ///
     /// As for [`insert_if_absent`](Self::insert_if_absent).
+    #[inline]
     fn get_or_insert_with(
         &self,
         spec: FlowSpec<K>,
         now: Timestamp,
         make: impl FnOnce() -> V,
     ) -> Result<AdmissionOf<K, V, Self>, InsertErrorOf<K, V, Self>> {
-        let hash = spec.hash().unwrap_or_else(|| self.hash(spec.key()));
-        if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
-            // Dropped here and not when the function returns: if one of these drops panicked then, the result
-            // would leak.
-            drop((spec, make));
-            return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
-        }
-        let value = make();
-        self.insert_if_absent(spec.hashed(hash).value(value), now)
+        let Ok(result) = self.try_get_or_insert_with(spec, now, || Ok::<_, Infallible>(make()));
+        result
     }
 
     /// As [`get_or_insert_with`](Self::get_or_insert_with), for a `make` that may fail: a NAT that finds no free
@@ -187,6 +183,7 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// The outer error is that of `make`; nothing has been inserted then. The inner one is as for
     /// [`insert_if_absent`](Self::insert_if_absent).
+    #[inline]
     fn try_get_or_insert_with<E>(
         &self,
         spec: FlowSpec<K>,
@@ -195,7 +192,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ) -> Result<AdmissionResultOf<K, V, Self>, E> {
         let hash = spec.hash().unwrap_or_else(|| self.hash(spec.key()));
         if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
-            // As in `get_or_insert_with`: dropped before the function returns.
+            // Dropped here and not when the function returns: if one of these drops panicked then, the result
+            // would leak.
             drop((spec, make));
             return Ok(Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None }));
         }

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hash};
 
 use flow_table_api as api;
 use flow_table_api::{
-    Admission, Budget, Direction, Ended, FinalRecord, Flow as _, FlowSpec, ForeignFlow, InsertError, Inserted,
-    Key, KeyForm, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Budget, Ended, FinalRecord, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHasher, NewFlow,
+    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -67,15 +67,6 @@ impl<K: Key, V: Value, S> FlowTable<K, V, S> {
 
     fn own(&self, flow: &FlowEntry<K, V>) -> Result<(), ForeignFlow> {
         if flow.at().page().core() == self.core.address() { Ok(()) } else { Err(ForeignFlow) }
-    }
-
-    fn admit(&self, flow: NewFlow<K, V>, hashes: KeyHashes, now: Timestamp) -> AdmissionResult<K, V> {
-        let mut flow = Some(flow);
-        match self.core.insert(&mut flow, hashes, now, Mode::IfAbsent) {
-            Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
-            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
-            Err(why) => Err(self.refusal(flow, why)),
-        }
     }
 
     #[cold]
@@ -175,26 +166,12 @@ where
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
-        let hashes = self.hashes_of(&flow);
-        self.admit(flow, hashes, now)
-    }
-
-    /// Hashes each key once, for the look-up and the insertion together.
-    fn get_or_insert_with(
-        &self,
-        spec: FlowSpec<K>,
-        now: Timestamp,
-        make: impl FnOnce() -> V,
-    ) -> AdmissionResult<K, V> {
-        let hash = spec.hash().unwrap_or_else(|| self.hash_one(spec.key()));
-        if let Some(holder) = self.lookup_hashed(spec.key(), hash, now).filter(|flow| flow.is_live(now)) {
-            // As in the trait's own method: dropped before the function returns.
-            drop((spec, make));
-            return Ok(Admission::Existing { holder, key: Direction::Forward, rejected: None });
+        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
+        match self.core.insert(&mut flow, hashes, now, Mode::IfAbsent) {
+            Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
+            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
+            Err(why) => Err(self.refusal(flow, why)),
         }
-        let flow = spec.hashed(hash).value(make());
-        let hashes = self.hashes_of(&flow);
-        self.admit(flow, hashes, now)
     }
 
     fn reinsert(
