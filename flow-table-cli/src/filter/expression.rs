@@ -103,14 +103,16 @@ impl Test {
 }
 
 impl fmt::Display for Expression {
+    /// Writes parentheses only where they were needed to write the expression the first time, so that what is
+    /// written is never nested more deeply than what was read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
             for (index, part) in parts.iter().enumerate() {
                 let word = if index == 0 { "" } else { word };
                 write!(f, "{word}")?;
-                match part {
-                    Self::All(_) | Self::Any(_) => write!(f, "({part})")?,
-                    _ => write!(f, "{part}")?,
+                match (self, part) {
+                    (Self::Any(_), Self::All(_)) | (_, Self::Test(_) | Self::Not(_)) => write!(f, "{part}")?,
+                    _ => write!(f, "({part})")?,
                 }
             }
             Ok(())
