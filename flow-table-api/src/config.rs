@@ -17,13 +17,20 @@ pub struct TableConfig {
     shards: Option<NonZeroUsize>,
     hash_seed: Option<u64>,
     refresh_slack: Duration,
+    active_timeout: Duration,
 }
 
 impl TableConfig {
     /// A table for at most `capacity` flows (contract C1). The table allocates memory for the flows that it
     /// holds, not for its capacity.
     pub const fn new(capacity: usize) -> Self {
-        Self { capacity, shards: None, hash_seed: None, refresh_slack: Duration::ZERO }
+        Self {
+            capacity,
+            shards: None,
+            hash_seed: None,
+            refresh_slack: Duration::ZERO,
+            active_timeout: Duration::MAX,
+        }
     }
 
     /// Sets the number of shards: the parts of the table that are locked independently. The backend may change
@@ -55,6 +62,20 @@ impl TableConfig {
     /// The slack of refreshes.
     pub const fn slack(&self) -> Duration {
         self.refresh_slack
+    }
+
+    /// Sets how long a flow lives, at most, before [`Table::reap_asking`](crate::Table::reap_asking) asks about it,
+    /// and then before it asks again (contract R8). The default is for ever: it then asks about flows whose
+    /// deadlines have passed, and about live ones when it happens to look at them.
+    pub const fn active_timeout(mut self, period: Duration) -> Self {
+        // A flow that is filed anew comes up later than now.
+        self.active_timeout = if period.is_zero() { Duration::from_nanos(1) } else { period };
+        self
+    }
+
+    /// How long a flow lives, at most, before a reap asks about it.
+    pub const fn asks_after(&self) -> Duration {
+        self.active_timeout
     }
 
     /// The most flows that the table may hold.

@@ -30,7 +30,9 @@ pub trait FlowRef<K, V>: Clone + Send + Sync + Eq + Hash + fmt::Debug + Deref<Ta
 }
 
 /// A reference that does not keep the flow's value alive (contract V2). It may outlive the table.
-pub trait WeakFlowRef<K, V>: Clone + Send + Sync + fmt::Debug {
+///
+/// Weak references compare by identity, as handles do, and also when the flow is gone.
+pub trait WeakFlowRef<K, V>: Clone + Send + Sync + Eq + Hash + fmt::Debug {
     /// The handle it came from.
     type Strong: FlowRef<K, V, Weak = Self>;
 

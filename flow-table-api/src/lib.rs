@@ -50,9 +50,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod burst;
 mod clock;
 mod config;
+mod dump;
 mod error;
 mod flow;
 mod handle;
@@ -74,9 +76,11 @@ mod timeout;
 #[doc(hidden)]
 pub mod tsan;
 
+pub use alarm::Alarm;
 pub use burst::Burst;
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use config::TableConfig;
+pub use dump::Dump;
 pub use equivalent::Equivalent;
 pub use error::{ForeignFlow, InsertError, ReinsertError};
 pub use flow::{Borrowed, Flow, FlowSpec, Key, KeyForm, NewFlow, NewFlowParts, Value};
@@ -85,7 +89,7 @@ pub use hash::{KeyHash, KeyHasher};
 pub use key::{FlowKey, FlowKeyError, Tenant};
 pub use key_view::FlowKeyView;
 pub use outcome::{Admission, Inserted};
-pub use reap::{Budget, Ended, FinalRecord, ReapReport};
+pub use reap::{Answer, Budget, Ended, FinalRecord, ReapReport};
 pub use stats::{EndCounts, Stats};
 pub use status::{Direction, EndReason, NotLive, OnExpiry, Status};
 pub use table::{AdmissionOf, AdmissionResultOf, InsertErrorOf, Table};

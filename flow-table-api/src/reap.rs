@@ -55,6 +55,20 @@ impl std::ops::AddAssign for ReapReport {
     }
 }
 
+/// What a reap shall do with a flow that it has asked about ([`Table::reap_asking`](crate::Table::reap_asking)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// What a reap does that does not ask: if the deadline of the flow has passed, the flow ends; otherwise it goes
+    /// on. The next question comes after the table's
+    /// [active timeout](crate::TableConfig::active_timeout), if it has one, or when the deadline has passed.
+    #[default]
+    Proceed,
+    /// If the deadline of the flow has passed, it is moved to this time. In any case the next question comes at
+    /// this time, or when the deadline has passed, if that is earlier. A time that is not after the `now` of the
+    /// reap means [`Proceed`](Self::Proceed).
+    AskAgain(Timestamp),
+}
+
 /// A flow that has ended and that a reap hands over (contract R4). It can still be read through `flow`.
 ///
 /// Others may still hold the flow, and change its value: a packet that another thread counts at this moment may
@@ -64,7 +78,8 @@ impl std::ops::AddAssign for ReapReport {
 pub struct Ended<R> {
     /// A handle to the flow. Drop it, or keep it for as long as the record is needed.
     pub flow: R,
-    /// Why the flow ended: [`EndReason::Expired`] or [`EndReason::Cancelled`].
+    /// Why the flow ended: [`EndReason::Expired`] or [`EndReason::Cancelled`]; from
+    /// [`Table::evict`](crate::Table::evict), [`EndReason::Evicted`].
     pub reason: EndReason,
 }
 

@@ -329,6 +329,14 @@ impl FlowState {
         .map(|old| old.deadline)
     }
 
+    /// Moves the deadline of an active flow to `deadline` if it is earlier, also if it has passed. Returns the
+    /// deadline that the flow has then, or `None` if it is not active.
+    pub fn postpone(&self, deadline: Timestamp) -> Option<Timestamp> {
+        let latest = |old: StateWord| StateWord { deadline: old.deadline.max(deadline), ..old };
+        let moved = self.transition(|old| if old.status == Status::Active { Ok(latest(old)) } else { Err(()) });
+        moved.ok().map(|old| latest(old).deadline)
+    }
+
     /// Moves the deadline to `deadline`, if the flow is live at `now` and its deadline is earlier. Returns `true`
     /// if the flow is live at `now`.
     pub fn extend(&self, now: Timestamp, deadline: Timestamp) -> bool {

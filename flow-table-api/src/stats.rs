@@ -45,12 +45,14 @@ pub struct EndCounts {
     pub removed: u64,
     /// They were live, and an `insert` replaced them.
     pub replaced: u64,
+    /// They were active, and made room for others (contract C6).
+    pub evicted: u64,
 }
 
 impl EndCounts {
-    /// The sum of all four.
+    /// The sum of all five.
     pub const fn total(&self) -> u64 {
-        self.expired + self.cancelled + self.removed + self.replaced
+        self.expired + self.cancelled + self.removed + self.replaced + self.evicted
     }
 }
 
@@ -61,7 +63,7 @@ impl Stats {
             flows: 0,
             inserts: 0,
             refusals: 0,
-            ended: EndCounts { expired: 0, cancelled: 0, removed: 0, replaced: 0 },
+            ended: EndCounts { expired: 0, cancelled: 0, removed: 0, replaced: 0, evicted: 0 },
             dying: 0,
             waiting: 0,
             oldest_burst: None,

@@ -5,7 +5,7 @@
 /// | `Detached` | `Active` | any insertion, `reinsert` |
 /// | `Active` | `Expired` | reaping, a look-up, an insert that meets it after its deadline |
 /// | `Active` | `Cancelled` | `cancel` |
-/// | `Active` | `Detached` | `remove`, `remove_flow`, `retain`, a replacing `insert`, the end of the table |
+/// | `Active` | `Detached` | `remove`, `remove_flow`, `retain`, `evict`, a replacing `insert`, the end of the table |
 /// | `Expired` | `Active` | `reinsert` |
 ///
 /// There is no other move. Each move is one compare-and-swap, and the operation that wins it counts the end
@@ -58,6 +58,9 @@ pub enum EndReason {
     Cancelled,
     /// It was removed or replaced, or its table is gone. No reap hands such a flow over.
     Removed,
+    /// It was evicted to make room for another one (contract C6). [`Table::evict`](crate::Table::evict) hands it
+    /// over; its [`FinalRecord`](crate::FinalRecord) says `Removed`.
+    Evicted,
 }
 
 /// The deadline of a flow was not set, because the flow has ended or, for a timeout, because its deadline has

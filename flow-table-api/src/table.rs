@@ -1,8 +1,16 @@
 use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 
+use std::task::{Poll, Waker};
+
+use crate::alarm::Registration;
+use crate::sync::{Ordering, fence};
 use crate::{
-    Admission, Budget, Burst, Direction, Ended, FinalRecord, Flow, FlowRef, FlowSpec, ForeignFlow, InsertError,
-    Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, TableConfig, Timestamp, Value,
+    Admission, Alarm, Answer, Budget, Burst, Direction, Dump, EndReason, Ended, FinalRecord, Flow, FlowRef,
+    FlowSpec, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError,
+    Stats, TableConfig, Timestamp, Value,
 };
 
 /// The error of an insertion into `T`.
@@ -201,8 +209,21 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
         Ok(self.insert_if_absent(spec.hashed(hash).value(value), now))
     }
 
+    /// Makes a flow of this table that is not in it yet, and returns the only handle to it. The flow is
+    /// `Detached`: look-ups do not find it, and it has no place ([`capacity`](Self::capacity) does not count it).
+    /// [`reinsert`](Self::reinsert) puts it into the table. So flows can be linked to each other, by weak handles in
+    /// their values, before any of them is found.
+    ///
+    /// A prepared flow that is dropped without having been in the table leaves no
+    /// [final record](Self::with_records).
+    ///
+    /// # Errors
+    ///
+    /// [`IdenticalKeys`](InsertError::IdenticalKeys), [`OutOfMemory`](InsertError::OutOfMemory).
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<Self::Ref, InsertErrorOf<K, V, Self>>;
+
     /// Puts an expired or detached flow of this table back into it, with the deadline `now + timeout` (contract
-    /// I5). It never displaces a live flow.
+    /// I5), or one that was only [prepared](Self::prepare) so far. It never displaces a live flow.
     ///
     /// Returns another handle to the same flow.
     ///
@@ -232,12 +253,117 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// [`ForeignFlow`] if the flow belongs to another table (contract V5).
     fn remove_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow>;
 
+    /// As [`remove_flow`](Self::remove_flow), but the end is counted as an eviction. [`evict`](Self::evict) is
+    /// written over it.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignFlow`] if the flow belongs to another table (contract V5).
+    fn evict_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow>;
+
+    /// Makes room in a full table by ending a live flow, for those who would rather lose an old flow than refuse a
+    /// new one (contract C6). It looks at up to `looks` active flows, and removes the one of the lowest rank.
+    /// Flows for which `rank` returns `None` stay. Each call looks at other flows than the one before.
+    ///
+    /// Returns the flow, which is now `Detached`, with [`EndReason::Evicted`]. Returns `None` if no flow had a rank,
+    /// or if that flow ended by itself at the same moment: then there may be room already.
+    ///
+    /// No table does this by itself. Call it when an insertion was refused because the table is
+    /// [full](InsertError::Full), and try the insertion again. Another thread may take the place first. (The Linux
+    /// connection tracking drops early what it has not seen a reply to, in the same way.)
+    ///
+    /// ```
+    /// use flow_table_api::{Flow, InsertError, InsertErrorOf, NewFlow, Table, Timestamp};
+    ///
+    /// /// Inserts a flow; a full table gives up the flow that has counted the fewest packets among sixteen.
+    /// fn admit<T: Table<u32, u64>>(
+    ///     table: &T,
+    ///     mut flow: NewFlow<u32, u64>,
+    ///     now: Timestamp,
+    /// ) -> Result<(), InsertErrorOf<u32, u64, T>> {
+    ///     for _ in 0..3 {
+    ///         match table.insert_if_absent(flow, now) {
+    ///             Err(InsertError::Full { flow: refused, capacity: _ }) => flow = refused,
+    ///             other => return other.map(drop),
+    ///         }
+    ///         let Some(_ended) = table.evict(16, |flow| Some(*flow.value())) else { break };
+    ///     }
+    ///     table.insert_if_absent(flow, now).map(drop)
+    /// }
+    /// ```
+    ///
+    /// # Complexity
+    ///
+    /// O(`looks`) in a table that is full, besides a list of the pages, or queues, to look at.
+    #[must_use = "this is the only hand-over of the evicted flow's record"]
+    fn evict<R: Ord>(
+        &self,
+        looks: usize,
+        mut rank: impl FnMut(&Self::Ref) -> Option<R>,
+    ) -> Option<Ended<Self::Ref>> {
+        let mut lowest: Option<(R, Self::Ref)> = None;
+        self.sample(looks, |flow| {
+            if let Some(rank) = rank(flow)
+                && lowest.as_ref().is_none_or(|(least, _)| rank < *least)
+            {
+                lowest = Some((rank, flow.clone()));
+            }
+        });
+        let (_, flow) = lowest?;
+        let evicted = self.evict_flow(&flow) == Ok(true);
+        evicted.then_some(Ended { flow, reason: EndReason::Evicted })
+    }
+
     // ---- Iteration -----------------------------------------------------------------------------------------
 
     /// Calls `visit` for the active flows. Each flow that is active during the whole call is visited exactly
     /// once, also if it has two keys (contract E3). No lock is held while `visit` runs, so it may use the
     /// table, end flows and drop handles.
-    fn for_each(&self, visit: impl FnMut(&Self::Ref));
+    fn for_each(&self, mut visit: impl FnMut(&Self::Ref)) {
+        let _: ControlFlow<Infallible> = self.try_for_each(|flow| {
+            visit(flow);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// As [`for_each`](Self::for_each), and ends as soon as `visit` breaks. Returns what it broke with.
+    fn try_for_each<R>(&self, visit: impl FnMut(&Self::Ref) -> ControlFlow<R>) -> ControlFlow<R>;
+
+    /// Calls `visit` for up to `flows` active flows, each at most once. The next call goes on with others, so that
+    /// many calls visit all flows about equally often. What [`for_each`](Self::for_each) says of `visit` holds here,
+    /// too.
+    ///
+    /// # Complexity
+    ///
+    /// O(`flows`), and more if the table is nearly empty, but bounded.
+    fn sample(&self, flows: usize, visit: impl FnMut(&Self::Ref));
+
+    /// Lists the active flows for which `filter` returns `true`, in the order of their keys, for people to read: the
+    /// list is displayed with one line for each flow. It holds a handle to each, and keeps nobody waiting.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    ///
+    /// use flow_table_api::{Flow, FlowKey, Table};
+    ///
+    /// /// What `show flows` of a program prints.
+    /// fn show<T: Table<FlowKey, u64>>(table: &T) -> String {
+    ///     table.dump(|flow| *flow.value() > 0).to_string()
+    /// }
+    /// ```
+    fn dump(&self, mut filter: impl FnMut(&Self::Ref) -> bool) -> Dump<K, V, Self::Ref>
+    where
+        K: Ord + fmt::Display,
+        V: fmt::Debug,
+    {
+        let mut flows = Vec::new();
+        self.for_each(|flow| {
+            if filter(flow) {
+                flows.push(flow.clone());
+            }
+        });
+        Dump::new(flows)
+    }
 
     /// Returns handles to the active flows, as [`for_each`](Self::for_each) visits them.
     fn snapshot(&self) -> Vec<Self::Ref> {
@@ -285,6 +411,56 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// reap between bursts (contract R2). Only `reap_with` reaps the shares of threads that have ended.
     fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
+    /// As [`reap_with`](Self::reap_with), but asks before it ends a flow whose deadline has passed: `ask` may keep
+    /// it ([`Answer`]). It also asks about live flows, at least once in each
+    /// [active timeout](crate::TableConfig::active_timeout) of the table, and at the times for which `ask` has
+    /// wished (contract R8). So programs keep flows by rules of their own, and record long flows while they live.
+    ///
+    /// It may ask earlier and more often. So `ask` finds out by itself whether it is time for a record: the value
+    /// has the time of the next one, and `ask` [asks for it again](Answer::AskAgain). Reaps ask about a flow one at
+    /// a time, and not at all once it has ended. `ask` runs under no lock; it may use the table, and end the flow. If
+    /// it panics, the flow it was asked about and the others wait for the next reap (contract V4).
+    ///
+    /// Only this call asks. Another reap, a look-up, and an insertion that looks for room, end a flow whose deadline
+    /// has passed by the time that they are given. To be asked before, call this with a `now` that is a little ahead.
+    /// Another reap that meets a live flow puts the next question off by the active timeout.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use flow_table_api::{Answer, Budget, Flow, Table, Timestamp};
+    ///
+    /// /// A flow that lives for long is recorded every minute; the value is the time of its next record.
+    /// fn export<T: Table<u32, AtomicU64>>(table: &T, now: Timestamp, mut record: impl FnMut(&T::Flow)) {
+    ///     let ask = |flow: &T::Ref| {
+    ///         let next = Timestamp::from_nanos(flow.value().load(Ordering::Relaxed));
+    ///         if !flow.is_live(now) {
+    ///             return Answer::Proceed;
+    ///         }
+    ///         if now < next {
+    ///             return Answer::AskAgain(next);
+    ///         }
+    ///         // record(flow);
+    ///         let next = now + std::time::Duration::from_secs(60);
+    ///         flow.value().store(next.as_nanos(), Ordering::Relaxed);
+    ///         Answer::AskAgain(next)
+    ///     };
+    ///     table.reap_asking(now, Budget::UNLIMITED, ask, |ended| record(&ended.flow));
+    /// }
+    /// ```
+    ///
+    /// # Complexity
+    ///
+    /// O(1) if there is nothing to ask and nothing due. A flow that it asks about takes of the budget, and is counted
+    /// in [`rescheduled`](ReapReport::rescheduled) unless it ends.
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&Self::Ref) -> Answer,
+        ended: impl FnMut(Ended<Self::Ref>),
+    ) -> ReapReport;
+
     /// As [`reap_with`](Self::reap_with), and drops the flows that have ended.
     fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.reap_with(now, budget, drop)
@@ -299,6 +475,45 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// [`Timestamp::ZERO`] if a flow that has ended is waiting already (contract R6). The time may be too
     /// early, because refreshes do not move it.
     fn next_deadline(&self) -> Option<Timestamp>;
+
+    /// Tells an event loop that there is work for a reap before `time`: [`Ready`](Poll::Ready) if there is some
+    /// already, as [`next_deadline`](Self::next_deadline) says; otherwise `waker` is woken, once, as soon as there
+    /// is. That comes from an insertion, a reinsertion, a cancellation, or a deadline that is brought forward, on
+    /// any thread, and the waker is woken by that thread, under no lock of the table.
+    ///
+    /// So an event loop reaps, sleeps until the next deadline, and polls this with that time while it sleeps. Of two
+    /// registrations of one waker, that for the later time stays. [`std::task::Wake`] makes wakers of anything: an `eventfd`,
+    /// or a thread to unpark.
+    ///
+    /// Look-ups do not wake: a flow that a look-up expires was due anyway.
+    fn poll_work(&self, time: Timestamp, waker: &Waker) -> Poll<()> {
+        let is_there = || self.next_deadline().is_some_and(|next| next < time);
+        if is_there() {
+            return Poll::Ready(());
+        }
+        self.alarm().set(time, waker);
+        // Between the registration and the look at the deadline: see `Alarm`.
+        fence(Ordering::SeqCst);
+        if is_there() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// As [`poll_work`](Self::poll_work), for `async` code: completes when there is work before `time`.
+    fn work_before(&self, time: Timestamp) -> impl Future<Output = ()> + Send {
+        let is_there = move || self.next_deadline().is_some_and(|next| next < time);
+        let mut registered = Registration::default();
+        poll_fn(move |context| {
+            if is_there() {
+                return Poll::Ready(());
+            }
+            self.alarm().sleep(&mut registered, time, context.waker());
+            // As in `poll_work`.
+            fence(Ordering::SeqCst);
+            if is_there() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    /// For [`poll_work`](Self::poll_work): where the table's sleepers are registered.
+    fn alarm(&self) -> &Alarm;
 
     // ---- Capacity and memory -------------------------------------------------------------------------------
 

@@ -148,6 +148,8 @@ typedef struct {
   uint64_t removed;
   // Live flows that an insertion replaced.
   uint64_t replaced;
+  // Flows that were evicted to make room.
+  uint64_t evicted;
   // Flows that have made room in a full table and wait for a reap.
   uint64_t dying;
   // Ended flows that wait for open bursts.

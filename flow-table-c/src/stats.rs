@@ -21,6 +21,8 @@ pub struct Stats {
     pub removed: u64,
     /// Live flows that an insertion replaced.
     pub replaced: u64,
+    /// Flows that were evicted to make room.
+    pub evicted: u64,
     /// Flows that have made room in a full table and wait for a reap.
     pub dying: u64,
     /// Ended flows that wait for open bursts.
@@ -41,6 +43,7 @@ impl From<flow_table::Stats> for Stats {
             cancelled: stats.ended.cancelled,
             removed: stats.ended.removed,
             replaced: stats.ended.replaced,
+            evicted: stats.ended.evicted,
             dying: stats.dying as u64,
             waiting: stats.waiting as u64,
             shards: stats.shards as u64,

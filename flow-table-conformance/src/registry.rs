@@ -128,6 +128,11 @@ macro_rules! __cases {
                 displaces_nothing_live [I5 I4];
                 outlasts_the_reap_that_let_go [I5 V4 X1];
             }
+            prepared {
+                a_prepared_flow_is_nowhere_until_it_is_put_in [I5 S1 V5 C1];
+                flows_are_linked_before_they_are_found [I5 V2 V5];
+                only_what_was_in_the_table_is_recorded [I5 R7];
+            }
             two_keys {
                 both_keys_find_the_flow [I4 L1];
                 both_keys_end_together [I4 S3];
@@ -171,6 +176,31 @@ macro_rules! __cases {
                 hands_each_ended_flow_over_once [R4 S3];
                 the_callback_may_use_the_table [R4 V3];
             }
+            questions {
+                an_answer_keeps_a_flow [R8 R4 L2];
+                an_answer_takes_no_time_away [R8 D2];
+                long_flows_are_shown_in_each_period [R8 D4];
+                one_question_at_a_time [R8 D4 E1 E2 I5];
+                a_panic_in_a_question_loses_nothing [R8 V4];
+                the_callback_may_use_the_table [R8 V3];
+                questions_beside_everything_add_up [R8 X2 S3 R4];
+                any_active_timeout_will_do [R8 R1 T2];
+                no_question_about_what_has_ended [R8 R4];
+                an_answer_is_for_its_own_question [R8 I5];
+                a_question_outlasts_a_new_deadline [R8 D4];
+                a_flood_puts_no_question_off [R8 C2];
+            }
+            waking {
+                earlier_work_wakes_who_sleeps [R6];
+                a_waker_may_use_the_table [R6 V3];
+                no_work_is_slept_through [R6 X2];
+                each_registration_counts [R6 V3];
+            }
+            evicting {
+                the_lowest_rank_goes [C6 C2 S3];
+                samples_go_round [C6 E3];
+                nothing_is_lost_under_a_flood [C6 C1 X2];
+            }
             early_end {
                 cancel_takes_effect_at_once [E1 R4];
                 cancel_is_idempotent [E1 S3];
@@ -195,6 +225,8 @@ macro_rules! __cases {
                 retain_removes_the_rest [E3 E2];
                 callbacks_may_use_the_table [E3 V3];
                 is_exact_for_what_stays [E3 X2];
+                may_end_early [E3];
+                lists_are_whole_and_in_order [E3];
             }
             values {
                 dropped_once_when_all_let_go [V1];

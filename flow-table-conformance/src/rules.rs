@@ -87,6 +87,8 @@ rules! {
     R6,
     /// Records that are final.
     R7,
+    /// Questions before the end, and about long flows.
+    R8,
     /// `cancel`.
     E1,
     /// `remove` and `remove_flow`.
@@ -113,6 +115,8 @@ rules! {
     C4,
     /// Counters.
     C5,
+    /// Eviction, for those who ask for it.
+    C6,
     /// Linearizable per key.
     X1,
     /// Any thread.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::ops::ControlFlow;
 
 use flow_table_api as api;
 use flow_table_api::{
-    Admission, Budget, Ended, FinalRecord, ForeignFlow, InsertError, Inserted, Key, KeyForm, KeyHasher, NewFlow,
-    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, Alarm, Answer, Budget, Ended, FinalRecord, ForeignFlow, InsertError, Inserted, Key, KeyForm,
+    KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 
 use crate::burst::FlowBurst;
@@ -174,6 +175,11 @@ where
         }
     }
 
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<StrongRef<K, V>, InsertError<K, V, StrongRef<K, V>>> {
+        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
+        self.core.prepare_flow(&mut flow, hashes).map_err(|why| self.refusal(flow, why))
+    }
+
     fn reinsert(
         &self,
         flow: &StrongRef<K, V>,
@@ -189,11 +195,20 @@ where
 
     fn remove_flow(&self, flow: &FlowEntry<K, V>) -> Result<bool, ForeignFlow> {
         self.own(flow)?;
-        Ok(self.core.remove_flow(flow.at()))
+        Ok(self.core.remove_flow(flow.at(), false))
     }
 
-    fn for_each(&self, visit: impl FnMut(&StrongRef<K, V>)) {
-        self.core.for_each(visit);
+    fn evict_flow(&self, flow: &FlowEntry<K, V>) -> Result<bool, ForeignFlow> {
+        self.own(flow)?;
+        Ok(self.core.remove_flow(flow.at(), true))
+    }
+
+    fn try_for_each<R>(&self, visit: impl FnMut(&StrongRef<K, V>) -> ControlFlow<R>) -> ControlFlow<R> {
+        self.core.try_for_each(visit)
+    }
+
+    fn sample(&self, flows: usize, visit: impl FnMut(&StrongRef<K, V>)) {
+        self.core.sample(flows, visit);
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<StrongRef<K, V>>)) -> ReapReport {
@@ -211,6 +226,16 @@ where
         self.core.reap_with(now, budget, ended)
     }
 
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&StrongRef<K, V>) -> Answer,
+        ended: impl FnMut(Ended<StrongRef<K, V>>),
+    ) -> ReapReport {
+        self.core.reap_asking(now, budget, ask, ended)
+    }
+
     fn reap(&self, now: Timestamp, budget: Budget) -> ReapReport {
         self.core.reap(now, budget)
     }
@@ -221,6 +246,10 @@ where
 
     fn next_deadline(&self) -> Option<Timestamp> {
         self.core.next_deadline()
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.core.shards.alarm
     }
 
     #[inline]
@@ -252,6 +281,7 @@ where
 impl<K: Key, V: Value, S> Drop for FlowTable<K, V, S> {
     fn drop(&mut self) {
         Core::close(&self.core);
+        self.core.shards.alarm.clear();
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use crossbeam::utils::CachePadded;
-use flow_table_api::{Equivalent, ForeignFlow, TableConfig};
+use flow_table_api::{Alarm, Equivalent, ForeignFlow, TableConfig};
 
 use crate::base::count::Count;
 use crate::base::id::SlotId;
@@ -32,6 +32,8 @@ pub(crate) struct Core<K, V> {
     pub(crate) kept: CachePadded<AtomicUsize>,
     /// Taken for a moment when a burst opens or closes, under no other lock.
     pub(crate) open: OpenBursts,
+    /// The number of samples taken, which tells the next one where to start.
+    pub(crate) sampled: AtomicUsize,
     /// The queue at which the next reap begins.
     pub(crate) next_reaped: AtomicUsize,
 }
@@ -48,6 +50,8 @@ impl<K, V> Core<K, V> {
                 slots: Slots::new(shards),
                 nesting: Nesting::new(),
                 slack: config.slack(),
+                period: config.asks_after(),
+                alarm: Alarm::new(),
                 records,
             }),
             stripes: Stripes::new(shards),
@@ -57,6 +61,7 @@ impl<K, V> Core<K, V> {
             refusals: Count::default(),
             kept: CachePadded::default(),
             open: OpenBursts::default(),
+            sampled: AtomicUsize::new(0),
             next_reaped: AtomicUsize::new(0),
         }
     }

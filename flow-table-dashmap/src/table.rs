@@ -1,9 +1,11 @@
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::ControlFlow;
 
 use flow_table_api::{
-    Admission, AdmissionOf, Budget, Ended, FinalRecord, ForeignFlow, InsertError, InsertErrorOf, Inserted, Key,
-    KeyForm, KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    Admission, AdmissionOf, Alarm, Answer, Budget, Ended, FinalRecord, ForeignFlow, InsertError, InsertErrorOf,
+    Inserted, Key, KeyForm, KeyHash, KeyHasher, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig,
+    Timestamp, Value,
 };
 
 use crate::base::panics::Panics;
@@ -72,10 +74,12 @@ where
     S: BuildHasher,
 {
     fn put(&self, flow: NewFlow<K, V>, now: Timestamp, policy: Policy) -> Insertion<K, V> {
-        let hash = |key: &K, known: Option<KeyHash>| {
-            known.unwrap_or_else(|| KeyHash::new(self.hasher.hash_one(key))).get()
-        };
-        self.core.insert(flow, hash, now, policy)
+        self.core.insert(flow, |key, known| self.hash_known(key, known), now, policy)
+    }
+
+    /// The hash of a key. The caller may know it.
+    fn hash_known(&self, key: &K, known: Option<KeyHash>) -> u64 {
+        known.unwrap_or_else(|| KeyHash::new(self.hasher.hash_one(key))).get()
     }
 }
 
@@ -144,6 +148,10 @@ where
         }
     }
 
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<FlowHandle<K, V>, InsertErrorOf<K, V, Self>> {
+        self.core.prepare(flow, |key, known| self.hash_known(key, known))
+    }
+
     fn reinsert(
         &self,
         flow: &FlowHandle<K, V>,
@@ -157,16 +165,34 @@ where
     }
 
     fn remove_flow(&self, flow: &FlowRecord<K, V>) -> Result<bool, ForeignFlow> {
-        self.core.remove_flow(flow)
+        self.core.remove_flow(flow, |counts| &counts.removed)
+    }
+
+    fn evict_flow(&self, flow: &FlowRecord<K, V>) -> Result<bool, ForeignFlow> {
+        self.core.remove_flow(flow, |counts| &counts.evicted)
     }
 
     /// Copies the handles of one part of a queue at a time under its lock, and visits them under no lock.
-    fn for_each(&self, visit: impl FnMut(&FlowHandle<K, V>)) {
-        self.core.for_each(visit);
+    fn try_for_each<R>(&self, visit: impl FnMut(&FlowHandle<K, V>) -> ControlFlow<R>) -> ControlFlow<R> {
+        self.core.try_for_each(visit)
+    }
+
+    fn sample(&self, flows: usize, visit: impl FnMut(&FlowHandle<K, V>)) {
+        self.core.sample(flows, visit);
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<FlowHandle<K, V>>)) -> ReapReport {
         self.core.reap(self.core.queues_in_turn(now), now, budget, ended)
+    }
+
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&FlowHandle<K, V>) -> Answer,
+        ended: impl FnMut(Ended<FlowHandle<K, V>>),
+    ) -> ReapReport {
+        self.core.reap_asking(self.core.queues_in_turn(now), now, budget, ask, ended)
     }
 
     fn reap_local_with(
@@ -184,6 +210,10 @@ where
             return None;
         }
         self.core.queues.iter().filter_map(|queue| queue.home.next_deadline()).min()
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.core.shared.alarm
     }
 
     fn len(&self) -> usize {
@@ -224,6 +254,7 @@ impl<K, V, S> Drop for FlowTable<K, V, S> {
             panics.catch(|| drop(flow));
         }
         self.core.shared.slots.shrink_to_fit();
+        self.core.shared.alarm.clear();
         panics.resume();
     }
 }

@@ -16,11 +16,12 @@ const COUNTERS: [(&str, &str, Count); 2] = [
 const ENDED: &str = "flow_table_ended_total";
 
 /// The value of each label `reason`.
-const REASONS: [(&str, Count); 4] = [
+const REASONS: [(&str, Count); 5] = [
     ("expired", |now| now.stats.ended.expired),
     ("cancelled", |now| now.stats.ended.cancelled),
     ("removed", |now| now.stats.ended.removed),
     ("replaced", |now| now.stats.ended.replaced),
+    ("evicted", |now| now.stats.ended.evicted),
 ];
 
 const GAUGES: [(&str, Unit, &str, Measure); 6] = [

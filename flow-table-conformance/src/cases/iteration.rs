@@ -1,6 +1,7 @@
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
-use flow_table_api::{Flow, Status, Table};
+use flow_table_api::{Flow, NewFlow, Status, Table};
 
 use crate::fixture::{Fixture, TestKey, at, race, rounds};
 use crate::{Backend, Setup};
@@ -92,4 +93,41 @@ pub fn is_exact_for_what_stays<B: Backend>(setup: Setup) {
             assert!(visits.values().all(|&count| count == 1), "round {round}: something was visited twice");
         }
     });
+}
+
+/// Iteration ends when the callback breaks, and returns what it broke with.
+pub fn may_end_early<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::new(setup, 50);
+    (0..50).for_each(|id| drop(table.put(id, at(0))));
+    let mut visits = 0;
+    let found = table.try_for_each(|flow| {
+        visits += 1;
+        if visits == 7 { ControlFlow::Break(flow.clone()) } else { ControlFlow::Continue(()) }
+    });
+    let ControlFlow::Break(seventh) = found else { panic!("it broke") };
+    assert!(visits == 7 && seventh.is_live(at(0)));
+    assert_eq!(table.try_for_each(|_| ControlFlow::<()>::Continue(())), ControlFlow::Continue(()));
+}
+
+/// A list for people has a line for each active flow that passes the filter, in the order of the keys.
+pub fn lists_are_whole_and_in_order<B: Backend>(setup: Setup) {
+    let table = B::Table::<u32, &str>::with_config(setup.config(30));
+    for key in (0..30).rev() {
+        let flow = NewFlow::new(key, if key < 20 { "low" } else { "high" });
+        let flow = if key % 2 == 0 { flow } else { flow.reply(1_000 + key) };
+        drop(table.insert(flow, at(key.into())).expect("there is room"));
+    }
+    assert!(table.lookup(&3, at(0)).is_some_and(|flow| flow.cancel()));
+    let list = table.dump(|flow| *flow.value() == "low");
+    let text = list.to_string();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 19);
+    assert!(
+        lines[0].starts_with("0  active until ") && lines[0].ends_with("timeout 60s  \"low\""),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].starts_with("1  reply 1001  active until "), "{}", lines[1]);
+    let keys: Vec<_> = list.into_flows().iter().map(|flow| *flow.key()).collect();
+    assert_eq!(keys, (0..20).filter(|&key| key != 3).collect::<Vec<_>>());
 }

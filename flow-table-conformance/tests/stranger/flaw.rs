@@ -248,6 +248,44 @@ macro_rules! each_flaw {
             VisitsPairsTwice => "iteration::visits_each_flow_once",
             /// Iteration calls back under a lock.
             VisitsUnderLock => "iteration::callbacks_may_use_the_table",
+            /// A reap asks about no live flow.
+            AsksOnlyAboutTheDue => "questions::long_flows_are_shown_in_each_period",
+            /// What a question is answered makes no difference.
+            IgnoresAnswers => "questions::an_answer_keeps_a_flow",
+            /// An answer takes time from a live flow.
+            AnswersShorten => "questions::an_answer_takes_no_time_away",
+            /// Two reaps ask about a flow at a time.
+            AsksTwiceAtOnce => "questions::one_question_at_a_time",
+            /// A reap asks under a lock.
+            AsksUnderLock => "questions::the_callback_may_use_the_table",
+            /// When a question panics, its flow is never looked at again.
+            PanicOfAQuestionLosesTheFlow => "questions::a_panic_in_a_question_loses_nothing",
+            /// A prepared flow takes a place.
+            PreparedFlowsTakeAPlace => "prepared::a_prepared_flow_is_nowhere_until_it_is_put_in",
+            /// Look-ups find a prepared flow.
+            PreparedFlowsAreFound => "prepared::a_prepared_flow_is_nowhere_until_it_is_put_in",
+            /// A prepared flow that never was in the table leaves a record.
+            PreparedFlowsAreRecorded => "prepared::only_what_was_in_the_table_is_recorded",
+            /// An insertion wakes nobody.
+            InsertingWakesNobody => "waking::earlier_work_wakes_who_sleeps",
+            /// A cancellation wakes nobody.
+            CancellingWakesNobody => "waking::earlier_work_wakes_who_sleeps",
+            /// Only much earlier work wakes anybody.
+            WakesForTheLatest => "waking::earlier_work_wakes_who_sleeps",
+            /// Whoever sleeps is woken under a lock.
+            WakesUnderLock => "waking::a_waker_may_use_the_table",
+            /// Evicted flows are counted as removed.
+            EvictedCountAsRemoved => "evicting::the_lowest_rank_goes",
+            /// The flow with the highest rank goes.
+            EvictsTheHighest => "evicting::the_lowest_rank_goes",
+            /// What is evicted is not handed over.
+            LosesTheEvicted => "evicting::nothing_is_lost_under_a_flood",
+            /// Each sample is the same.
+            SamplesTheSame => "evicting::samples_go_round",
+            /// Iteration cannot be left early.
+            IteratesToTheEnd => "iteration::may_end_early",
+            /// A list for people lacks a flow.
+            DumpsLackOne => "iteration::lists_are_whole_and_in_order",
             /// Refusals are not counted.
             ForgetsRefusals => "memory::counters_tell_what_happened",
         }

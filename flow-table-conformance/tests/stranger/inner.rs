@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use flow_table_conformance::api::state::Expiry;
-use flow_table_conformance::api::{Direction, EndReason, Equivalent, Flow, Key, Stats, Status, Timestamp, Value};
+use flow_table_conformance::api::{
+    Answer, Direction, EndReason, Equivalent, Flow, Key, Stats, Status, Timestamp, Value,
+};
 
 use super::flaw::Flaw;
 use super::node::Node;
@@ -145,17 +147,17 @@ impl<K: Key, V: Value> Inner<K, V> {
     }
 
     /// Makes `node`, just activated, the flow under its keys, and keeps it.
-    pub fn install(&mut self, node: &Arc<Node<K, V>>, deadline: Timestamp) {
+    pub fn install(&mut self, node: &Arc<Node<K, V>>, filing: Timestamp) {
         for direction in [Direction::Forward, Direction::Reply] {
             self.link(node, direction);
         }
-        self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), deadline));
+        self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), filing));
         if !self.is(Flaw::HandsOverWhatCameBack) {
             self.dying.remove(&node.id);
             // Relaxed: as in `die`.
             node.died.store(false, Ordering::Relaxed);
         }
-        self.file(node.id, deadline);
+        self.file(node.id, filing);
         self.stats.inserts += 1;
         if self.is(Flaw::KeepsNotesOfAll) {
             self.kept_notes.push([node.id; 8]);
@@ -249,7 +251,11 @@ impl<K: Key, V: Value> Inner<K, V> {
         if self.dying.contains(&id) && !self.is(Flaw::HandsOverWhatCameBack) {
             return;
         }
-        if let Some((_, filed)) = self.held.get_mut(&id) {
+        if let Some((node, filed)) = self.held.get_mut(&id) {
+            // Relaxed: set under the lock.
+            if node.asked.load(Ordering::Relaxed) && node.status() == Status::Active {
+                return;
+            }
             self.queue.remove(&(*filed, id));
             *filed = time;
             self.queue.insert((time, id));
@@ -279,12 +285,50 @@ impl<K: Key, V: Value> Inner<K, V> {
         }
         if self.settle(&node, now) {
             debug_assert!(time < node.deadline());
-            self.file(id, node.deadline());
+            let filing = node.table.upgrade().map(|table| table.filing(node.deadline(), now));
+            self.file(id, filing.unwrap_or(node.deadline()));
             return Visit::Rescheduled;
         }
         let reason = reason_of(&node);
         self.stats.ended.expired += u64::from(self.is(Flaw::CountsEndsTwice) && reason == EndReason::Expired);
         Visit::Ended(node, reason)
+    }
+
+    /// Looks at the first flow in the queue, if its time has come, to ask about it.
+    pub fn come_up(&mut self, now: Timestamp) -> Option<Arc<Node<K, V>>> {
+        let &(_, id) = self.queue.first().filter(|(time, _)| *time <= now)?;
+        let node = Arc::clone(&self.held[&id].0);
+        if node.status() == Status::Active {
+            self.file(id, Timestamp::MAX);
+            // Relaxed: the lock is held.
+            node.asked.store(!self.is(Flaw::AsksTwiceAtOnce), Ordering::Relaxed);
+        }
+        Some(node)
+    }
+
+    /// Acts on the answer about a flow. Returns the reason if it ends.
+    pub fn answered(&mut self, node: &Arc<Node<K, V>>, answer: Answer, now: Timestamp) -> Option<EndReason> {
+        node.asked.store(false, Ordering::Relaxed);
+        if !self.held.contains_key(&node.id) || self.dying.contains(&node.id) {
+            return None;
+        }
+        let answer = if self.is(Flaw::IgnoresAnswers) { Answer::Proceed } else { answer };
+        if node.status() == Status::Active
+            && let Answer::AskAgain(time) = answer
+            && now < time
+        {
+            let deadline = if node.is_live(now) { Some(node.deadline()) } else { node.state.postpone(time) };
+            if self.is(Flaw::AnswersShorten) {
+                let _ = node.state.set_deadline(time);
+            }
+            self.file(node.id, deadline.map_or(Timestamp::ZERO, |deadline| deadline.min(time)));
+        } else if self.settle(node, now) {
+            let filing = node.table.upgrade().map(|table| table.filing(node.deadline(), now));
+            self.file(node.id, filing.unwrap_or(node.deadline()));
+        } else {
+            return Some(reason_of(node));
+        }
+        None
     }
 
     pub fn shrink_to_fit(&mut self) {

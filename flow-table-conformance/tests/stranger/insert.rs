@@ -35,6 +35,7 @@ impl<K: Key, V: Value> From<InsertError<K, V, Handle<K, V>>> for Refused<K, V> {
     }
 }
 
+type Preparation<K, V> = Result<Handle<K, V>, InsertError<K, V, Handle<K, V>>>;
 type InsertResult<K, V> = Result<Inserted<Handle<K, V>>, Refused<K, V>>;
 
 /// The flows under the keys of a new one, due ones expired.
@@ -80,6 +81,11 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut spare = Vec::new();
         self.0.hesitate(if replace { Flaw::ReplacingTakesAPlace } else { Flaw::LookingTakesAPlace });
         let result = self.admit_by(flow, now, replace, &mut spare);
+        if let Ok(inserted) = &result
+            && !self.0.is(Flaw::InsertingWakesNobody)
+        {
+            self.0.ring(self.0.filing(inserted.flow.deadline(), now));
+        }
         self.0.give(result, spare)
     }
 
@@ -159,7 +165,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             deadline = Timestamp::from_nanos(now.as_nanos().wrapping_add(node.timeout().as_nanos() as u64));
         }
         node.state.activate(deadline).expect("a new flow is detached");
-        inner.install(&node, deadline);
+        inner.install(&node, self.0.filing(deadline, now));
         if self.0.is(Flaw::ReplacementNotQueued) && replaced.is_some() {
             spare.extend(inner.release(node.id));
         }
@@ -182,6 +188,9 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let mut spare = Vec::new();
         self.0.hesitate(Flaw::PuttingBackTakesAPlace);
         let result = self.readmit_by(flow, now, &mut spare);
+        if result.is_ok() {
+            self.0.ring(self.0.filing(flow.deadline(), now));
+        }
         self.0.give(result, spare)
     }
 
@@ -216,12 +225,30 @@ impl<K: Key, V: Value> Stranger<K, V> {
         }
         let deadline = now + flow.timeout();
         flow.state.activate(deadline).expect("the lock is held since the status was read");
-        inner.install(flow.node(), deadline);
+        inner.install(flow.node(), self.0.filing(deadline, now));
         if self.0.is(Flaw::ReinsertsByItsOwnHash) && flow.hashes[0] != self.0.hash(flow.key()) {
             // It is filed under the other hash, and so not found by this one.
             inner.unlink(flow.id, &flow.hashes);
         }
         Ok(Handle::new(Arc::clone(flow.node()), Direction::Forward))
+    }
+
+    pub(super) fn make_ready(&self, flow: NewFlow<K, V>) -> Preparation<K, V> {
+        if flow.reply_key() == Some(flow.key()) {
+            return Err(InsertError::IdenticalKeys { flow });
+        }
+        let hash = |key, known: Option<KeyHash>| known.map_or_else(|| self.0.hash(key), KeyHash::get);
+        let reply = flow.reply_key().map(|key| hash(key, flow.reply_hash()));
+        let hashes = std::iter::once(hash(flow.key(), flow.hash())).chain(reply).collect();
+        let node = self.node(flow, hashes);
+        if self.0.is(Flaw::PreparedFlowsTakeAPlace) {
+            self.0.inner.write().reserved += 1;
+        }
+        if self.0.is(Flaw::PreparedFlowsAreFound) {
+            node.state.activate(Timestamp::MAX).expect("a new flow is detached");
+            self.0.inner.write().link(&node, Direction::Forward);
+        }
+        Ok(Handle::new(node, Direction::Forward))
     }
 
     fn node(&self, flow: NewFlow<K, V>, hashes: Vec<u64>) -> Arc<Node<K, V>> {
@@ -240,6 +267,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             thread: std::thread::current().id(),
             handles: AtomicUsize::new(0),
             died: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
         })
     }
 

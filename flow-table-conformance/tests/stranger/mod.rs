@@ -14,13 +14,15 @@ mod node;
 mod reap;
 mod shared;
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flow_table_conformance::api::{
-    Admission, Budget, Direction, Ended, FinalRecord, Flow, ForeignFlow, InsertError, Inserted, Key, KeyForm,
-    KeyHash, NewFlow, OnExpiry, ReapReport, ReinsertError, Stats, Status, Table, TableConfig, Timestamp, Value,
+    Admission, Alarm, Answer, Budget, Direction, EndCounts, Ended, FinalRecord, Flow, ForeignFlow, InsertError,
+    Inserted, Key, KeyForm, KeyHash, NewFlow, OnExpiry, ReapReport, ReinsertError, Stats, Status, Table,
+    TableConfig, Timestamp, Value,
 };
 
 use burst::OpenBurst;
@@ -68,6 +70,27 @@ impl<K: Key, V: Value> Stranger<K, V> {
         let held = node.is_held() || self.0.is(Flaw::CountsItsOwnReference);
         let found = live || node.status() == Status::Expired && keep && held;
         found.then(|| Handle::new(node, direction))
+    }
+
+    fn remove_counted(
+        &self,
+        flow: &Node<K, V>,
+        count: impl FnOnce(&mut EndCounts) -> &mut u64,
+    ) -> Result<bool, ForeignFlow> {
+        self.check_own(flow)?;
+        let mut inner = self.0.inner.write();
+        if !flow.state.detach() {
+            return Ok(false);
+        }
+        *count(&mut inner.stats.ended) += 1;
+        inner.unlink(flow.id, &flow.hashes);
+        if self.0.is(Flaw::RemovingLeavesANote) {
+            inner.notes.push(flow.id);
+        }
+        let released = inner.release(flow.id);
+        drop(inner);
+        drop(released);
+        Ok(true)
     }
 
     fn remove_by<Q: KeyForm<K> + ?Sized>(&self, key: &Q, spare: &mut Spare<K, V>) -> Option<Handle<K, V>> {
@@ -166,6 +189,10 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
         }
     }
 
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<Handle<K, V>, InsertError<K, V, Handle<K, V>>> {
+        self.make_ready(flow)
+    }
+
     fn reinsert(&self, flow: &Handle<K, V>, now: Timestamp) -> ReadmissionResult<K, V> {
         self.readmit(flow, now)
     }
@@ -177,33 +204,51 @@ impl<K: Key, V: Value> Table<K, V> for Stranger<K, V> {
     }
 
     fn remove_flow(&self, flow: &Node<K, V>) -> Result<bool, ForeignFlow> {
-        self.check_own(flow)?;
-        let mut inner = self.0.inner.write();
-        if !flow.state.detach() {
-            return Ok(false);
-        }
-        inner.stats.ended.removed += 1;
-        inner.unlink(flow.id, &flow.hashes);
-        if self.0.is(Flaw::RemovingLeavesANote) {
-            inner.notes.push(flow.id);
-        }
-        let released = inner.release(flow.id);
-        drop(inner);
-        drop(released);
-        Ok(true)
+        self.remove_counted(flow, |ended| &mut ended.removed)
     }
 
-    fn for_each(&self, mut visit: impl FnMut(&Handle<K, V>)) {
+    fn evict_flow(&self, flow: &Node<K, V>) -> Result<bool, ForeignFlow> {
+        let as_removed = self.0.is(Flaw::EvictedCountAsRemoved);
+        self.remove_counted(flow, |ended| if as_removed { &mut ended.removed } else { &mut ended.evicted })
+    }
+
+    fn try_for_each<R>(&self, mut visit: impl FnMut(&Handle<K, V>) -> ControlFlow<R>) -> ControlFlow<R> {
         let handle = |node: &Arc<Node<K, V>>| Handle::new(Arc::clone(node), Direction::Forward);
         let flows: Vec<_> = self.0.inner.read().nodes().map(handle).collect();
         let visits = catch_unwind(AssertUnwindSafe(|| {
-            flows.iter().filter(|flow| flow.status() == Status::Active).for_each(&mut visit);
+            flows.iter().filter(|flow| flow.status() == Status::Active).try_for_each(&mut visit)
         }));
         let _lock = self.0.is(Flaw::DropsUnderLock).then(|| self.0.inner.write());
         drop_each(flows);
-        visits.unwrap_or_else(|panic| resume_unwind(panic));
+        visits.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
+    fn sample(&self, flows: usize, mut visit: impl FnMut(&Handle<K, V>)) {
+        let handle = |node: &Arc<Node<K, V>>| Handle::new(Arc::clone(node), Direction::Forward);
+        let mut all: Vec<_> = self.0.inner.read().nodes().map(handle).collect();
+        all.sort_unstable_by_key(|flow| flow.node().id);
+        all.retain(|flow| flow.status() == Status::Active);
+        // Relaxed: any start will do.
+        let turn = self.0.sampled.fetch_add(flows, Ordering::Relaxed);
+        let turn = if self.0.is(Flaw::SamplesTheSame) { 0 } else { turn };
+        let from = turn.checked_rem(all.len()).unwrap_or(0);
+        all.rotate_left(from);
+        all.iter().take(flows).for_each(&mut visit);
+    }
+
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&Handle<K, V>) -> Answer,
+        ended: impl FnMut(Ended<Handle<K, V>>),
+    ) -> ReapReport {
+        self.ask_all(now, budget, ask, ended)
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.0.alarm
+    }
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Handle<K, V>>)) -> ReapReport {
         self.reap_all(now, budget, ended)
     }

@@ -34,6 +34,8 @@ pub struct Node<K: Key, V: Value> {
     pub handles: AtomicUsize,
     /// It has made room for another one.
     pub died: AtomicBool,
+    /// A reap asks about it.
+    pub asked: AtomicBool,
 }
 
 /// What the caller put in.
@@ -64,6 +66,10 @@ impl<K: Key, V: Value> Node<K, V> {
             && !self.is(Flaw::MissesEarlierDeadlines)
         {
             inner.file(self.id, self.deadline());
+        }
+        drop(inner);
+        if let Some(table) = table {
+            table.ring(self.deadline());
         }
         Ok(())
     }
@@ -128,7 +134,13 @@ impl<K: Key, V: Value> Flow<K, V> for Node<K, V> {
     }
 
     fn cancel(&self) -> bool {
-        self.table.upgrade().is_some_and(|table| table.cancel(self))
+        self.table.upgrade().is_some_and(|table| {
+            let cancelled = table.cancel(self);
+            if cancelled && !self.is(Flaw::CancellingWakesNobody) {
+                table.ring(Timestamp::ZERO);
+            }
+            cancelled
+        })
     }
 }
 
@@ -139,11 +151,13 @@ impl<K: Key, V: Value> Drop for Node<K, V> {
             table.clear(self.id, &self.hashes, self.died.load(Ordering::Relaxed));
         }
         let forgets_the_removed = self.is(Flaw::RemovedFlowsLeaveNoRecord) && self.status() == Status::Detached;
-        let is_too_late = flaw::chosen() == Some(Flaw::RecordsGoWithTheTable) && self.table.upgrade().is_none();
         let (word, timeout) = (self.state.load(), self.timeout());
+        let was_prepared = word.is_starting() && !self.is(Flaw::PreparedFlowsAreRecorded);
+        let is_too_late = flaw::chosen() == Some(Flaw::RecordsGoWithTheTable) && self.table.upgrade().is_none();
         if let Some((records, body)) = self.records.take().zip(self.body.take())
             && !forgets_the_removed
             && !is_too_late
+            && !was_prepared
         {
             let Body { key, reply, value } = body;
             records(FinalRecord::new((key, reply), value, word.status, word.deadline, timeout));
@@ -238,6 +252,20 @@ impl<K: Key, V: Value> WeakFlowRef<K, V> for WeakHandle<K, V> {
 impl<K: Key, V: Value> Clone for WeakHandle<K, V> {
     fn clone(&self) -> Self {
         Self { node: self.node.clone(), direction: self.direction }
+    }
+}
+
+impl<K: Key, V: Value> PartialEq for WeakHandle<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        Weak::ptr_eq(&self.node, &other.node)
+    }
+}
+
+impl<K: Key, V: Value> Eq for WeakHandle<K, V> {}
+
+impl<K: Key, V: Value> Hash for WeakHandle<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::hash(self.node.as_ptr(), state);
     }
 }
 

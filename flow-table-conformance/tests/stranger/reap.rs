@@ -3,12 +3,35 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flow_table_conformance::api::{Budget, Direction, EndReason, Ended, Key, ReapReport, Timestamp, Value};
+use flow_table_conformance::api::{
+    Answer, Budget, Direction, EndReason, Ended, Flow, Key, ReapReport, Status, Timestamp, Value,
+};
 
 use super::Stranger;
 use super::flaw::Flaw;
 use super::inner::Visit;
 use super::node::{Handle, Node};
+
+/// A flow that a reap asks about. If that panics, it is filed again.
+struct Asked<'t, K: Key, V: Value> {
+    table: &'t Stranger<K, V>,
+    node: Option<Arc<Node<K, V>>>,
+    now: Timestamp,
+}
+
+impl<K: Key, V: Value> Drop for Asked<'_, K, V> {
+    fn drop(&mut self) {
+        if let Some(node) = &self.node
+            && !self.table.0.is(Flaw::PanicOfAQuestionLosesTheFlow)
+        {
+            let mut inner = self.table.0.inner.write();
+            node.asked.store(false, Ordering::Relaxed);
+            let filing = self.table.0.filing(node.deadline(), self.now);
+            let ended = node.status() != Status::Active;
+            inner.file(node.id, if ended { Timestamp::ZERO } else { filing });
+        }
+    }
+}
 
 impl<K: Key, V: Value> Stranger<K, V> {
     pub(super) fn reap_all(
@@ -47,6 +70,51 @@ impl<K: Key, V: Value> Stranger<K, V> {
                     let _lock = self.0.is(Flaw::CallsBackUnderLock).then_some(inner);
                     self.hand_over(node, reason, &mut report, &mut ended);
                 }
+            }
+        }
+        report.more = true;
+        report
+    }
+
+    pub(super) fn ask_all(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut ask: impl FnMut(&Handle<K, V>) -> Answer,
+        mut ended: impl FnMut(Ended<Handle<K, V>>),
+    ) -> ReapReport {
+        let mut report = ReapReport::default();
+        while report.visited() < budget.get() {
+            let mut inner = self.0.inner.write();
+            if let Some((node, reason)) = inner.bury() {
+                drop(inner);
+                self.hand_over(node, reason, &mut report, &mut ended);
+                continue;
+            }
+            inner.work_off_notes();
+            let Some(node) = inner.come_up(now) else {
+                inner.shrink();
+                return report;
+            };
+            let mut asked = Asked { table: self, node: Some(Arc::clone(&node)), now };
+            let answer = if node.status() == Status::Active {
+                let lock = self.0.is(Flaw::AsksUnderLock).then_some(inner);
+                let answer = ask(&Handle::new(Arc::clone(&node), Direction::Forward));
+                drop(lock);
+                answer
+            } else {
+                drop(inner);
+                Answer::Proceed
+            };
+            asked.node = None;
+            let mut inner = self.0.inner.write();
+            let reason = inner.answered(&node, answer, now);
+            let released = reason.and_then(|_| inner.release(node.id));
+            drop(inner);
+            drop(released);
+            match reason {
+                Some(reason) => self.hand_over(node, reason, &mut report, &mut ended),
+                None => report.rescheduled += 1,
             }
         }
         report.more = true;

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use flow_table_conformance::api::{Flow, Key, KeyHash, KeyHasher, Status, TableConfig, Timestamp, Value};
+use flow_table_conformance::api::{Alarm, Flow, Key, KeyHash, KeyHasher, Status, TableConfig, Timestamp, Value};
 
 use super::drops::drop_each;
 use super::flaw::{self, Flaw};
@@ -18,6 +18,10 @@ pub struct Shared<K: Key, V: Value> {
     pub hasher: KeyHasher,
     pub capacity: AtomicUsize,
     pub slack: Duration,
+    pub period: Duration,
+    pub alarm: Alarm,
+    /// The number of samples taken.
+    pub sampled: AtomicUsize,
     pub records: Option<Records<K, V>>,
     pub ids: AtomicU64,
     pub inner: Lock<Inner<K, V>>,
@@ -33,6 +37,9 @@ impl<K: Key, V: Value> Shared<K, V> {
             hasher: config.hasher(),
             capacity: AtomicUsize::new(config.capacity()),
             slack: config.slack(),
+            period: config.asks_after(),
+            alarm: Alarm::new(),
+            sampled: AtomicUsize::new(0),
             records,
             ids: AtomicU64::new(0),
             inner: Lock::new(Inner::new(flaw)),
@@ -44,6 +51,18 @@ impl<K: Key, V: Value> Shared<K, V> {
     /// Whether the table is broken in this way.
     pub fn is(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
+    }
+
+    /// The time under which a live flow is filed.
+    pub fn filing(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+        if self.is(Flaw::AsksOnlyAboutTheDue) { deadline } else { deadline.min(now + self.period) }
+    }
+
+    /// Wakes those who sleep for longer.
+    pub fn ring(&self, time: Timestamp) {
+        let _lock = self.is(Flaw::WakesUnderLock).then(|| self.inner.write());
+        let late = if self.is(Flaw::WakesForTheLatest) { Duration::from_secs(3_600) } else { Duration::ZERO };
+        self.alarm.ring(time + late);
     }
 
     pub fn hash(&self, key: &(impl Hash + ?Sized)) -> u64 {

@@ -1,13 +1,16 @@
 //! The stranger's backend, which may be broken inside, with more that can be broken from outside.
 
+use std::cmp::Reverse;
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use flow_table_conformance::api::{
-    Admission, AdmissionOf, Budget, Ended, FinalRecord, Flow, FlowSpec, ForeignFlow, InsertError, InsertErrorOf,
-    Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp,
-    Value,
+    Admission, AdmissionOf, Alarm, Answer, Budget, Dump, Ended, FinalRecord, Flow, FlowSpec, ForeignFlow,
+    InsertError, InsertErrorOf, Inserted, Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table,
+    TableConfig, Timestamp, Value,
 };
 
 use crate::stranger::Stranger;
@@ -72,7 +75,7 @@ impl<K: Key, V: Value> Broken<K, V> {
         }
     }
 
-    fn evict(&self) {
+    fn evict_any(&self) {
         if let Some(flow) = self.table.snapshot().first() {
             self.table.remove_flow(flow).expect("the table's own");
         }
@@ -135,7 +138,7 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         let table = self.enter();
         let full = table.len() >= table.capacity();
         if full && self.is(Flaw::EvictsTheLive) {
-            self.evict();
+            self.evict_any();
         }
         if full && self.is(Flaw::MakesNoRoom) && table.lookup(flow.key(), now).is_none() {
             return Err(InsertError::Full { flow, capacity: table.capacity() });
@@ -185,14 +188,69 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
         self.enter().remove_flow(flow)
     }
 
-    fn for_each(&self, mut visit: impl FnMut(&Self::Ref)) {
-        self.enter().for_each(|flow| {
+    fn evict_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
+        self.enter().evict_flow(flow)
+    }
+
+    fn evict<R: Ord>(
+        &self,
+        looks: usize,
+        mut rank: impl FnMut(&Self::Ref) -> Option<R>,
+    ) -> Option<Ended<Self::Ref>> {
+        let evicted = if self.is(Flaw::EvictsTheHighest) {
+            self.enter().evict(looks, |flow| rank(flow).map(Reverse))
+        } else {
+            self.enter().evict(looks, rank)
+        };
+        evicted.filter(|_| !self.is(Flaw::LosesTheEvicted))
+    }
+
+    fn try_for_each<R>(&self, mut visit: impl FnMut(&Self::Ref) -> ControlFlow<R>) -> ControlFlow<R> {
+        let mut left = ControlFlow::Continue(());
+        self.enter().try_for_each(|flow| {
             let _lock = self.is(Flaw::VisitsUnderLock).then(|| self.gate.write());
-            visit(flow);
+            let mut result = visit(flow);
             if self.is(Flaw::VisitsPairsTwice) && flow.reply_key().is_some() {
-                visit(flow);
+                result = visit(flow);
             }
-        });
+            if self.is(Flaw::IteratesToTheEnd) && result.is_break() {
+                left = result;
+                return ControlFlow::Continue(());
+            }
+            result
+        })?;
+        left
+    }
+
+    fn sample(&self, flows: usize, visit: impl FnMut(&Self::Ref)) {
+        self.enter().sample(flows, visit);
+    }
+
+    fn dump(&self, mut filter: impl FnMut(&Self::Ref) -> bool) -> Dump<K, V, Self::Ref>
+    where
+        K: Ord + fmt::Display,
+        V: fmt::Debug,
+    {
+        let mut first = self.is(Flaw::DumpsLackOne);
+        self.enter().dump(|flow| filter(flow) && !std::mem::take(&mut first))
+    }
+
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<Self::Ref, InsertErrorOf<K, V, Self>> {
+        self.enter().prepare(flow)
+    }
+
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&Self::Ref) -> Answer,
+        ended: impl FnMut(Ended<Self::Ref>),
+    ) -> ReapReport {
+        self.enter().reap_asking(self.time(now), budget, ask, ended)
+    }
+
+    fn alarm(&self) -> &Alarm {
+        self.table.alarm()
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, mut ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
@@ -245,7 +303,7 @@ impl<K: Key, V: Value> Table<K, V> for Broken<K, V> {
 
     fn set_capacity(&self, flows: usize) {
         while self.is(Flaw::LoweringEvicts) && self.len() > flows {
-            self.evict();
+            self.evict_any();
         }
         let none = flows == 0 && self.is(Flaw::ZeroIsNoLimit);
         self.enter().set_capacity(if none { usize::MAX } else { flows });

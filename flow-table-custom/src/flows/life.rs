@@ -69,6 +69,12 @@ impl<K, V> Unpublished<K, V> {
         (unsafe { self.at.entry().take() }.into(), Empty(self.at))
     }
 
+    /// Makes the flow referenced once, by the caller, and not held by the table.
+    pub(crate) fn publish_unheld(self) -> FlowAt<K, V> {
+        self.at.entry().options().clear_own(HELD);
+        self.publish(1)
+    }
+
     /// Makes the flow referenced `references` times. One reference is the table's; the caller passes the others
     /// to their owners.
     #[inline]

@@ -65,6 +65,13 @@ impl<K, V> StrongRef<K, V> {
         unsafe { Self::from_counted(at.entry(), Direction::Forward) }
     }
 
+    /// Publishes a new flow that the table does not hold.
+    pub(crate) fn publish_unheld(flow: Unpublished<K, V>) -> Self {
+        let at = flow.publish_unheld();
+        // SAFETY: the reference is this.
+        unsafe { Self::from_counted(at.entry(), Direction::Forward) }
+    }
+
     /// Makes a handle of the table's reference.
     #[inline]
     pub(crate) fn from_table(flow: TableRef<K, V>) -> Self {
@@ -229,6 +236,21 @@ pub struct WeakRef<K, V> {
 impl<K, V> Clone for WeakRef<K, V> {
     fn clone(&self) -> Self {
         Self { core: Arc::clone(&self.core), ..*self }
+    }
+}
+
+impl<K, V> PartialEq for WeakRef<K, V> {
+    /// Compares by identity, whatever the directions.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core) && (self.index, self.generation) == (other.index, other.generation)
+    }
+}
+
+impl<K, V> Eq for WeakRef<K, V> {}
+
+impl<K, V> Hash for WeakRef<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.index, self.generation).hash(state);
     }
 }
 

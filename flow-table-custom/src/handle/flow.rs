@@ -24,17 +24,17 @@ impl<K, V> FlowEntry<K, V> {
         FlowAt::of(self.entry())
     }
 
-    /// Changes the deadline, and files the flow again if the new deadline is earlier. A later one is noticed when
-    /// the old one comes due. If `change` fails, the flow stays filed as it was.
+    /// Changes the deadline, and files the flow again if it would come up later. A later deadline is noticed when the
+    /// old one comes due. If `change` fails, the flow stays filed as it was.
     fn refile(&self, change: impl FnOnce(Entry<K, V>) -> Result<Timestamp, NotLive>) -> Result<(), NotLive> {
         let (at, shards) = (self.at(), &self.core().shards);
         let mut shard = shards.lock(at.shard());
         let before = change(at.entry())?;
         let word = at.entry().state().load();
         if word.status == Status::Active && word.deadline < before {
-            shard.disarm(at);
-            shard.rearm(at, word.deadline);
-            shards.due.lower(at.shard(), word.deadline);
+            shard.bring_forward(at, word.deadline);
+            drop(shard);
+            shards.alarm.ring(word.deadline);
         }
         Ok(())
     }
@@ -88,6 +88,7 @@ impl<K, V> Flow<K, V> for FlowEntry<K, V> {
             let shards = &self.core().shards;
             shards.get(flow.shard()).counters.cancelled.add(1);
             shards.notify(flow);
+            shards.alarm.ring(Timestamp::ZERO);
             return true;
         }
         if state.load().status == Status::Expired && self.on_expiry() != OnExpiry::Remove {

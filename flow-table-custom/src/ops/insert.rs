@@ -1,6 +1,6 @@
 //! `insert`, `insert_if_absent`, and the insertion of the packet-miss path.
 
-use flow_table_api::{Direction, Inserted, Key, NewFlow, Status, Timestamp, Value};
+use flow_table_api::{Direction, Flow, Inserted, Key, NewFlow, Status, Timestamp, Value};
 
 use super::deferred::Deferred;
 use super::holders::Mode;
@@ -73,8 +73,9 @@ impl<K: Key, V: Value> Core<K, V> {
         let birth = self.bursts.era();
         let (new, timeout) = shard.write(vacant, flow.take()?, hashes, birth);
         let (at, deadline) = (new.at(), now + timeout);
+        let filing = self.shards.filing(deadline, now);
         // The bucket comes last, so that there is time to load it.
-        let armed = shard.arm(at, deadline);
+        let armed = shard.arm(at, filing);
         let vacancy = armed.ok().and_then(|()| shard.vacancy(hash));
         // P12: reserve only if nothing can fail afterwards. A place that is taken and given back makes other
         // insertions fail in the meantime.
@@ -90,7 +91,9 @@ impl<K: Key, V: Value> Core<K, V> {
         // finds the flow by an outdated slot, that of the entry's last flow, sees the new slot from then on.
         fence(Ordering::Release);
         at.entry().state().reset(Status::Active, deadline);
-        shard.count_insert(deadline);
+        shard.count_insert(filing);
+        drop(shard);
+        self.shards.alarm.ring(filing);
         Some(handle)
     }
 
@@ -105,7 +108,12 @@ impl<K: Key, V: Value> Core<K, V> {
         let mut room = Room::new(&self.shards, now);
         loop {
             match Deferred::scope(|deferred| self.try_insert(flow, hashes, mode, &mut room, deferred)) {
-                Some(result) => return result,
+                Some(result) => {
+                    if let Ok(inserted) = &result {
+                        self.ring_for(&inserted.flow, now);
+                    }
+                    return result;
+                }
                 None if room.make() => {}
                 None => {
                     self.count_refusal(hashes);
@@ -113,6 +121,11 @@ impl<K: Key, V: Value> Core<K, V> {
                 }
             }
         }
+    }
+
+    /// Wakes those who sleep, if they sleep longer than until a flow that became active at `now` comes up.
+    pub(super) fn ring_for(&self, flow: &StrongRef<K, V>, now: Timestamp) {
+        self.shards.alarm.ring(self.shards.filing(flow.deadline(), now));
     }
 
     /// Counts the refusal of a flow with these keys: the table is full.
@@ -151,7 +164,7 @@ impl<K: Key, V: Value> Core<K, V> {
             return None;
         }
         let mut inserted = Inserted::new(StrongRef::publish(prepared));
-        self.install(&mut holders, at, hashes, deadline);
+        self.install(&mut holders, at, hashes, deadline, now);
         if let Some(old) = replaced {
             let shard = holders.locks.shard(old.shard());
             if old.entry().state().load().status == Status::Detached {
@@ -181,7 +194,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let birth = self.bursts.era();
         let (new, timeout) = shard.write(vacant, flow.take().expect("the caller's flow"), hashes, birth);
         let deadline = now + timeout;
-        match shard.arm(new.at(), deadline) {
+        match shard.arm(new.at(), self.shards.filing(deadline, now)) {
             Ok(()) => Ok((new, deadline)),
             Err(AllocError) => {
                 *flow = Some(shard.take_back(new));

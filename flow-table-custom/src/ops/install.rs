@@ -10,7 +10,7 @@ use crate::ids::EntryIndex;
 use crate::shard::Locks;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Makes a flow that is filed under `deadline` active under its keys, in place of the flows that were found
+    /// Makes a flow that has been filed at `now` active with this `deadline` under its keys, in place of the flows that were found
     /// under them. All shards concerned are locked.
     ///
     /// At no moment is a key without both its old and its new flow. Look-ups prefer a live flow to one that has
@@ -21,6 +21,7 @@ impl<K: Key, V: Value> Core<K, V> {
         flow: FlowAt<K, V>,
         hashes: KeyHashes,
         deadline: Timestamp,
+        now: Timestamp,
     ) {
         let state = flow.entry().state();
         let old = holders.forward.as_ref().filter(|holder| holder.live).map(|holder| holder.flow);
@@ -66,7 +67,7 @@ impl<K: Key, V: Value> Core<K, V> {
         if old.is_some() || displaces {
             concerned().for_each(|hash| self.shards.get(self.shards.index.shard_of(hash)).switch.end());
         }
-        locks.of(hashes.forward).count_insert(deadline);
+        locks.of(hashes.forward).count_insert(self.shards.filing(deadline, now));
         if old.is_some_and(|old| old.entry().state().load().status == Status::Detached) {
             self.shards.get(flow.shard()).counters.replaced.add(1);
         }

@@ -1,49 +1,108 @@
-//! Iteration: visits every flow, page by page, because entries never move.
+//! Iteration: visits every flow, page by page, because entries never move. Samples: visits some flows of a page.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 
 use flow_table_api::{Direction, Flow, Status};
 
 use crate::core::Core;
 use crate::handle::StrongRef;
 use crate::ids::EntryIndex;
+use crate::shard::ShardGuard;
+use crate::sync::Ordering;
+
+/// Flows to visit under no lock, with their generations.
+type Noted = Vec<(EntryIndex, u32)>;
 
 impl<K, V> Core<K, V> {
-    /// Visits the active flows. While `visit` runs, no lock is held, and the only reference held is to the flow
-    /// that is visited. The flows of a page are noted under its shard's lock. If a page moves to another shard
-    /// during the call, it is visited for its first owner only.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&StrongRef<K, V>)) {
-        self.for_each_held(|flow| {
-            if flow.status() == Status::Active {
-                visit(&flow);
-            }
-        });
+    /// Visits the active flows, until `visit` breaks. While `visit` runs, no lock is held, and the only reference
+    /// held is to the flow that is visited. The flows of a page are noted under its shard's lock. If a page moves to
+    /// another shard during the call, it is visited for its first owner only.
+    pub(crate) fn try_for_each<R>(
+        &self,
+        mut visit: impl FnMut(&StrongRef<K, V>) -> ControlFlow<R>,
+    ) -> ControlFlow<R> {
+        self.try_for_each_held(|flow| match flow.status() {
+            Status::Active => visit(&flow),
+            _ => ControlFlow::Continue(()),
+        })
     }
 
     /// Visits the flows that the table holds, active or not.
     pub(super) fn for_each_held(&self, mut visit: impl FnMut(StrongRef<K, V>)) {
+        let _: ControlFlow<Infallible> = self.try_for_each_held(|flow| {
+            visit(flow);
+            ControlFlow::Continue(())
+        });
+    }
+
+    fn try_for_each_held<R>(&self, mut visit: impl FnMut(StrongRef<K, V>) -> ControlFlow<R>) -> ControlFlow<R> {
         let mut noted = Vec::new();
         for shard in 0..self.shards.len() {
             for pair in [false, true] {
                 let pages = self.shards.lock(shard).pages(pair);
                 for page in pages {
-                    self.note_page(shard, page, pair, &mut noted);
-                    for (index, generation) in noted.drain(..) {
-                        let entry = self.shards.arena.entry(index);
-                        StrongRef::acquire_generation(entry, generation, Direction::Forward)
-                            .into_iter()
-                            .for_each(&mut visit);
+                    note(&mut self.shards.lock(shard), (page, pair), 0, usize::MAX, &mut noted);
+                    for flow in noted.drain(..).filter_map(|noted| self.acquire_noted(noted)) {
+                        visit(flow)?;
                     }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Visits up to `most` active flows. Each call starts in another shard, and there in another page.
+    pub(crate) fn sample(&self, most: usize, mut visit: impl FnMut(&StrongRef<K, V>)) {
+        /// Scatters the places of a page at which samples start.
+        const SCATTER: usize = 0x9e37_79b9;
+        // Relaxed: any start will do.
+        let turn = self.sampled.fetch_add(1, Ordering::Relaxed);
+        let (shards, mut left, mut noted) = (self.shards.len(), most, Vec::new());
+        for shard in (0..shards).map(|shard| (shard + turn) % shards) {
+            let kinds = [false, true].map(|pair| (pair, self.shards.lock(shard).pages(pair)));
+            let pages: Vec<_> = kinds
+                .into_iter()
+                .flat_map(|(pair, pages)| pages.into_iter().map(move |page| (page, pair)))
+                .collect();
+            for step in 0..pages.len() {
+                let page = pages[(turn / shards + step) % pages.len()];
+                let from = if step == 0 { turn.wrapping_mul(SCATTER) >> 8 } else { 0 };
+                note(&mut self.shards.lock(shard), page, from, left, &mut noted);
+                for flow in noted.drain(..).filter_map(|noted| self.acquire_noted(noted)) {
+                    if flow.status() == Status::Active {
+                        left -= 1;
+                        visit(&flow);
+                    }
+                }
+                if left == 0 {
+                    return;
                 }
             }
         }
     }
 
-    /// Notes the flows of a page that the table holds, with their generations.
-    fn note_page(&self, shard: usize, page: u32, pair: bool, noted: &mut Vec<(EntryIndex, u32)>) {
-        let mut guard = self.shards.lock(shard);
-        for flow in guard.entries_of(page, pair) {
+    fn acquire_noted(&self, (index, generation): (EntryIndex, u32)) -> Option<StrongRef<K, V>> {
+        StrongRef::acquire_generation(self.shards.arena.entry(index), generation, Direction::Forward)
+    }
+}
+
+/// Notes up to `most` flows of a page that the table holds, from one of the places in use on, and then from the
+/// first one.
+fn note<K, V>(
+    guard: &mut ShardGuard<'_, K, V>,
+    (page, pair): (u32, bool),
+    from: usize,
+    most: usize,
+    noted: &mut Noted,
+) {
+    let used = if from == 0 { 0 } else { guard.entries_of(page, pair).count() };
+    let from = from.checked_rem(used).unwrap_or(0);
+    for (skipped, taken) in [(from, usize::MAX), (0, from)] {
+        for flow in guard.entries_of(page, pair).skip(skipped).take(taken) {
             let entry = flow.entry();
             // A free entry keeps its last options, but nobody references it.
-            if entry.is_held() && entry.refs().is_referenced() {
+            if noted.len() < most && entry.is_held() && entry.refs().is_referenced() {
                 noted.push((flow.index(), entry.refs().generation()));
             }
         }

@@ -1,5 +1,6 @@
 //! The operations of the table: one file for each verb.
 
+mod ask;
 mod close;
 mod deferred;
 mod holders;
@@ -7,6 +8,7 @@ mod insert;
 mod install;
 mod iterate;
 mod lookup;
+mod prepare;
 mod reap;
 mod reap_batch;
 mod reinsert;

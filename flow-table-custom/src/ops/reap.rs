@@ -25,12 +25,7 @@ impl<K, V> Core<K, V> {
             let Some(mut guard) = self.shards.enter(shard, wait) else { return false };
             let mut batch = Batch::new(&self.shards);
             batch.claim(&mut guard, now, left, report);
-            batch.prepare(&mut guard);
-            drop(guard);
-            batch.unlink_replies();
-            while let Some((flow, reason)) = batch.next() {
-                ended(Ended { flow: StrongRef::from_table(flow), reason });
-            }
+            batch.hand_over(guard, &mut ended);
             true
         })
     }
@@ -75,16 +70,22 @@ impl<K, V> Core<K, V> {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let capacity = &self.shards.capacity;
+        if self.shards.capacity.is_empty() {
+            return None;
+        }
+        // A reap that settles a shard's time beside a new notice raises it for a moment.
+        if self.shards.iter().any(|shard| !shard.notices.is_empty()) {
+            return Some(Timestamp::ZERO);
+        }
         // The shards' times are lower bounds. They are not raised when a flow is taken out early.
-        self.shards.due.earliest().filter(|_| capacity.held() + capacity.dying() != 0)
+        self.shards.due.earliest()
     }
 
     /// Calls `reap_shard` for shards in which there may be work, until the budget is used up. It first tries
     /// them without waiting for their locks. Then it waits for the shards that were locked, in which there is
     /// often nothing left to do.
     #[inline]
-    fn reap_shards(
+    pub(super) fn reap_shards(
         &self,
         now: Timestamp,
         budget: Budget,

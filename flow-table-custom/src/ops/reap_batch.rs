@@ -1,7 +1,7 @@
 //! The flows that a reap has claimed under one lock, until they are handed over or dropped.
 
 use arrayvec::ArrayVec;
-use flow_table_api::{Direction, EndReason, OnExpiry, ReapReport, Status, Timestamp};
+use flow_table_api::{Direction, EndReason, Ended, OnExpiry, ReapReport, Status, Timestamp};
 
 use crate::flows::{Dead, Empty, FlowAt, Recorder, TableRef};
 use crate::grace::{Bursts, Unseen};
@@ -44,7 +44,43 @@ impl<'s, K, V> Batch<'s, K, V> {
         budget: &mut usize,
         report: &mut ReapReport,
     ) {
-        let capacity = &self.shards.capacity;
+        let dying = self.claim_dying(guard, budget, report);
+        let mut rescheduled = 0;
+        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
+            self.push(flow, guard, report);
+            true
+        });
+        report.rescheduled += rescheduled;
+        if self.flows.len() > dying {
+            self.shards.capacity.give_back(self.flows.len() - dying);
+        }
+    }
+
+    /// As [`claim`](Self::claim), but leaves alone what only the timer queue knows.
+    pub(super) fn claim_ended(
+        &mut self,
+        guard: &mut ShardGuard<'_, K, V>,
+        budget: &mut usize,
+        report: &mut ReapReport,
+    ) {
+        let dying = self.claim_dying(guard, budget, report);
+        let (mut rescheduled, mut most) = (0, BATCH - dying);
+        guard.search_noticed(budget, &mut rescheduled, &mut most, &mut |guard, flow| {
+            self.push(flow, guard, report);
+            true
+        });
+        report.rescheduled += rescheduled;
+        self.shards.capacity.give_back(self.flows.len() - dying);
+    }
+
+    /// Claims dying flows, and returns their number.
+    #[inline]
+    fn claim_dying(
+        &mut self,
+        guard: &mut ShardGuard<'_, K, V>,
+        budget: &mut usize,
+        report: &mut ReapReport,
+    ) -> usize {
         while *budget > 0
             && !self.flows.is_full()
             && let Some(flow) = guard.pop_dying()
@@ -54,16 +90,39 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
         let dying = self.flows.len();
         if dying > 0 {
-            capacity.sub_dying(dying);
+            self.shards.capacity.sub_dying(dying);
         }
-        let mut rescheduled = 0;
-        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
-            self.push(flow, guard, report);
-            true
-        });
-        report.rescheduled += rescheduled;
-        if self.flows.len() > dying {
-            capacity.give_back(self.flows.len() - dying);
+        dying
+    }
+
+    /// Claims a flow that has ended, has a place, and is filed nowhere.
+    pub(super) fn claim_one(
+        &mut self,
+        flow: FlowAt<K, V>,
+        guard: &mut ShardGuard<'_, K, V>,
+        report: &mut ReapReport,
+    ) {
+        self.push(flow, guard, report);
+        self.shards.capacity.give_back(1);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// Passes the flows to `ended`, in the order in which they were claimed under the lock of `guard`, and under no
+    /// lock.
+    #[inline]
+    pub(super) fn hand_over(
+        mut self,
+        mut guard: ShardGuard<'_, K, V>,
+        ended: &mut impl FnMut(Ended<StrongRef<K, V>>),
+    ) {
+        self.prepare(&mut guard);
+        drop(guard);
+        self.unlink_replies();
+        while let Some((flow, reason)) = self.next() {
+            ended(Ended { flow: StrongRef::from_table(flow), reason });
         }
     }
 
@@ -87,7 +146,7 @@ impl<'s, K, V> Batch<'s, K, V> {
 
     /// Removes the forward slots of the flows that look-ups must not find any more, and puts the flows in order
     /// for [`next`](Self::next). Call it under the same lock as [`claim`](Self::claim).
-    pub(super) fn prepare(&mut self, guard: &mut ShardGuard<'_, K, V>) {
+    fn prepare(&mut self, guard: &mut ShardGuard<'_, K, V>) {
         for flow in self.flows.iter().map(|(own, _)| own.at()).filter(|&flow| !is_findable(flow)) {
             guard.unlink_key(flow, Direction::Forward);
         }
@@ -162,6 +221,7 @@ impl<K, V> Drop for Batch<'_, K, V> {
                 // end.
                 drop(StrongRef::from_table(own));
             }
+            self.shards.alarm.ring(Timestamp::ZERO);
         }
     }
 }

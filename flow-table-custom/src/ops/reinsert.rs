@@ -23,7 +23,11 @@ impl<K: Key, V: Value> Core<K, V> {
         let mut room = Room::new(&self.shards, now);
         loop {
             match Deferred::scope(|deferred| self.try_reinsert(flow, hashes, &mut room, deferred)) {
-                Some(result) => return result.map(|()| flow.by(Direction::Forward)),
+                Some(result) => {
+                    result?;
+                    self.ring_for(flow, now);
+                    return Ok(flow.by(Direction::Forward));
+                }
                 None if room.make() => {}
                 None => {
                     self.count_refusal(hashes);
@@ -57,6 +61,7 @@ impl<K: Key, V: Value> Core<K, V> {
             }));
         }
         let deadline = now + entry.options().timeout();
+        let filing = self.shards.filing(deadline, now);
         let shard = holders.locks.of(hashes.forward);
         let (is_held, has_place) = (entry.is_held(), entry.is_held() && !shard.is_dying(at));
         if !has_place && room.is_missing() {
@@ -67,10 +72,10 @@ impl<K: Key, V: Value> Core<K, V> {
         }
         let shard = holders.locks.of(hashes.forward);
         if shard.disarm(at) {
-            shard.rearm(at, deadline);
+            shard.rearm(at, filing);
         } else {
             let was_dying = shard.remove_dying(at);
-            let armed = shard.arm(at, deadline);
+            let armed = shard.arm(at, filing);
             if armed.is_err() || !has_place && !room.reserve() {
                 shard.disarm(at);
                 if was_dying {
@@ -85,7 +90,7 @@ impl<K: Key, V: Value> Core<K, V> {
         if !is_held {
             shard.hold(at);
         }
-        self.install(&mut holders, at, hashes, deadline);
+        self.install(&mut holders, at, hashes, deadline, now);
         Some(Ok(()))
     }
 }

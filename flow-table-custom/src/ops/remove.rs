@@ -31,7 +31,7 @@ impl<K: Key, V: Value> Core<K, V> {
             Held::None => return Ok(None),
             Held::Unsure => return Err(Unsure),
         };
-        let own = self.detach(&mut shard, flow).ok_or(Unsure)?;
+        let own = self.detach(&mut shard, flow, false).ok_or(Unsure)?;
         shard.vacate(place, flow);
         drop(shard);
         Ok(Some(StrongRef::from_table(own)))
@@ -46,7 +46,7 @@ impl<K: Key, V: Value> Core<K, V> {
     ) -> Option<StrongRef<K, V>> {
         let mut holders = self.find_holders((key, None), hash.into(), None, deferred);
         let holder = holders.forward.take()?;
-        let own = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow);
+        let own = self.detach(holders.locks.shard(holder.flow.shard()), holder.flow, false);
         holders.locks.unlink(holder.flow);
         own.map(|own| {
             give_up(own);
@@ -54,10 +54,10 @@ impl<K: Key, V: Value> Core<K, V> {
         })
     }
 
-    /// Detaches exactly this flow. Returns `true` if it was active.
-    pub(crate) fn remove_flow(&self, flow: FlowAt<K, V>) -> bool {
+    /// Detaches exactly this flow, and counts it as removed or `evicted`. Returns `true` if it was active.
+    pub(crate) fn remove_flow(&self, flow: FlowAt<K, V>, evicted: bool) -> bool {
         let mut locks = Locks::take(&self.shards, self.shards.set_of(flow.hashes()));
-        let Some(own) = self.detach(locks.shard(flow.shard()), flow) else { return false };
+        let Some(own) = self.detach(locks.shard(flow.shard()), flow, evicted) else { return false };
         locks.unlink(flow);
         drop(locks);
         // The last reference, if the caller has only borrowed the flow.
@@ -68,9 +68,14 @@ impl<K: Key, V: Value> Core<K, V> {
     /// Detaches an active flow and takes the table's reference to it. All shards of the flow are locked. The
     /// caller removes the slots.
     #[inline]
-    fn detach(&self, shard: &mut ShardGuard<'_, K, V>, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
+    fn detach(
+        &self,
+        shard: &mut ShardGuard<'_, K, V>,
+        flow: FlowAt<K, V>,
+        evicted: bool,
+    ) -> Option<TableRef<K, V>> {
         flow.entry().state().detach().then(|| {
-            shard.count_removed();
+            shard.count_removed(evicted);
             let own = shard.let_go(flow).expect("the table has a reference to an active flow");
             self.shards.capacity.give_back(1);
             own

@@ -1,8 +1,9 @@
 //! How an insertion into a full table makes room: it lets flows die that have ended or are due, within bounds.
 
 use flow_table_api::Timestamp;
+use flow_table_api::state::Expiry;
 
-use crate::shard::Shards;
+use crate::shard::{ShardGuard, Shards};
 
 /// The flows that one attempt to make room may look at in each shard, and the largest excess that an insertion
 /// makes room for.
@@ -90,15 +91,48 @@ fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usi
     let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);
     let mut shard = shards.lock(shard);
-    if shard.reserve_dying(flows).is_ok() {
-        shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| {
-            let may_die = capacity.allow_dying();
-            if may_die {
-                shard.push_dying(flow);
-                died += 1;
-            }
-            may_die
-        });
+    if shard.reserve_dying(flows).is_err() {
+        return 0;
     }
+    if shards.has_questions() {
+        return let_die_beside_questions(shards, &mut shard, now, flows);
+    }
+    shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| {
+        let may_die = capacity.allow_dying();
+        if may_die {
+            shard.push_dying(flow);
+            died += 1;
+        }
+        may_die
+    });
+    died
+}
+
+/// As [`let_die`], where live flows come up to be asked about: the search ends at the first one, and leaves it for the
+/// next reap that asks. Otherwise a flood that finds the table full would put questions off for ever.
+fn let_die_beside_questions<K, V>(
+    shards: &Shards<K, V>,
+    shard: &mut ShardGuard<'_, K, V>,
+    now: Timestamp,
+    flows: usize,
+) -> usize {
+    let mut died = 0;
+    for _ in 0..VISITS {
+        if died == flows {
+            break;
+        }
+        let Some(flow) = shard.pop_up(now) else { break };
+        if let Expiry::NotDue(_) = shard.expire(flow, now) {
+            shard.file(flow, now);
+            break;
+        }
+        if !shards.capacity.allow_dying() {
+            shard.file(flow, Timestamp::ZERO);
+            break;
+        }
+        shard.push_dying(flow);
+        died += 1;
+    }
+    shard.settle();
     died
 }

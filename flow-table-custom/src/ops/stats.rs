@@ -15,6 +15,7 @@ impl<K, V> Core<K, V> {
         ended.cancelled = sum(|counters| &counters.cancelled);
         ended.removed = sum(|counters| &counters.removed);
         ended.replaced = sum(|counters| &counters.replaced);
+        ended.evicted = sum(|counters| &counters.evicted);
         let mut stats = Stats::new();
         stats.flows = self.shards.capacity.held();
         stats.inserts = sum(|counters| &counters.inserts);

@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 /// +----------------+----------------+
 /// ```
 ///
-/// Relaxed throughout: the number is exact because it is atomic, and it orders nothing. Flows are published by
+/// Relaxed, but for one: the number is exact because it is atomic, and it orders nothing. Flows are published by
 /// other words.
 pub(crate) struct Capacity {
     word: CachePadded<AtomicU64>,
@@ -63,7 +63,8 @@ impl Capacity {
     #[inline]
     pub(crate) fn reserve(&self) -> bool {
         let more = |word: u64| (word & HELD_MASK < word >> HELD_BITS).then(|| word + 1);
-        self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        // SeqCst: whoever sleeps until the next deadline looks here, too. Pairs with `is_empty`.
+        self.word.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).is_ok()
     }
 
     /// Reserves a place for one flow and gives the places of `flows` back, in one step. Fails if the limit was
@@ -117,6 +118,12 @@ impl Capacity {
 
     pub(crate) fn held(&self) -> usize {
         (self.word.load(Ordering::Relaxed) & HELD_MASK) as usize
+    }
+
+    /// Returns `true` if no flow has a place and none is dying.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SeqCst: see `reserve`.
+        self.word.load(Ordering::SeqCst) & HELD_MASK == 0 && self.dying() == 0
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     pub(crate) cancelled: Counter,
     pub(crate) removed: Counter,
     pub(crate) replaced: Counter,
+    pub(crate) evicted: Counter,
 }
 
 /// One counter.

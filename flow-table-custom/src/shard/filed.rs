@@ -3,51 +3,54 @@
 
 use flow_table_api::{Status, Timestamp};
 
-use crate::flows::{Arena, Locked};
+use super::shards::Shards;
+use crate::flows::Locked;
 use crate::ids::EntryIndex;
-use crate::index::Index;
 use crate::timer::{Due, Entries, Position};
 
 /// The entries of a shard, as its timer queue sees them.
 pub(super) struct Filed<'g, K, V> {
-    arena: &'g Arena<K, V>,
-    index: &'g Index,
+    shards: &'g Shards<K, V>,
     locked: &'g mut Locked,
 }
 
 impl<'g, K, V> Filed<'g, K, V> {
     #[inline]
-    pub(super) const fn new(arena: &'g Arena<K, V>, index: &'g Index, locked: &'g mut Locked) -> Self {
-        Self { arena, index, locked }
+    pub(super) const fn new(shards: &'g Shards<K, V>, locked: &'g mut Locked) -> Self {
+        Self { shards, locked }
     }
 }
 
 impl<K, V> Entries for Filed<'_, K, V> {
     #[inline]
     fn position(&self, entry: EntryIndex) -> Position {
-        Position::from_bits(self.arena.page_of(entry).timer(self.locked, entry.place()))
+        Position::from_bits(self.shards.arena.page_of(entry).timer(self.locked, entry.place()))
     }
 
     #[inline]
     fn set_position(&mut self, entry: EntryIndex, position: Position) {
-        self.arena.page_of(entry).set_timer(self.locked, entry.place(), position.to_bits());
+        self.shards.arena.page_of(entry).set_timer(self.locked, entry.place(), position.to_bits());
     }
 
     #[inline]
     fn due(&self, entry: EntryIndex, now: Timestamp) -> Due {
-        let word = self.arena.entry(entry).state().load();
-        if word.status == Status::Active && now < word.deadline { Due::At(word.deadline) } else { Due::Now }
+        let word = self.shards.arena.entry(entry).state().load();
+        if word.status == Status::Active && now < word.deadline {
+            Due::At(self.shards.filing(word.deadline, now))
+        } else {
+            Due::Now
+        }
     }
 
     #[inline]
     fn prefetch(&self, entry: EntryIndex) {
-        crate::prefetch::read(self.arena.entry(entry).as_ptr().as_ptr());
-        self.arena.page_of(entry).prefetch_record(entry.place());
+        crate::prefetch::read(self.shards.arena.entry(entry).as_ptr().as_ptr());
+        self.shards.arena.page_of(entry).prefetch_record(entry.place());
     }
 
     #[inline]
     fn comes_up(&self, entry: EntryIndex) {
-        let hash = self.arena.page_of(entry).hash(entry.place());
-        self.index.segment(hash).prefetch(hash);
+        let hash = self.shards.arena.page_of(entry).hash(entry.place());
+        self.shards.index.segment(hash).prefetch(hash);
     }
 }

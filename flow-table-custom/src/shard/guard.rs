@@ -4,6 +4,7 @@
 use flow_table_api::state::Expiry;
 use flow_table_api::{Direction, NewFlow, Status, Timeout, Timestamp};
 
+use super::counters::Counters;
 use super::filed::Filed;
 use super::shards::{Shard, ShardState, Shards};
 use crate::flows::{Empty, FlowAt, FlowEntry, TableRef, Unpublished, Vacant};
@@ -20,6 +21,10 @@ pub(crate) struct ShardGuard<'s, K, V> {
     shards: &'s Shards<K, V>,
     number: usize,
 }
+
+/// A question about a flow that a reap asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Question(Position);
 
 /// The result of [`ShardGuard::find_held`].
 pub(crate) enum Held<K, V> {
@@ -54,7 +59,7 @@ impl<K, V> Shards<K, V> {
 macro_rules! split {
     ($guard:ident: $($field:ident),+ with $filed:ident) => {
         let ShardState { locked, $($field,)+ .. } = &mut *$guard.state;
-        let $filed = &mut Filed::new(&$guard.shards.arena, &$guard.shards.index, locked);
+        let $filed = &mut Filed::new($guard.shards, locked);
     };
 }
 
@@ -307,6 +312,35 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         timers.arm(flow.index(), deadline, filed)
     }
 
+    /// Files a flow whose deadline has been brought forward, unless it comes up by then, or is filed nowhere because a
+    /// reap asks about it: the reap reads the deadline afterwards.
+    pub(crate) fn bring_forward(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
+        let from = {
+            split!(self: timers with filed);
+            timers.comes_up_from(flow.index(), filed)
+        };
+        if from.is_some_and(|from| deadline < from) {
+            self.disarm(flow);
+            self.rearm(flow, deadline);
+        }
+        self.shards.due.lower(self.number, deadline);
+    }
+
+    /// Expires a flow that is due, and counts that.
+    pub(crate) fn expire(&self, flow: FlowAt<K, V>, now: Timestamp) -> Expiry {
+        let expiry = flow.entry().state().expire(now);
+        if expiry == Expiry::Expired {
+            self.shard().counters.expired.add(1);
+        }
+        expiry
+    }
+
+    /// Files an active flow that is filed nowhere under `time`, which is not after its deadline.
+    pub(crate) fn file(&mut self, flow: FlowAt<K, V>, time: Timestamp) {
+        self.rearm(flow, time);
+        self.shards.due.lower(self.number, time);
+    }
+
     /// Files a flow again that was taken out of the timer queue to be moved.
     pub(crate) fn rearm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         split!(self: timers with filed);
@@ -320,17 +354,18 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         timers.disarm(flow.index(), filed)
     }
 
-    /// Counts a flow of this shard that was removed.
+    /// Counts a flow of this shard that was removed, or evicted.
     #[inline]
-    pub(crate) fn count_removed(&mut self) {
-        self.shard().counters.removed.add_locked(&mut self.state.locked, 1);
+    pub(crate) fn count_removed(&mut self, evicted: bool) {
+        let Counters { removed, evicted: others, .. } = &self.shard().counters;
+        if evicted { others } else { removed }.add_locked(&mut self.state.locked, 1);
     }
 
-    /// Counts a flow of this shard that has become active with `deadline`.
+    /// Counts a flow of this shard that has become active and is filed under `time`.
     #[inline]
-    pub(crate) fn count_insert(&mut self, deadline: Timestamp) {
+    pub(crate) fn count_insert(&mut self, time: Timestamp) {
         self.shard().counters.inserts.add_locked(&mut self.state.locked, 1);
-        self.shards.due.lower(self.number, deadline);
+        self.shards.due.lower(self.number, time);
     }
 
     // ---- Flows that have ended -----------------------------------------------------------------------------
@@ -409,7 +444,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
                 Expiry::NotDue(deadline) => {
                     // A refresh came between.
                     *rescheduled += 1;
-                    self.rearm(flow, deadline);
+                    self.rearm(flow, self.shards.filing(deadline, now));
                     continue;
                 }
             }
@@ -418,6 +453,36 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         if expired > 0 {
             counters.expired.add(expired);
         }
+        self.settle();
+    }
+
+    /// Takes out a flow whose time to be looked at has come, whether its deadline has passed or not. It is filed
+    /// nowhere then. Call [`settle`](Self::settle) when no more flows are taken.
+    pub(crate) fn pop_up(&mut self, now: Timestamp) -> Option<FlowAt<K, V>> {
+        split!(self: timers with filed);
+        timers.pop(now, filed).map(|index| self.shards.arena.at(index))
+    }
+
+    /// P14. Marks a flow that [`pop_up`](Self::pop_up) has returned as one that a reap asks about.
+    pub(crate) fn mark_asked(&mut self, flow: FlowAt<K, V>) -> Question {
+        let question = Question(Position::asked(self.shards.next_question()));
+        flow.page().set_timer(&mut self.state.locked, flow.index().place(), question.0.to_bits());
+        question
+    }
+
+    /// P14. Ends a question: returns `true` if the table holds the flow, and nobody has filed it since.
+    pub(crate) fn end_question(&mut self, flow: FlowAt<K, V>, question: Question) -> bool {
+        let is_open = self.position(flow) == question.0;
+        if is_open {
+            flow.page().set_timer(&mut self.state.locked, flow.index().place(), Position::NONE.to_bits());
+        }
+        is_open && flow.entry().is_held()
+    }
+
+    /// Sets the shard's time after it has been searched.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        let notices = &self.shard().notices;
         // The time is never later than the work that is known. It is lowered once more for a notice that has
         // come in between.
         let next = if notices.is_empty() { self.state.timers.next_due() } else { Some(Timestamp::ZERO) };
@@ -445,7 +510,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// The part of [`search_ended`](Self::search_ended) for flows that ended without the shard's lock. A notice
     /// about a flow that came back, is gone or is dying also counts as a visit.
     #[cold]
-    fn search_noticed(
+    pub(crate) fn search_noticed(
         &mut self,
         budget: &mut usize,
         rescheduled: &mut usize,

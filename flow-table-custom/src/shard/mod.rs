@@ -17,7 +17,7 @@ pub(crate) use capacity::Capacity;
 pub(crate) use counters::{Counter, Counters};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use due::DueTimes;
-pub(crate) use guard::{Held, ShardGuard};
+pub(crate) use guard::{Held, Question, ShardGuard};
 pub(crate) use locks::Locks;
 pub(crate) use shards::Shards;
 pub(crate) use switch::Replacement;

@@ -1,7 +1,7 @@
 //! The shards of a table: what each has behind its lock, what each has outside it, and what all of them share.
 
 use crossbeam::utils::CachePadded;
-use flow_table_api::{TableConfig, Timestamp};
+use flow_table_api::{Alarm, TableConfig, Timestamp};
 
 use super::capacity::Capacity;
 use super::counters::Counters;
@@ -10,7 +10,7 @@ use super::dying::Dying;
 use super::switch::Switch;
 use crate::flows::{Arena, FlowAt, Locked, Notices, Slab};
 use crate::index::{Index, LockedHalf, SEGMENTS};
-use crate::sync::Mutex;
+use crate::sync::{AtomicU32, Mutex, Ordering};
 use crate::timer::TimerQueue;
 
 const SHARDS_MAX: usize = if SEGMENTS < 64 { SEGMENTS } else { 64 };
@@ -21,6 +21,12 @@ pub(crate) struct Shards<K, V> {
     pub(crate) index: Index,
     pub(crate) due: DueTimes,
     pub(crate) capacity: Capacity,
+    /// Those who sleep until the next deadline.
+    pub(crate) alarm: Alarm,
+    /// The number of questions asked, which tells them apart.
+    questions: AtomicU32,
+    /// How long a live flow is filed at most before it comes up, in ns (contract R8).
+    period: u64,
     pub(super) shards: Box<[CachePadded<Shard>]>,
 }
 
@@ -56,6 +62,9 @@ impl<K, V> Shards<K, V> {
             arena: Arena::new(config.slack()),
             due: DueTimes::new(shards),
             capacity: Capacity::new(config.capacity()),
+            alarm: Alarm::new(),
+            questions: AtomicU32::new(0),
+            period: u64::try_from(config.asks_after().as_nanos()).unwrap_or(u64::MAX),
             shards: (0..shards).map(shard).collect(),
             index,
         }
@@ -63,6 +72,23 @@ impl<K, V> Shards<K, V> {
 
     pub(crate) fn len(&self) -> usize {
         self.shards.len()
+    }
+
+    /// The time under which a live flow with this deadline is filed at `now`.
+    #[inline]
+    pub(crate) fn filing(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+        deadline.min(Timestamp::from_nanos(now.as_nanos().saturating_add(self.period)))
+    }
+
+    /// A number for a question. It comes again after 2²⁹ others.
+    pub(super) fn next_question(&self) -> u32 {
+        // Relaxed: it only has to differ.
+        self.questions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns `true` if live flows come up to be asked about.
+    pub(crate) fn has_questions(&self) -> bool {
+        self.period != u64::MAX
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard> {

@@ -80,7 +80,7 @@ fn of_a_flow_whose_drop_panics_nothing_stays() {
     let core = Core::<u64, Bad>::new(&TableConfig::new(1), None);
     let flow = NewFlow::new(1, Bad).reply(2);
     let flow = insert(&core, flow).expect("there is room");
-    assert!(core.remove_flow(flow.at()));
+    assert!(core.remove_flow(flow.at(), false));
     assert!(catch_unwind(AssertUnwindSafe(|| drop(flow))).is_err());
     assert_eq!(books(&core), (0, 0));
     Core::close(&core);

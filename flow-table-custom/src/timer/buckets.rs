@@ -97,6 +97,10 @@ impl Buckets {
         self.shorten(tail, entries).then_some(bucket)
     }
 
+    pub(super) fn bucket_of(&self, block: BlockNumber) -> Bucket {
+        self.blocks[block].bucket
+    }
+
     /// Call it when the last block of a chain has lost an entry. Returns `true` if the bucket is empty now.
     #[inline]
     fn shorten(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {

@@ -36,6 +36,11 @@ impl Heap {
         Some(self.nodes.first()?.deadline)
     }
 
+    /// The time under which the entry at `index` is filed.
+    pub(super) fn time(&self, index: usize) -> Timestamp {
+        self.nodes[index].deadline
+    }
+
     pub(crate) fn push(
         &mut self,
         entry: EntryIndex,

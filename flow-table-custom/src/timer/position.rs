@@ -11,8 +11,9 @@ use std::num::NonZeroU32;
 /// |  0   |        block number, not 0     |   slot   |   in a bucket of the wheel
 /// +------+----+---------------------------+----------+
 /// |  1   | 0  |              index                   |   in the heap
-/// |  1   | 1  |              index                   |   in no queue: in the list of dying flows
-/// +------+----+--------------------------------------+
+/// |  1   | 1  | 0 |          index                   |   in no queue: in the list of dying flows
+/// |  1   | 1  | 1 |          number                  |   nowhere: a reap asks about it, and this is the question's number
+/// +------+----+---+----------------------------------+
 /// ```
 ///
 /// All-zero memory is [`NONE`](Self::NONE).
@@ -40,6 +41,9 @@ impl Position {
 
     const HEAP: u32 = 1 << 31;
     const DYING: u32 = 1 << 30;
+    const ASKED: u32 = 1 << 29;
+    /// The three bits that tell the last two kinds from the others.
+    const KIND: u32 = Self::HEAP | Self::DYING | Self::ASKED;
     const SLOT_BITS: u32 = 6;
 
     #[inline]
@@ -50,8 +54,13 @@ impl Position {
 
     /// The position on the list of the dying.
     pub(crate) fn dying(index: usize) -> Self {
-        debug_assert!(index < Self::DYING as usize);
+        debug_assert!(index < Self::ASKED as usize);
         Self(Self::HEAP | Self::DYING | index as u32)
+    }
+
+    /// Not filed, because a reap asks about the flow: the question of this number, of which 29 bits count.
+    pub(crate) const fn asked(question: u32) -> Self {
+        Self(Self::KIND | question)
     }
 
     #[inline]
@@ -64,7 +73,11 @@ impl Position {
     pub(crate) fn place(self) -> Place {
         if self.0 & Self::HEAP != 0 {
             let index = (self.0 & !(Self::HEAP | Self::DYING)) as usize;
-            return if self.0 & Self::DYING == 0 { Place::Heap(index) } else { Place::Dying(index) };
+            return match self.0 & Self::KIND {
+                Self::KIND => Place::Nowhere,
+                kind if kind & Self::DYING != 0 => Place::Dying(index),
+                _ => Place::Heap(index),
+            };
         }
         match NonZeroU32::new(self.0 >> Self::SLOT_BITS) {
             Some(block) => Place::Block(BlockNumber(block), (self.0 & ((1 << Self::SLOT_BITS) - 1)) as usize),
@@ -75,12 +88,12 @@ impl Position {
     /// Returns `true` if the entry is filed anywhere.
     #[inline]
     pub(crate) const fn is_filed(self) -> bool {
-        self.0 >> Self::SLOT_BITS != 0
+        self.0 >> Self::SLOT_BITS != 0 && self.0 & Self::KIND != Self::KIND
     }
 
     /// Returns `true` if the entry is on the list of the dying.
     pub(crate) const fn is_dying(self) -> bool {
-        self.0 & (Self::HEAP | Self::DYING) == Self::HEAP | Self::DYING
+        self.0 & Self::KIND == Self::HEAP | Self::DYING
     }
 
     /// The packed form, for the record that keeps it.
@@ -152,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_round_trip(index in 0usize..1 << 30, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
+        fn places_round_trip(index in 0usize..1 << 29, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
             let heap = Position::in_heap(index);
             prop_assert_eq!(heap.place(), Place::Heap(index));
             prop_assert_eq!(Position::dying(index).place(), Place::Dying(index));
@@ -163,6 +176,9 @@ mod tests {
             prop_assert!(heap.is_filed() && filed.is_filed());
             prop_assert!(Position::dying(index).is_dying() && !heap.is_dying() && !filed.is_dying());
             prop_assert_eq!(Position::from_bits(filed.to_bits()), filed);
+            let asked = Position::asked(index as u32);
+            prop_assert_eq!(asked.place(), Place::Nowhere);
+            prop_assert!(!asked.is_filed() && !asked.is_dying());
         }
     }
 }

@@ -100,10 +100,7 @@ impl TimerQueue {
         entries: &mut impl Entries,
     ) -> Option<EntryIndex> {
         while *budget > 0 {
-            let entry = match self.heap.first() {
-                Some(first) if first <= now => self.heap.pop(entries)?,
-                _ => self.wheel.take(Tick::of(now), entries)?,
-            };
+            let entry = self.take(now, entries)?;
             *budget -= 1;
             match entries.due(entry, now) {
                 Due::Now => {
@@ -118,6 +115,32 @@ impl TimerQueue {
             }
         }
         None
+    }
+
+    /// A time before which the entry does not come up, and by which it does if that is an exact one. `None` if it is not
+    /// filed.
+    pub(crate) fn comes_up_from(&self, entry: EntryIndex, entries: &impl Entries) -> Option<Timestamp> {
+        match entries.position(entry).place() {
+            Place::Nowhere | Place::Dying(_) => None,
+            Place::Heap(index) => Some(self.heap.time(index)),
+            Place::Block(block, _) => Some(self.wheel.begin(block).start()),
+        }
+    }
+
+    /// Takes out the next entry that is filed under `now` or before, or in a bucket that begins by then.
+    pub(crate) fn pop(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
+        let entry = self.take(now, entries)?;
+        entries.set_position(entry, Position::NONE);
+        Some(entry)
+    }
+
+    /// As [`pop`](Self::pop), but leaves the entry's position as it was; the caller sets it.
+    #[inline]
+    fn take(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
+        match self.heap.first() {
+            Some(first) if first <= now => self.heap.pop(entries),
+            _ => self.wheel.take(Tick::of(now), entries),
+        }
     }
 
     /// A time before which no filed entry is due. It may be too early, because entries are in buckets and may

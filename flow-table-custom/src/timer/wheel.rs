@@ -149,6 +149,11 @@ impl Wheel {
         }
     }
 
+    /// The first tick of the bucket that a block belongs to.
+    pub(super) fn begin(&self, block: BlockNumber) -> Tick {
+        self.buckets.bucket_of(block).first_tick(self.cursor)
+    }
+
     /// Gives all memory back that is not needed.
     pub(super) fn shrink(&mut self, entries: &mut impl Entries) {
         self.buckets.shrink(entries);

@@ -24,4 +24,5 @@ pub(crate) struct Counts {
     pub(crate) cancelled: Count,
     pub(crate) removed: Count,
     pub(crate) replaced: Count,
+    pub(crate) evicted: Count,
 }

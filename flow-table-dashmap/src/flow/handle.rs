@@ -87,6 +87,20 @@ impl<K, V> Hash for FlowHandle<K, V> {
     }
 }
 
+impl<K, V> PartialEq for WeakFlowHandle<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        Weak::ptr_eq(&self.flow, &other.flow)
+    }
+}
+
+impl<K, V> Eq for WeakFlowHandle<K, V> {}
+
+impl<K, V> Hash for WeakFlowHandle<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.flow.as_ptr().addr().hash(state);
+    }
+}
+
 impl<K, V> fmt::Debug for FlowHandle<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FlowHandle").field("flow", &self.flow).field("direction", &self.direction).finish()

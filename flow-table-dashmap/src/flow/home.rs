@@ -1,8 +1,8 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
-use flow_table_api::Timestamp;
+use flow_table_api::{Alarm, Timestamp};
 
 use crate::base::count::Counts;
 use crate::base::id::FlowId;
@@ -19,8 +19,26 @@ pub(crate) struct Shared<K, R> {
     pub(crate) nesting: Nesting<R>,
     /// The slack of refreshes.
     pub(crate) slack: Duration,
+    /// How long a live flow is filed at most before it comes up (contract R8).
+    pub(crate) period: Duration,
+    /// Those who sleep until the next deadline.
+    pub(crate) alarm: Alarm,
     /// Makes final records of the table's flows, if it makes any (contract R7).
     pub(crate) records: Option<Recorder<R>>,
+}
+
+impl<K, R> Shared<K, R> {
+    /// The time under which a live flow with this deadline is filed at `now`.
+    pub(crate) fn filing(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+        deadline.min(now + self.period)
+    }
+
+    /// Wakes those who sleep longer than until `time`. Call it under no lock, when the queue knows of the work.
+    pub(crate) fn ring(&self, time: Timestamp) {
+        // The queue's hint is a relaxed store. Pairs with the fence of `Table::poll_work`.
+        fence(Ordering::SeqCst);
+        self.alarm.ring(time);
+    }
 }
 
 /// Takes a flow that nobody else has.

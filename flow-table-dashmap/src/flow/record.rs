@@ -38,15 +38,23 @@ impl<K, V> Record<K, V> {
     /// This backend's bit of the options: a queue holds the flow, filed or dying. Set and cleared under the lock
     /// of that queue.
     pub(crate) const QUEUED: u32 = FlowOptions::OWN_0;
+    /// This backend's other bit: a reap asks about the flow. Set and cleared under the lock of its queue.
+    pub(crate) const ASKED: u32 = FlowOptions::OWN_1;
 
-    pub(crate) fn new(flow: NewFlow<K, V>, hashes: (u64, Option<u64>), id: FlowId, home: Arc<Home<K, V>>) -> Self {
+    /// A flow that is inserted as `id`, or that is only prepared.
+    pub(crate) fn new(
+        flow: NewFlow<K, V>,
+        hashes: (u64, Option<u64>),
+        id: Option<FlowId>,
+        home: Arc<Home<K, V>>,
+    ) -> Self {
         let slack = home.shared.slack;
         let NewFlowParts { key, reply, value, timeout, on_expiry } = flow.into_parts();
         Self {
             state: FlowState::new(),
             options: FlowOptions::new(timeout, on_expiry, if slack.is_zero() { 0 } else { FlowOptions::SLACK }),
             earlier: Earlier::default(),
-            id: AtomicU64::new(id.to_bits()),
+            id: AtomicU64::new(id.map_or(0, FlowId::to_bits)),
             hash: hashes.0,
             reply_hash: hashes.1.unwrap_or_default(),
             home,
@@ -161,7 +169,8 @@ impl<K, V> Record<K, V> {
         if let Some(id) = self.id() {
             panics.drop_each(self.remove_slots(id));
         }
-        if self.shared().records.is_some() {
+        // A flow that was only prepared has not been in the table.
+        if self.shared().records.is_some() && !self.state.load().is_starting() {
             return self.record(panics);
         }
         let Self { key, reply, value, .. } = self;

@@ -119,6 +119,7 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
         let old = self.0.state.set_deadline(deadline).map_err(NotLive)?;
         if deadline < old {
             self.0.note_earlier();
+            self.0.shared().ring(deadline);
         }
         Ok(())
     }
@@ -129,6 +130,7 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
         let old = self.0.state.set_timeout(timeout, now, &self.0.options);
         if now + timeout < old.map_err(|ended| NotLive(ended.status))? {
             self.0.note_earlier();
+            self.0.shared().ring(now + timeout);
         }
         Ok(())
     }
@@ -139,6 +141,7 @@ impl<K, V> Flow<K, V> for FlowRecord<K, V> {
         if record.state.cancel() {
             record.home.counts.cancelled.add();
             record.note_end();
+            record.shared().ring(Timestamp::ZERO);
             return true;
         }
         if record.state.load().status == Status::Expired {

@@ -28,6 +28,9 @@ enum Refusal<K, V> {
 /// The result of an insertion.
 pub(crate) type Insertion<K, V> = Result<Inserted<FlowHandle<K, V>>, InsertError<K, V, FlowHandle<K, V>>>;
 
+/// The result of a preparation.
+pub(crate) type Preparation<K, V> = Result<FlowHandle<K, V>, InsertError<K, V, FlowHandle<K, V>>>;
+
 // An insertion has two halves, both under the stripes of the keys. The first half looks at the flows under the
 // keys. It may panic in `Eq` and may refuse, and it changes nothing except that it ends flows that are due. The
 // second half fills the slots and makes the flow active, which is the moment of the insertion. It runs no user
@@ -62,6 +65,24 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         })
     }
 
+    /// Makes the flow, but does not insert it.
+    pub(crate) fn prepare(
+        &self,
+        flow: NewFlow<K, V>,
+        hash: impl Fn(&K, Option<KeyHash>) -> u64,
+    ) -> Preparation<K, V> {
+        let mut flow = Incoming::new(flow);
+        let new = flow.get();
+        let (key, reply) = (new.key(), new.reply_key());
+        if reply == Some(key) {
+            return Err(InsertError::IdenticalKeys { flow: flow.take() });
+        }
+        let hashes = (hash(key, new.hash()), reply.map(|key| hash(key, new.reply_hash())));
+        let queue = self.queues.mine_or_claim(&self.shared);
+        let record = Strong::new(Record::new(flow.take(), hashes, None, Arc::clone(&queue.home)));
+        Ok(FlowHandle::new(record, Direction::Forward))
+    }
+
     fn insert_under(
         &self,
         keys: &mut Keys<K, V>,
@@ -73,10 +94,11 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         let held = keys.hold(self);
         let replaced = self.clear_the_way(flow.get(), keys, now, policy)?;
         let id = queue.next_id();
-        let record = Strong::new(Record::new(flow.take(), keys.hashes(), id, Arc::clone(&queue.home)));
+        let record = Strong::new(Record::new(flow.take(), keys.hashes(), Some(id), Arc::clone(&queue.home)));
         keys.fill(id, &record, replaced.as_ref(), self);
-        queue.lock().activate(id, &record, now + record.options.timeout());
+        let filing = queue.lock().activate(id, &record, now);
         drop(held);
+        self.shared.ring(filing);
         let mut inserted = Inserted::new(FlowHandle::new(record, Direction::Forward));
         inserted.replaced = replaced;
         Ok(inserted)

@@ -1,4 +1,6 @@
 use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 use flow_table_api::{Direction, KeyHasher, Status};
 
@@ -7,16 +9,39 @@ use crate::flow::handle::FlowHandle;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// Calls `visit` for the active flows, under no lock. Each flow that is in the table all the time is visited
-    /// exactly once (contract E3).
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&FlowHandle<K, V>)) {
-        self.queues.iter().for_each(|queue| for_each_in(queue, &mut visit));
+    /// Calls `visit` for the active flows, under no lock, until it breaks. Each flow that is in the table all the time
+    /// is visited exactly once (contract E3).
+    pub(crate) fn try_for_each<B>(
+        &self,
+        mut visit: impl FnMut(&FlowHandle<K, V>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.queues.iter().try_for_each(|queue| try_for_each_in(queue, &mut visit))
+    }
+
+    /// Visits up to `most` active flows. Each call starts in another queue, and there at another flow.
+    pub(crate) fn sample(&self, most: usize, mut visit: impl FnMut(&FlowHandle<K, V>)) {
+        /// Scatters the positions at which samples start.
+        const SCATTER: usize = 0x9e37_79b9;
+        // Relaxed: any start will do.
+        let turn = self.sampled.fetch_add(1, Ordering::Relaxed);
+        let (queues, mut left) = (self.queues.iter().count(), most);
+        for step in 0..queues {
+            let queue = self.queues.get((turn + step) % queues).expect("queues stay");
+            let flows = queue.lock().active_from(turn.wrapping_mul(SCATTER) >> 8, left);
+            left -= flows.len();
+            // An earlier visit may have ended it.
+            let active = flows.into_iter().filter(|flow| flow.state.load().status == Status::Active);
+            active.for_each(|flow| visit(&FlowHandle::new(flow, Direction::Forward)));
+        }
     }
 }
 
 /// Copies one part of the queue at a time under its lock. A flow may change its position between two parts, so the
 /// ids of visited flows are remembered.
-fn for_each_in<K, V>(queue: &Queue<K, V>, visit: &mut impl FnMut(&FlowHandle<K, V>)) {
+fn try_for_each_in<K, V, B>(
+    queue: &Queue<K, V>,
+    visit: &mut impl FnMut(&FlowHandle<K, V>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
     let mut visited = HashSet::with_hasher(KeyHasher::random());
     let mut end = usize::MAX;
     while end > 0 {
@@ -24,10 +49,11 @@ fn for_each_in<K, V>(queue: &Queue<K, V>, visit: &mut impl FnMut(&FlowHandle<K, 
         for (id, flow) in flows {
             // An earlier visit may have ended it.
             if visited.insert(id) && flow.state.load().status == Status::Active {
-                visit(&FlowHandle::new(flow, Direction::Forward));
+                visit(&FlowHandle::new(flow, Direction::Forward))?;
             }
         }
     }
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]

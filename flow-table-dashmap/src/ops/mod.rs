@@ -1,5 +1,6 @@
 //! The table's operations on its [`Core`](crate::core::Core), one in each file.
 
+pub(crate) mod ask;
 pub(crate) mod incoming;
 pub(crate) mod insert;
 pub(crate) mod iterate;

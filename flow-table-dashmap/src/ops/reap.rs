@@ -2,10 +2,12 @@ use std::sync::atomic::Ordering;
 
 use flow_table_api::{Budget, Direction, EndReason, Ended, ReapReport, Timestamp};
 
+use crate::base::id::FlowId;
 use crate::core::Core;
 use crate::flow::handle::FlowHandle;
+use crate::flow::strong::Strong;
 use crate::queue::filed::Visit;
-use crate::queue::queue::Queue;
+use crate::queue::queue::{LockedQueue, Queue};
 
 impl<K, V> Core<K, V> {
     /// All queues, if there is anything to do at `now`. Begins with another queue each time, so that a small
@@ -71,24 +73,32 @@ impl<K, V> Core<K, V> {
     /// because the flow may be reinserted afterwards.
     fn visit(&self, queue: &Queue<K, V>, now: Timestamp) -> Visit<Ended<FlowHandle<K, V>>> {
         let mut locked = queue.lock();
-        let mut flow = locked.next_dying();
-        if flow.is_some() {
-            self.count_out_dying();
-        } else {
-            match locked.visit(now) {
-                Visit::Ended(id) => flow = locked.take(id),
-                Visit::Rescheduled => return Visit::Rescheduled,
-                Visit::Nothing => return Visit::Nothing,
-            }
-            self.held.sub(1);
+        if let Some(ended) = self.take_dying(&mut locked) {
+            return Visit::Ended(ended);
         }
-        let flow = flow.expect("dying, or just visited");
-        let reason = flow.end_reason().expect("it has ended");
-        Visit::Ended(Ended { flow: FlowHandle::new(flow, Direction::Forward), reason })
+        match locked.visit(now) {
+            Visit::Ended(id) => Visit::Ended(self.take_ended(&mut locked, id)),
+            Visit::Rescheduled => Visit::Rescheduled,
+            Visit::Nothing => Visit::Nothing,
+        }
+    }
+
+    /// Takes a dying flow, if there is one.
+    pub(super) fn take_dying(&self, locked: &mut LockedQueue<'_, K, V>) -> Option<Ended<FlowHandle<K, V>>> {
+        let flow = locked.next_dying()?;
+        self.count_out_dying();
+        Some(to_hand_over(flow))
+    }
+
+    /// Takes a flow that has ended and has a place.
+    pub(super) fn take_ended(&self, locked: &mut LockedQueue<'_, K, V>, id: FlowId) -> Ended<FlowHandle<K, V>> {
+        let flow = locked.take(id).expect("just found under this lock");
+        self.held.sub(1);
+        to_hand_over(flow)
     }
 
     /// Gives memory back once much of it has become free (contract C3).
-    fn give_back_memory(&self) {
+    pub(super) fn give_back_memory(&self) {
         if self.shared.slots.count().has_fallen() {
             self.shared.slots.shrink_to_fit();
         }
@@ -96,6 +106,11 @@ impl<K, V> Core<K, V> {
             self.queues.shrink_to_fit();
         }
     }
+}
+
+fn to_hand_over<K, V>(flow: Strong<K, V>) -> Ended<FlowHandle<K, V>> {
+    let reason = flow.end_reason().expect("it has ended");
+    Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }
 }
 
 #[cfg(test)]

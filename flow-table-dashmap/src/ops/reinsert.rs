@@ -46,8 +46,9 @@ impl<K: Key + Clone, V: Value> Core<K, V> {
         if !has_place && before.is_some_and(|id| locked.take_dying(id).is_some()) {
             self.count_out_dying();
         }
-        locked.activate(id, record, now + record.options.timeout());
+        let filing = locked.activate(id, record, now);
         drop((locked, held));
+        self.shared.ring(filing);
         Ok(FlowHandle::new(record.clone(), Direction::Forward))
     }
 }

@@ -1,7 +1,7 @@
 use flow_table_api::state::FlowState;
 use flow_table_api::{Equivalent, ForeignFlow, Key, Timestamp, Value};
 
-use crate::base::count::Counts;
+use crate::base::count::{Count, Counts};
 use crate::base::id::FlowId;
 use crate::base::panics::drop_each;
 use crate::core::Core;
@@ -44,11 +44,11 @@ impl<K, V> Core<K, V> {
         false
     }
 
-    /// Ends the flow because it is removed. Returns its id if this call ended it. The caller holds the stripe of
-    /// one of its keys.
-    fn detach_and_count_out(&self, flow: &Record<K, V>) -> Option<FlowId> {
+    /// Ends the flow because it is removed or evicted. Returns its id if this call ended it. The caller holds the
+    /// stripe of one of its keys.
+    fn detach_and_count_out(&self, flow: &Record<K, V>, count: fn(&Counts) -> &Count) -> Option<FlowId> {
         self.detach(flow, FlowState::detach, |counts| {
-            counts.removed.add();
+            count(counts).add();
             self.held.sub(1);
         })
     }
@@ -62,7 +62,7 @@ impl<K: Key, V: Value> Core<K, V> {
         {
             let _held = self.stripes.hold(hash, None);
             occupant = self.occupant(hash, key)?;
-            removed = self.detach_and_count_out(occupant.flow.as_ref()?);
+            removed = self.detach_and_count_out(occupant.flow.as_ref()?, |counts| &counts.removed);
         }
         let flow = occupant.flow?;
         if let Some(id) = removed {
@@ -78,11 +78,16 @@ impl<K: Key, V: Value> Core<K, V> {
         None
     }
 
-    pub(crate) fn remove_flow(&self, flow: &FlowRecord<K, V>) -> Result<bool, ForeignFlow> {
+    /// Removes this flow, and counts that by `count`.
+    pub(crate) fn remove_flow(
+        &self,
+        flow: &FlowRecord<K, V>,
+        count: fn(&Counts) -> &Count,
+    ) -> Result<bool, ForeignFlow> {
         let record = self.own(flow)?;
         let removed = {
             let _held = self.stripes.hold(record.hash, record.reply_hash());
-            self.detach_and_count_out(record)
+            self.detach_and_count_out(record, count)
         };
         if let Some(id) = removed {
             record.unlink(id);

@@ -48,7 +48,7 @@ impl<K, V> Core<K, V> {
             let mut queue = queue.lock();
             while *visits > 0 {
                 *visits -= 1;
-                match queue.visit(now) {
+                match queue.visit_for_room(now) {
                     Visit::Ended(id) => {
                         let may_die = self.count_in_dying();
                         if may_die {

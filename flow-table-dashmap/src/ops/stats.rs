@@ -15,6 +15,7 @@ impl<K, V> Core<K, V> {
             stats.ended.cancelled += counts.cancelled.get();
             stats.ended.removed += counts.removed.get();
             stats.ended.replaced += counts.replaced.get();
+            stats.ended.evicted += counts.evicted.get();
         }
         stats.flows = self.held.get();
         stats.refusals = self.refusals.get();

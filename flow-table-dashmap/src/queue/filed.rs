@@ -2,9 +2,10 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use flow_table_api::state::{Expiry, FlowState};
-use flow_table_api::{KeyHasher, Status, Timestamp};
+use flow_table_api::{Answer, KeyHasher, Status, Timestamp};
 use priority_queue::PriorityQueue;
 
 use crate::base::id::FlowId;
@@ -37,6 +38,16 @@ pub(crate) enum Visit<T> {
     Rescheduled,
     /// Nothing is due.
     Nothing,
+}
+
+/// What became of a flow that was asked about.
+pub(crate) enum Answered {
+    /// It ends.
+    Ended,
+    /// It is filed under this time.
+    Filed(Timestamp),
+    /// Another operation has taken it.
+    Gone,
 }
 
 impl<K, V> Hash for Entry<K, V> {
@@ -89,13 +100,15 @@ impl<K, V> Filed<K, V> {
         self.home.noted.pop()
     }
 
-    /// Files the flow under `deadline` and makes it active. A flow is inserted or reinserted only under the
+    /// Makes the flow active at `now` and files it. Returns the time under which it is filed. A flow is inserted or reinserted only under the
     /// stripes of its keys, and never if it is active or cancelled, so no other thread can interfere.
     ///
     /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and
     /// a flow that comes back is filed in the same queue. So a table that reinserts and never reaps keeps no more
     /// notes than flows.
-    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, deadline: Timestamp) {
+    pub(crate) fn activate(&mut self, id: FlowId, flow: &Strong<K, V>, now: Timestamp) -> Timestamp {
+        let deadline = now + flow.options.timeout();
+        let filing = self.home.shared.filing(deadline, now);
         for _ in 0..2 {
             let Some(noted) = self.next_note() else { break };
             self.advance(noted);
@@ -103,9 +116,10 @@ impl<K, V> Filed<K, V> {
         flow.options.set_own(Record::<K, V>::QUEUED);
         flow.earlier.taken();
         flow.home.counts.inserts.add();
-        self.heap.push(Entry { id, flow: flow.clone() }, Reverse(deadline));
+        self.heap.push(Entry { id, flow: flow.clone() }, Reverse(filing));
         let activated = flow.state.activate(deadline);
         debug_assert_eq!(activated, Ok(()), "only the holder of the stripes activates");
+        filing
     }
 
     /// Ends an active flow by `end` and takes it. Returns `true` if this call did so.
@@ -125,10 +139,13 @@ impl<K, V> Filed<K, V> {
     }
 
     /// Files a flow of which a note was taken anew, if it has a place: first of all if it has ended, else under
-    /// its own deadline if it is filed later than that.
+    /// its own deadline if it is filed later than that. A live flow that a reap asks about stays where it is.
     pub(crate) fn advance(&mut self, id: FlowId) {
         if let Some((entry, &Reverse(filed))) = self.heap.get(&id) {
             entry.flow.earlier.taken();
+            if entry.flow.options.own(Record::<K, V>::ASKED) && entry.flow.end_reason().is_none() {
+                return;
+            }
             let ended = entry.flow.end_reason().map(|_| Timestamp::ZERO);
             let deadline = ended.unwrap_or_else(|| entry.flow.state.load().deadline);
             if deadline < filed {
@@ -151,15 +168,99 @@ impl<K, V> Filed<K, V> {
         }
         let id = entry.id;
         if let Expiry::NotDue(deadline) = entry.flow.expire(now) {
-            self.heap.change_priority(&id, Reverse(deadline));
+            let filing = self.home.shared.filing(deadline, now);
+            self.heap.change_priority(&id, Reverse(filing));
             return Visit::Rescheduled;
         }
         Visit::Ended(id)
     }
 
-    /// Returns `true` if the flow has a place and has ended, or is due and so ends now.
+    /// As [`visit`](Self::visit), for an insertion that looks for room. It leaves a live flow that comes up for the
+    /// next reap that asks, and finds nothing behind it. Otherwise a flood that finds the table full would put
+    /// questions off for ever.
+    pub(crate) fn visit_for_room(&mut self, now: Timestamp) -> Visit<FlowId> {
+        let is_question = self.home.noted.is_empty()
+            && self.home.shared.period != Duration::MAX
+            && self
+                .heap
+                .peek()
+                .is_some_and(|(entry, &Reverse(filed))| filed <= now && entry.flow.state.is_live(now));
+        if is_question { Visit::Nothing } else { self.visit(now) }
+    }
+
+    /// As [`visit`](Self::visit), but finds what a reap must ask about, and ends no flow. A flow to ask about is
+    /// filed under the end of time until [`answered`](Self::answered) files it.
+    pub(crate) fn come_up(&mut self, now: Timestamp) -> Visit<(FlowId, Option<Strong<K, V>>)> {
+        let id = match self.next_note() {
+            Some(id) => {
+                self.advance(id);
+                id
+            }
+            None => match self.heap.peek() {
+                Some((entry, &Reverse(filed)))
+                    if filed <= now && !entry.flow.options.own(Record::<K, V>::ASKED) =>
+                {
+                    entry.id
+                }
+                _ => return Visit::Nothing,
+            },
+        };
+        let Some((entry, &Reverse(filed))) = self.heap.get(&id) else { return Visit::Rescheduled };
+        if entry.flow.end_reason().is_some() {
+            return Visit::Ended((id, None));
+        }
+        if now < filed {
+            return Visit::Rescheduled;
+        }
+        let flow = entry.flow.clone();
+        flow.options.set_own(Record::<K, V>::ASKED);
+        self.heap.change_priority(&id, Reverse(Timestamp::MAX));
+        Visit::Ended((id, Some(flow)))
+    }
+
+    /// Files a flow that was asked about, or ends it. Returns `true` if this call ended it; the caller takes it. If
+    /// the flow has ended by itself or is not there any more, there is nothing to do.
+    pub(crate) fn answered(&mut self, id: FlowId, answer: Answer, now: Timestamp) -> Answered {
+        let Some(flow) = self.no_longer_asked(id) else { return Answered::Gone };
+        let filing = match answer {
+            _ if flow.end_reason().is_some() => Timestamp::ZERO,
+            Answer::AskAgain(time) if now < time => match flow.state.load() {
+                word if word.is_live(now) => word.deadline.min(time),
+                _ => flow.state.postpone(time).map_or(Timestamp::ZERO, |_| time),
+            },
+            Answer::AskAgain(_) | Answer::Proceed => match flow.expire(now) {
+                Expiry::NotDue(deadline) => self.home.shared.filing(deadline, now),
+                Expiry::NotActive(_) => Timestamp::ZERO,
+                Expiry::Expired => return Answered::Ended,
+            },
+        };
+        self.heap.change_priority(&id, Reverse(filing));
+        Answered::Filed(filing)
+    }
+
+    /// Files a flow that was to be asked about.
+    pub(crate) fn file_again(&mut self, id: FlowId, now: Timestamp) {
+        let Some(flow) = self.no_longer_asked(id) else { return };
+        let deadline = flow.state.load().deadline;
+        let filing = flow.end_reason().map_or(self.home.shared.filing(deadline, now), |_| Timestamp::ZERO);
+        self.heap.change_priority(&id, Reverse(filing));
+    }
+
+    fn no_longer_asked(&self, id: FlowId) -> Option<&Strong<K, V>> {
+        let (entry, _) = self.heap.get(&id)?;
+        entry.flow.options.clear_own(Record::<K, V>::ASKED);
+        entry.flow.earlier.taken();
+        Some(&entry.flow)
+    }
+
+    /// Returns `true` if the flow has a place and has ended, or is due and so ends now. A reap that asks about it has the
+    /// first say.
     fn is_due(&self, id: FlowId, now: Timestamp) -> bool {
-        self.heap.get(&id).is_some_and(|(entry, _)| !matches!(entry.flow.expire(now), Expiry::NotDue(_)))
+        self.heap.get(&id).is_some_and(|(entry, _)| {
+            let is_asked = entry.flow.options.own(Record::<K, V>::ASKED);
+            let may_end = !is_asked || entry.flow.end_reason().is_some();
+            may_end && !matches!(entry.flow.expire(now), Expiry::NotDue(_))
+        })
     }
 
     /// Moves an ended flow that has a place to the dying list, because another flow takes the place. Returns
@@ -180,7 +281,7 @@ impl<K, V> Filed<K, V> {
     }
 
     fn let_go(flow: &Strong<K, V>) {
-        flow.options.clear_own(Record::<K, V>::QUEUED);
+        flow.options.clear_own(Record::<K, V>::QUEUED | Record::<K, V>::ASKED);
     }
 
     /// Returns the active flows of one part of the heap: the part just before position `end`. Sets `end` to the
@@ -197,6 +298,13 @@ impl<K, V> Filed<K, V> {
         let entries = self.heap.iter().skip(*end).take(last - *end).map(|(entry, _)| entry);
         let active = entries.filter(|entry| entry.flow.state.load().status == Status::Active);
         active.map(|entry| (entry.id, entry.flow.clone())).collect()
+    }
+
+    /// Returns up to `most` active flows from some position on, and then from the first one.
+    pub(crate) fn active_from(&self, position: usize, most: usize) -> Vec<Strong<K, V>> {
+        let from = position.checked_rem(self.heap.len()).unwrap_or(0);
+        let entries = self.heap.iter().skip(from).chain(self.heap.iter().take(from)).map(|(entry, _)| &entry.flow);
+        entries.filter(|flow| flow.state.load().status == Status::Active).take(most).cloned().collect()
     }
 
     /// Takes all flows.

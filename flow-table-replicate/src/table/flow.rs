@@ -116,7 +116,7 @@ impl<K, V, R: FlowRef<K, Tracked<V>>> FlowRef<K, V> for TrackedRef<R> {
 }
 
 /// A weak reference of a [`Replicated`](crate::Replicated) table.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TrackedWeak<W>(W);
 
 impl<W: fmt::Debug> fmt::Debug for TrackedWeak<W> {

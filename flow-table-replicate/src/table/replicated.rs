@@ -1,10 +1,11 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use flow_table_api::{
-    AdmissionOf, Budget, Ended, FinalRecord, FlowSpec, ForeignFlow, InsertErrorOf, Inserted, Key, KeyForm,
-    KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
+    AdmissionOf, Alarm, Answer, Budget, Ended, FinalRecord, Flow, FlowSpec, ForeignFlow, InsertErrorOf, Inserted,
+    Key, KeyForm, KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp, Value,
 };
 use ref_cast::RefCast;
 
@@ -205,6 +206,13 @@ where
         Ok(convert::admission(admission))
     }
 
+    /// A prepared flow is recorded when it is put into the table.
+    fn prepare(&self, flow: NewFlow<K, V>) -> Result<Self::Ref, InsertErrorOf<K, V, Self>> {
+        let shard = self.shard(flow.key());
+        let prepared = self.table.prepare(convert::to_inner(flow, shard));
+        prepared.map(TrackedRef::new).map_err(convert::insert_error)
+    }
+
     fn reinsert(&self, flow: &Self::Ref, now: Timestamp) -> Result<Self::Ref, ReinsertError<Self::Ref>> {
         let again = self.table.reinsert(flow.inner(), now).map_err(convert::reinsert_error)?;
         self.begun(&again, now);
@@ -225,12 +233,41 @@ where
         Ok(removed)
     }
 
-    fn for_each(&self, mut visit: impl FnMut(&Self::Ref)) {
-        self.table.for_each(|flow| visit(TrackedRef::ref_cast(flow)));
+    fn evict_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
+        let evicted = self.table.evict_flow(flow.inner())?;
+        if evicted {
+            self.feed.ended(flow.inner());
+        }
+        Ok(evicted)
+    }
+
+    fn try_for_each<B>(&self, mut visit: impl FnMut(&Self::Ref) -> ControlFlow<B>) -> ControlFlow<B> {
+        self.table.try_for_each(|flow| visit(TrackedRef::ref_cast(flow)))
+    }
+
+    fn sample(&self, flows: usize, mut visit: impl FnMut(&Self::Ref)) {
+        self.table.sample(flows, |flow| visit(TrackedRef::ref_cast(flow)));
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
         self.table.reap_with(now, budget, self.recorded(ended))
+    }
+
+    /// A deadline that an answer moves is repeated by the next sweep. There are no questions about flows of shards
+    /// that another gateway owns.
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        mut ask: impl FnMut(&Self::Ref) -> Answer,
+        ended: impl FnMut(Ended<Self::Ref>),
+    ) -> ReapReport {
+        let ownership = &self.feed.shared().ownership;
+        let ask_own = |flow: &T::Ref| {
+            let own = ownership.role(flow.value().shard()).owned;
+            if own { ask(TrackedRef::ref_cast(flow)) } else { Answer::Proceed }
+        };
+        self.table.reap_asking(now, budget, ask_own, self.recorded(ended))
     }
 
     fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
@@ -241,6 +278,10 @@ where
 
     fn next_deadline(&self) -> Option<Timestamp> {
         self.table.next_deadline()
+    }
+
+    fn alarm(&self) -> &Alarm {
+        self.table.alarm()
     }
 
     #[inline]

@@ -19,6 +19,7 @@
 //!   thread has loaded the word in between. So a thread that mostly loads is spawned, and one that mostly
 //!   stores runs first, on the model's own thread.
 
+mod asking;
 mod borrowing;
 mod counting;
 mod ending;
@@ -31,6 +32,7 @@ mod returning;
 mod reusing;
 mod segment;
 mod taking;
+mod waking;
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;

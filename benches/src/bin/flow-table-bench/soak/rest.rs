@@ -111,6 +111,7 @@ fn counts<T: Table<FlowKey, Body>>(world: &World<T>, active: usize, did: &Tally)
         ("cancelled", ended.cancelled, did.cancelled),
         ("removed", ended.removed, did.removed),
         ("replaced", ended.replaced, did.replaced),
+        ("evicted", ended.evicted, did.evicted),
     ] {
         ensure!(told == counted, "S3: the table counts {told} {what}, and its callers {counted}");
     }

@@ -42,6 +42,7 @@ struct Ends {
     cancelled: u64,
     removed: u64,
     replaced: u64,
+    evicted: u64,
 }
 
 /// What the watch over the threads saw.
@@ -73,6 +74,7 @@ impl Summary {
                 cancelled: ended.cancelled,
                 removed: ended.removed,
                 replaced: ended.replaced,
+                evicted: ended.evicted,
             },
             panics: total.panics,
             bursts_forgotten: total.bursts_forgotten,
@@ -104,11 +106,12 @@ impl Summary {
             (
                 "ended",
                 format!(
-                    "expired {}, cancelled {}, removed {}, replaced {}",
+                    "expired {}, cancelled {}, removed {}, replaced {}, evicted {}",
                     HumanCount(ended.expired),
                     HumanCount(ended.cancelled),
                     HumanCount(ended.removed),
-                    HumanCount(ended.replaced)
+                    HumanCount(ended.replaced),
+                    HumanCount(ended.evicted)
                 ),
             ),
             (

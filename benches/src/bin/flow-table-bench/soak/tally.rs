@@ -18,10 +18,11 @@ pub(super) struct Tally {
     pub(super) reinserted: u64,
     /// Insertions and reinsertions refused by a full table.
     pub(super) refused: u64,
-    /// Cancellations, removals and replacements that this thread did.
+    /// Cancellations, removals, replacements and evictions that this thread did.
     pub(super) cancelled: u64,
     pub(super) removed: u64,
     pub(super) replaced: u64,
+    pub(super) evicted: u64,
     /// Flows handed over that had expired, or were cancelled.
     pub(super) expired_handed_over: u64,
     pub(super) cancelled_handed_over: u64,
@@ -83,6 +84,7 @@ impl AddAssign for Total {
         self.ended.cancelled += other.ended.cancelled;
         self.ended.removed += other.ended.removed;
         self.ended.replaced += other.ended.replaced;
+        self.ended.evicted += other.ended.evicted;
         self.panics += other.panics;
         self.bursts_forgotten += other.bursts_forgotten;
     }
@@ -100,6 +102,7 @@ impl AddAssign for Tally {
         self.cancelled += other.cancelled;
         self.removed += other.removed;
         self.replaced += other.replaced;
+        self.evicted += other.evicted;
         self.expired_handed_over += other.expired_handed_over;
         self.cancelled_handed_over += other.cancelled_handed_over;
     }

@@ -2,13 +2,14 @@
 
 use std::io::sink;
 use std::mem::forget;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Parser;
 use flow_table::dashmap::FlowTable;
 use flow_table::{
-    AdmissionOf, Budget, Ended, FinalRecord, ForeignFlow, InsertErrorOf, Inserted, KeyForm, KeyHash, NewFlow,
-    ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp,
+    AdmissionOf, Alarm, Answer, Budget, Ended, FinalRecord, ForeignFlow, InsertErrorOf, Inserted, KeyForm,
+    KeyHash, NewFlow, ReapReport, ReinsertError, Stats, Table, TableConfig, Timestamp,
 };
 use rstest::rstest;
 
@@ -112,8 +113,34 @@ impl<const FLAW: u8> Table<FlowKey, Body> for Broken<FLAW> {
         self.table.remove_flow(flow)
     }
 
-    fn for_each(&self, visit: impl FnMut(&Ref)) {
-        self.table.for_each(visit);
+    fn evict_flow(&self, flow: &Self::Flow) -> Result<bool, ForeignFlow> {
+        self.table.evict_flow(flow)
+    }
+
+    fn try_for_each<R>(&self, visit: impl FnMut(&Ref) -> ControlFlow<R>) -> ControlFlow<R> {
+        self.table.try_for_each(visit)
+    }
+
+    fn sample(&self, flows: usize, visit: impl FnMut(&Ref)) {
+        self.table.sample(flows, visit);
+    }
+
+    fn prepare(&self, flow: NewFlow<FlowKey, Body>) -> Result<Ref, InsertErrorOf<FlowKey, Body, Self>> {
+        self.table.prepare(flow)
+    }
+
+    fn reap_asking(
+        &self,
+        now: Timestamp,
+        budget: Budget,
+        ask: impl FnMut(&Ref) -> Answer,
+        ended: impl FnMut(Ended<Ref>),
+    ) -> ReapReport {
+        self.table.reap_asking(now, budget, ask, ended)
+    }
+
+    fn alarm(&self) -> &Alarm {
+        self.table.alarm()
     }
 
     fn reap_with(&self, now: Timestamp, budget: Budget, mut ended: impl FnMut(Ended<Ref>)) -> ReapReport {

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use flow_table::{Flow, FlowKey, FlowRef, Status, Table};
+use flow_table::{EndReason, Ended, Flow, FlowKey, FlowRef, Status, Table};
 
 use crate::soak::body::Body;
 use crate::soak::worker::Worker;
+use crate::soak::world::RefOf;
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     pub(in crate::soak) fn set_deadline(&mut self) -> Result<()> {
@@ -76,7 +77,29 @@ impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
         Ok(())
     }
 
+    fn evict(&mut self) -> Result<()> {
+        let (looks, dice) = (self.dice.below(20), &mut self.dice);
+        let rank = |flow: &RefOf<T>| (!flow.value().is_sheltered()).then(|| dice.below(100));
+        let Some(Ended { flow, reason }) = self.world.table.evict(looks, rank) else { return Ok(()) };
+        let body = flow.value();
+        body.check(&*flow)?;
+        body.let_go()?;
+        self.tally.evicted += 1;
+        ensure!(reason == EndReason::Evicted, "C6: flow {} was evicted for the reason {reason:?}", body.serial());
+        ensure!(
+            flow.status() == Status::Detached || body.was_put_back(),
+            "C6: flow {} was evicted and is {:?}",
+            body.serial(),
+            flow.status()
+        );
+        self.hold(flow);
+        Ok(())
+    }
+
     pub(in crate::soak) fn remove_flow(&mut self) -> Result<()> {
+        if self.dice.one_in(4) {
+            return self.evict();
+        }
         let now = self.now();
         let Some(flow) = self.some_unsheltered() else { return Ok(()) };
         let body = flow.value();

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use flow_table::{Budget, EndReason, Ended, FlowKey, ReapReport, Table};
+use flow_table::{Answer, Budget, EndReason, Ended, Flow, FlowKey, ReapReport, Table};
 
 use crate::soak::body::Body;
 use crate::soak::worker::Worker;
@@ -7,8 +9,27 @@ use crate::soak::world::RefOf;
 
 impl<T: Table<FlowKey, Body> + 'static> Worker<T> {
     pub(in crate::soak) fn reap(&mut self) -> Result<()> {
+        if self.dice.one_in(4) {
+            return self.reap_asking();
+        }
         let (now, budget, mut ended) = (self.now(), self.budget(), Vec::new());
         let report = self.world.table.reap_with(now, budget, |flow| ended.push(flow));
+        self.reaped(budget, report, ended)
+    }
+
+    /// Keeps some of the flows that it asks about, and cancels a few.
+    fn reap_asking(&mut self) -> Result<()> {
+        let (now, budget, mut ended) = (self.now(), self.budget(), Vec::new());
+        let Self { world, dice, tally, .. } = self;
+        let ask = |flow: &RefOf<T>| match dice.below(8) {
+            0..3 => Answer::AskAgain(now + Duration::from_millis(dice.below(1_000) as u64)),
+            3 if !flow.value().is_sheltered() => {
+                tally.cancelled += u64::from(flow.cancel());
+                Answer::Proceed
+            }
+            _ => Answer::Proceed,
+        };
+        let report = world.table.reap_asking(now, budget, ask, |flow| ended.push(flow));
         self.reaped(budget, report, ended)
     }
 
