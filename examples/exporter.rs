@@ -1,5 +1,5 @@
-//! Exports records of flows: of one that lives for long in each active timeout, and of each when nobody can change it
-//! any more. The counts are exact, although four threads count packets while flows expire and are cancelled.
+//! Exports records of flows: of one that lives for long in each active timeout, and of each when nobody can change
+//! it any more. The counts are exact, although four threads count packets while flows expire and are cancelled.
 //!
 //! ```text
 //! cargo run --release --example exporter -- 100000000     that many packets; the default is 400,000

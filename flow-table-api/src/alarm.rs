@@ -14,8 +14,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 /// [`ring`](Self::ring) when it holds no lock any more. The table [clears](Self::clear) it at its end.
 ///
 /// The two sides meet like this. A sleeper registers here and then reads the next deadline. The operation changes
-/// the next deadline and then looks here. All of these accesses are sequentially consistent, or have a fence that is
-/// between them. So either the sleeper reads the new deadline, or the operation finds the sleeper.
+/// the next deadline and then looks here. All of these accesses are sequentially consistent, or have a fence that
+/// is between them. So either the sleeper reads the new deadline, or the operation finds the sleeper.
 pub struct Alarm {
     /// Greater than the time of any work that a sleeper does not have to be woken for; zero if nobody sleeps.
     until: AtomicU64,
@@ -41,8 +41,8 @@ impl Alarm {
         Self { until: AtomicU64::new(0), sleepers: Mutex::new(Sleepers::default()) }
     }
 
-    /// Wakes those who wait for work before a time later than `time`. Call it under no lock, after the change. If a
-    /// waker panics, the others are woken, too, and then the panic continues, unless the thread is panicking.
+    /// Wakes those who wait for work before a time later than `time`. Call it under no lock, after the change. If
+    /// a waker panics, the others are woken, too, and then the panic continues, unless the thread is panicking.
     #[inline]
     pub fn ring(&self, time: Timestamp) {
         // SeqCst: pairs with `settle`; see the type.
@@ -75,8 +75,8 @@ impl Alarm {
         }
     }
 
-    /// Registers a waker for work before `until`. Of two registrations of one waker, that for the later time stays.
-    /// Read the next deadline after this.
+    /// Registers a waker for work before `until`. Of two registrations of one waker, that for the later time
+    /// stays. Read the next deadline after this.
     pub fn set(&self, until: Timestamp, waker: &Waker) {
         let waker = waker.clone();
         let mut sleepers = self.lock();
@@ -92,7 +92,8 @@ impl Alarm {
         drop(waker);
     }
 
-    /// Registers a waker as [`set`](Self::set) does, for a future that gives the registration up when it is dropped.
+    /// Registers a waker as [`set`](Self::set) does, for a future that gives the registration up when it is
+    /// dropped.
     pub(crate) fn sleep<'a>(&'a self, registered: &mut Registration<'a>, until: Timestamp, waker: &Waker) {
         let waker = waker.clone();
         registered.alarm = Some(self);
@@ -130,7 +131,8 @@ impl Alarm {
     /// Stores the latest time that anybody waits for.
     fn settle(&self, sleepers: &Sleepers) {
         let until = sleepers.asleep.iter().map(|sleeper| sleeper.until.as_nanos()).max().unwrap_or(0);
-        // SeqCst: pairs with `ring`. A swap, for loom: its stores that race with other operations have no one order.
+        // SeqCst: pairs with `ring`. A swap, for loom: its stores that race with other operations have no one
+        // order.
         self.until.swap(until, Ordering::SeqCst);
     }
 }

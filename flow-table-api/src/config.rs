@@ -64,8 +64,8 @@ impl TableConfig {
         self.refresh_slack
     }
 
-    /// Sets how long a flow lives, at most, before [`Table::reap_asking`](crate::Table::reap_asking) asks about it,
-    /// and then before it asks again (contract R8). The default is for ever: it then asks about flows whose
+    /// Sets how long a flow lives, at most, before [`Table::reap_asking`](crate::Table::reap_asking) asks about
+    /// it, and then before it asks again (contract R8). The default is for ever: it then asks about flows whose
     /// deadlines have passed, and about live ones when it happens to look at them.
     pub const fn active_timeout(mut self, period: Duration) -> Self {
         // A flow that is filed anew comes up later than now.

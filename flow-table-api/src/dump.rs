@@ -3,11 +3,11 @@ use std::marker::PhantomData;
 
 use crate::{Flow, FlowRef};
 
-/// Flows for people to read, as [`Table::dump`](crate::Table::dump) lists them: sorted by key, a line for each when
-/// displayed.
+/// Flows for people to read, as [`Table::dump`](crate::Table::dump) lists them: sorted by key, a line for each
+/// when displayed.
 ///
 /// ```text
-/// tcp 10.0.0.1:40000 > 192.0.2.7:443  reply tcp 192.0.2.7:443 > 203.0.113.9:40000  active until 312.500000000s  timeout 300s  7
+/// udp 10.0.0.1:5353 > 192.0.2.7:53  active until 312.500000000s  timeout 300s  7
 /// ```
 pub struct Dump<K, V, R> {
     flows: Vec<R>,

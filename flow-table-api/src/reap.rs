@@ -58,9 +58,9 @@ impl std::ops::AddAssign for ReapReport {
 /// What a reap shall do with a flow that it has asked about ([`Table::reap_asking`](crate::Table::reap_asking)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answer {
-    /// What a reap does that does not ask: if the deadline of the flow has passed, the flow ends; otherwise it goes
-    /// on. The next question comes after the table's
-    /// [active timeout](crate::TableConfig::active_timeout), if it has one, or when the deadline has passed.
+    /// What a reap does that does not ask: if the deadline of the flow has passed, the flow ends; otherwise it
+    /// goes on. The next question comes after the table's [active timeout](crate::TableConfig::active_timeout), if
+    /// it has one, or when the deadline has passed.
     #[default]
     Proceed,
     /// If the deadline of the flow has passed, it is moved to this time. In any case the next question comes at

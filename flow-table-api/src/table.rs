@@ -211,8 +211,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
 
     /// Makes a flow of this table that is not in it yet, and returns the only handle to it. The flow is
     /// `Detached`: look-ups do not find it, and it has no place ([`capacity`](Self::capacity) does not count it).
-    /// [`reinsert`](Self::reinsert) puts it into the table. So flows can be linked to each other, by weak handles in
-    /// their values, before any of them is found.
+    /// [`reinsert`](Self::reinsert) puts it into the table. So flows can be linked to each other, by weak handles
+    /// in their values, before any of them is found.
     ///
     /// A prepared flow that is dropped without having been in the table leaves no
     /// [final record](Self::with_records).
@@ -265,8 +265,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// new one (contract C6). It looks at up to `looks` active flows, and removes the one of the lowest rank.
     /// Flows for which `rank` returns `None` stay. Each call looks at other flows than the one before.
     ///
-    /// Returns the flow, which is now `Detached`, with [`EndReason::Evicted`]. Returns `None` if no flow had a rank,
-    /// or if that flow ended by itself at the same moment: then there may be room already.
+    /// Returns the flow, which is now `Detached`, with [`EndReason::Evicted`]. Returns `None` if no flow had a
+    /// rank, or if that flow ended by itself at the same moment: then there may be room already.
     ///
     /// No table does this by itself. Call it when an insertion was refused because the table is
     /// [full](InsertError::Full), and try the insertion again. Another thread may take the place first. (The Linux
@@ -330,16 +330,16 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     fn try_for_each<R>(&self, visit: impl FnMut(&Self::Ref) -> ControlFlow<R>) -> ControlFlow<R>;
 
     /// Calls `visit` for up to `flows` active flows, each at most once. The next call goes on with others, so that
-    /// many calls visit all flows about equally often. What [`for_each`](Self::for_each) says of `visit` holds here,
-    /// too.
+    /// many calls visit all flows about equally often. What [`for_each`](Self::for_each) says of `visit` holds
+    /// here, too.
     ///
     /// # Complexity
     ///
     /// O(`flows`), and more if the table is nearly empty, but bounded.
     fn sample(&self, flows: usize, visit: impl FnMut(&Self::Ref));
 
-    /// Lists the active flows for which `filter` returns `true`, in the order of their keys, for people to read: the
-    /// list is displayed with one line for each flow. It holds a handle to each, and keeps nobody waiting.
+    /// Lists the active flows for which `filter` returns `true`, in the order of their keys, for people to read:
+    /// the list is displayed with one line for each flow. It holds a handle to each, and keeps nobody waiting.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -417,13 +417,13 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// wished (contract R8). So programs keep flows by rules of their own, and record long flows while they live.
     ///
     /// It may ask earlier and more often. So `ask` finds out by itself whether it is time for a record: the value
-    /// has the time of the next one, and `ask` [asks for it again](Answer::AskAgain). Reaps ask about a flow one at
-    /// a time, and not at all once it has ended. `ask` runs under no lock; it may use the table, and end the flow. If
-    /// it panics, the flow it was asked about and the others wait for the next reap (contract V4).
+    /// has the time of the next one, and `ask` [asks for it again](Answer::AskAgain). Reaps ask about a flow one
+    /// at a time, and not at all once it has ended. `ask` runs under no lock; it may use the table, and end the
+    /// flow. If it panics, the flow it was asked about and the others wait for the next reap (contract V4).
     ///
-    /// Only this call asks. Another reap, a look-up, and an insertion that looks for room, end a flow whose deadline
-    /// has passed by the time that they are given. To be asked before, call this with a `now` that is a little ahead.
-    /// Another reap that meets a live flow puts the next question off by the active timeout.
+    /// Only this call asks. Another reap, a look-up, and an insertion that looks for room, end a flow whose
+    /// deadline has passed by the time that they are given. To be asked before, call this with a `now` that is a
+    /// little ahead. Another reap that meets a live flow puts the next question off by the active timeout.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -451,8 +451,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// # Complexity
     ///
-    /// O(1) if there is nothing to ask and nothing due. A flow that it asks about takes of the budget, and is counted
-    /// in [`rescheduled`](ReapReport::rescheduled) unless it ends.
+    /// O(1) if there is nothing to ask and nothing due. A flow that it asks about takes of the budget, and is
+    /// counted in [`rescheduled`](ReapReport::rescheduled) unless it ends.
     fn reap_asking(
         &self,
         now: Timestamp,
@@ -481,9 +481,9 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// is. That comes from an insertion, a reinsertion, a cancellation, or a deadline that is brought forward, on
     /// any thread, and the waker is woken by that thread, under no lock of the table.
     ///
-    /// So an event loop reaps, sleeps until the next deadline, and polls this with that time while it sleeps. Of two
-    /// registrations of one waker, that for the later time stays. [`std::task::Wake`] makes wakers of anything: an `eventfd`,
-    /// or a thread to unpark.
+    /// So an event loop reaps, sleeps until the next deadline, and polls this with that time while it sleeps. Of
+    /// two registrations of one waker, that for the later time stays. [`std::task::Wake`] makes wakers of
+    /// anything: an `eventfd`, or a thread to unpark.
     ///
     /// Look-ups do not wake: a flow that a look-up expires was due anyway.
     fn poll_work(&self, time: Timestamp, waker: &Waker) -> Poll<()> {

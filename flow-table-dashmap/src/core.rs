@@ -50,7 +50,7 @@ impl<K, V> Core<K, V> {
                 slots: Slots::new(shards),
                 nesting: Nesting::new(),
                 slack: config.slack(),
-                period: config.asks_after(),
+                period: u64::try_from(config.asks_after().as_nanos()).unwrap_or(u64::MAX),
                 alarm: Alarm::new(),
                 records,
             }),

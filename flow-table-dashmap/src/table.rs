@@ -99,7 +99,12 @@ where
     }
 
     fn with_records(config: TableConfig, record: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static) -> Self {
-        let records = move |flow: Record<K, V>| record(flow.into_final());
+        let records = move |flow: Record<K, V>| {
+            // A flow that was only prepared has not been in the table.
+            if !flow.state.load().is_starting() {
+                record(flow.into_final());
+            }
+        };
         Self { core: Core::new(&config, Some(Box::new(records))), hasher: config.hasher() }
     }
 

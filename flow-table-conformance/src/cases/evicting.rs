@@ -8,8 +8,8 @@ use flow_table_api::{EndReason, Flow, InsertError, Status, Table};
 use crate::fixture::{Fixture, at, race, rounds};
 use crate::{Backend, Setup};
 
-/// Among the flows that it looks at, the one of the lowest rank goes, with a reason of its own; flows without a rank
-/// stay. Without a call, a full table refuses.
+/// Among the flows that it looks at, the one of the lowest rank goes, with a reason of its own; flows without a
+/// rank stay. Without a call, a full table refuses.
 pub fn the_lowest_rank_goes<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 6);
     for id in 0..6 {

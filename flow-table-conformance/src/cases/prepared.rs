@@ -11,8 +11,8 @@ use crate::fixture::{Fixture, Ledger, TestKey, at};
 use crate::sync::Arc;
 use crate::{Backend, Setup, TestTable};
 
-/// A prepared flow is detached: nobody finds it, it takes no place, and no reap meets it. It becomes a flow like any
-/// other when it is put in, under the rules for putting flows back.
+/// A prepared flow is detached: nobody finds it, it takes no place, and no reap meets it. It becomes a flow like
+/// any other when it is put in, under the rules for putting flows back.
 pub fn a_prepared_flow_is_nowhere_until_it_is_put_in<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::exactly(setup, 1);
     let flow = table.prepare(table.pair(1, 2)).expect("there is memory");

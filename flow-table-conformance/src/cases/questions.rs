@@ -10,8 +10,8 @@ use flow_table_api::{Answer, Budget, EndReason, Ended, Flow, Status, Table, Time
 use crate::fixture::{Fixture, TIMEOUT, TestKey, at, inject, race, rounds, secs, survive};
 use crate::{Backend, Setup, TestRef};
 
-/// Reaps at `now`, gives all the same answer, and returns the numbers of the values of those asked about, live ones
-/// beside, and of those that ended.
+/// Reaps at `now`, gives all the same answer, and returns the numbers of the values of those asked about, live
+/// ones beside, and of those that ended.
 fn ask<B: Backend>(table: &Fixture<B>, now: Timestamp, answer: Answer) -> (Vec<(usize, bool)>, Vec<usize>) {
     let (mut asked, mut ended) = (Vec::new(), Vec::new());
     let report = table.reap_asking(
@@ -33,8 +33,8 @@ fn ask<B: Backend>(table: &Fixture<B>, now: Timestamp, answer: Answer) -> (Vec<(
     (asked, ended)
 }
 
-/// A flow whose deadline has passed is kept if the answer says so, until the time that it says, and asked about again
-/// then. Otherwise it ends as ever. Flows that have ended already are handed over without a question.
+/// A flow whose deadline has passed is kept if the answer says so, until the time that it says, and asked about
+/// again then. Otherwise it ends as ever. Flows that have ended already are handed over without a question.
 pub fn an_answer_keeps_a_flow<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 4);
     let (kept, cancelled) = (table.put(1, at(0)), table.put(2, at(0)));
@@ -117,8 +117,8 @@ pub fn long_flows_are_shown_in_each_period<B: Backend>(setup: Setup) {
     assert_eq!(recorded.len(), 20);
 }
 
-/// While a flow is asked about, no reap asks about it again or hands it over unless it ends, whatever happens to it.
-/// What has happened counts when the answer is there.
+/// While a flow is asked about, no reap asks about it again or hands it over unless it ends, whatever happens to
+/// it. What has happened counts when the answer is there.
 pub fn one_question_at_a_time<B: Backend>(setup: Setup) {
     let question = |act: &dyn Fn(&Fixture<B>, &TestRef<B>), answer| {
         let table = Fixture::<B>::asking(setup, 1, secs(30));
@@ -187,7 +187,8 @@ fn question_of_one_that_comes_back<B: Backend>(
     (status, deadline, reasons)
 }
 
-/// If a question panics, its flow and those that were next in turn are still there, and asked about by the next reap.
+/// If a question panics, its flow and those that were next in turn are still there, and asked about by the next
+/// reap.
 pub fn a_panic_in_a_question_loses_nothing<B: Backend>(setup: Setup) {
     for broken in 0..6 {
         let table = Fixture::<B>::asking(setup, 6, secs(30));
@@ -322,8 +323,8 @@ pub fn no_question_about_what_has_ended<B: Backend>(setup: Setup) {
     assert_eq!((asked, table.len(), table.stats().ended.cancelled), (1, 0, 8));
 }
 
-/// A flow that is put back while it is asked about may be asked about again, and the answer to the first question, which
-/// was about another stay in the table, neither ends nor files it.
+/// A flow that is put back while it is asked about may be asked about again, and the answer to the first question,
+/// which was about another stay in the table, neither ends nor files it.
 pub fn an_answer_is_for_its_own_question<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 1);
     let flow = table.put(1, at(0));

@@ -37,8 +37,9 @@ impl Wake for Bell {
     }
 }
 
-/// Whoever sleeps until the next deadline is woken once, by an insertion, a reinsertion, a cancellation or a shorter
-/// deadline, if that is earlier, and by nothing else. If the work is there already, there is nothing to wait for.
+/// Whoever sleeps until the next deadline is woken once, by an insertion, a reinsertion, a cancellation or a
+/// shorter deadline, if that is earlier, and by nothing else. If the work is there already, there is nothing to
+/// wait for.
 pub fn earlier_work_wakes_who_sleeps<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 8);
     let (bell, waker) = Bell::new();
@@ -121,8 +122,8 @@ pub fn no_work_is_slept_through<B: Backend>(setup: Setup) {
     }
 }
 
-/// One task may wait twice, and a waker that registers again while it runs is not woken for the same work. When the
-/// table goes, it forgets who sleeps.
+/// One task may wait twice, and a waker that registers again while it runs is not woken for the same work. When
+/// the table goes, it forgets who sleeps.
 pub fn each_registration_counts<B: Backend>(setup: Setup) {
     let table = Fixture::<B>::new(setup, 8);
     let (bell, waker) = Bell::new();

@@ -267,9 +267,8 @@ impl<K, V> Entry<K, V> {
     /// 1. The caller brought the count to zero, no burst that could see the entry is open, and this is done once.
     pub(crate) unsafe fn drop_flow(self, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
         // A flow that was only prepared has not been in the table.
-        let word = self.state().load();
-        if let Some(records) = records.filter(|_| !word.is_starting()) {
-            let StateWord { status, deadline } = word;
+        if let Some(records) = records.filter(|_| !self.state().load().is_starting()) {
+            let StateWord { status, deadline } = self.state().load();
             // SAFETY: by (1).
             let NewFlowParts { key, reply, value, timeout, .. } = unsafe { self.take() };
             let _nested = Nested::enter();

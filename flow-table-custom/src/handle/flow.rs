@@ -24,8 +24,8 @@ impl<K, V> FlowEntry<K, V> {
         FlowAt::of(self.entry())
     }
 
-    /// Changes the deadline, and files the flow again if it would come up later. A later deadline is noticed when the
-    /// old one comes due. If `change` fails, the flow stays filed as it was.
+    /// Changes the deadline, and files the flow again if it would come up later. A later deadline is noticed when
+    /// the old one comes due. If `change` fails, the flow stays filed as it was.
     fn refile(&self, change: impl FnOnce(Entry<K, V>) -> Result<Timestamp, NotLive>) -> Result<(), NotLive> {
         let (at, shards) = (self.at(), &self.core().shards);
         let mut shard = shards.lock(at.shard());

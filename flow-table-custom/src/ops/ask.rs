@@ -2,15 +2,15 @@
 //!
 //! # Ground rules
 //!
-//! * P14. A flow that is asked about is held by the table and filed nowhere, so no other reap finds it in the queue. Its
-//!   position is the number of the question, so the reap knows afterwards if the flow has been filed since, also if it
-//!   was taken out again for another question. All other operations treat the flow as usual. If it ends meanwhile, a
-//!   notice about it is left, as about any flow (P9).
-//! * After the question, under the shard's lock, the reap looks at what became of the flow. If the table still holds
-//!   it, and nobody has filed it (a reinsertion does), and it is active, the reap ends it or files it. This also happens
-//!   if the callback panics ([`Asked`]).
-//! * One flow of a shard is taken out at a time. The others stay where insertions that look for room, and other reaps,
-//!   find them.
+//! * P14. A flow that is asked about is held by the table and filed nowhere, so no other reap finds it in the
+//!   queue. Its position is the number of the question, so the reap knows afterwards if the flow has been filed
+//!   since, also if it was taken out again for another question. All other operations treat the flow as usual. If
+//!   it ends meanwhile, a notice about it is left, as about any flow (P9).
+//! * After the question, under the shard's lock, the reap looks at what became of the flow. If the table still
+//!   holds it, and nobody has filed it (a reinsertion does), and it is active, the reap ends it or files it. This
+//!   also happens if the callback panics ([`Asked`]).
+//! * One flow of a shard is taken out at a time. The others stay where insertions that look for room, and other
+//!   reaps, find them.
 
 use flow_table_api::state::Expiry;
 use flow_table_api::{Answer, Budget, Direction, Ended, Flow, ReapReport, Status, Timestamp};

@@ -10,8 +10,8 @@ use crate::ids::EntryIndex;
 use crate::shard::Locks;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Makes a flow that has been filed at `now` active with this `deadline` under its keys, in place of the flows that were found
-    /// under them. All shards concerned are locked.
+    /// Makes a flow that has been filed at `now` active with this `deadline` under its keys, in place of the flows
+    /// that were found under them. All shards concerned are locked.
     ///
     /// At no moment is a key without both its old and its new flow. Look-ups prefer a live flow to one that has
     /// expired and is still held. The slots of the latter are emptied last, in another version of the segment.

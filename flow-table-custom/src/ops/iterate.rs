@@ -16,8 +16,8 @@ type Noted = Vec<(EntryIndex, u32)>;
 
 impl<K, V> Core<K, V> {
     /// Visits the active flows, until `visit` breaks. While `visit` runs, no lock is held, and the only reference
-    /// held is to the flow that is visited. The flows of a page are noted under its shard's lock. If a page moves to
-    /// another shard during the call, it is visited for its first owner only.
+    /// held is to the flow that is visited. The flows of a page are noted under its shard's lock. If a page moves
+    /// to another shard during the call, it is visited for its first owner only.
     pub(crate) fn try_for_each<R>(
         &self,
         mut visit: impl FnMut(&StrongRef<K, V>) -> ControlFlow<R>,

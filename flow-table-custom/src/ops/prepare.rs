@@ -8,8 +8,8 @@ use crate::handle::StrongRef;
 use crate::hash::KeyHashes;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Makes the flow, which it takes out of `flow`, or leaves it there. A reinsertion puts it into the table: it is
-    /// detached, has no slots and is filed nowhere, as a removed flow.
+    /// Makes the flow, which it takes out of `flow`, or leaves it there. A reinsertion puts it into the table: it
+    /// is detached, has no slots and is filed nowhere, as a removed flow.
     pub(crate) fn prepare_flow(
         &self,
         flow: &mut Option<NewFlow<K, V>>,

@@ -74,7 +74,7 @@ impl<'s, K, V> Batch<'s, K, V> {
     }
 
     /// Claims dying flows, and returns their number.
-    #[inline]
+    #[inline(always)]
     fn claim_dying(
         &mut self,
         guard: &mut ShardGuard<'_, K, V>,
@@ -110,11 +110,11 @@ impl<'s, K, V> Batch<'s, K, V> {
         self.flows.is_empty()
     }
 
-    /// Passes the flows to `ended`, in the order in which they were claimed under the lock of `guard`, and under no
-    /// lock.
-    #[inline]
+    /// Passes the flows to `ended`, in the order in which they were claimed under the lock of `guard`, and under
+    /// no lock.
+    #[inline(always)]
     pub(super) fn hand_over(
-        mut self,
+        &mut self,
         mut guard: ShardGuard<'_, K, V>,
         ended: &mut impl FnMut(Ended<StrongRef<K, V>>),
     ) {
@@ -146,6 +146,7 @@ impl<'s, K, V> Batch<'s, K, V> {
 
     /// Removes the forward slots of the flows that look-ups must not find any more, and puts the flows in order
     /// for [`next`](Self::next). Call it under the same lock as [`claim`](Self::claim).
+    #[inline]
     fn prepare(&mut self, guard: &mut ShardGuard<'_, K, V>) {
         for flow in self.flows.iter().map(|(own, _)| own.at()).filter(|&flow| !is_findable(flow)) {
             guard.unlink_key(flow, Direction::Forward);

@@ -108,8 +108,8 @@ fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usi
     died
 }
 
-/// As [`let_die`], where live flows come up to be asked about: the search ends at the first one, and leaves it for the
-/// next reap that asks. Otherwise a flood that finds the table full would put questions off for ever.
+/// As [`let_die`], where live flows come up to be asked about: the search ends at the first one, and leaves it for
+/// the next reap that asks. Otherwise a flood that finds the table full would put questions off for ever.
 fn let_die_beside_questions<K, V>(
     shards: &Shards<K, V>,
     shard: &mut ShardGuard<'_, K, V>,

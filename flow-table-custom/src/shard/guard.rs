@@ -312,8 +312,8 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         timers.arm(flow.index(), deadline, filed)
     }
 
-    /// Files a flow whose deadline has been brought forward, unless it comes up by then, or is filed nowhere because a
-    /// reap asks about it: the reap reads the deadline afterwards.
+    /// Files a flow whose deadline has been brought forward, unless it comes up by then, or is filed nowhere
+    /// because a reap asks about it: the reap reads the deadline afterwards.
     pub(crate) fn bring_forward(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         let from = {
             split!(self: timers with filed);

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 /// +------+----+---------------------------+----------+
 /// |  1   | 0  |              index                   |   in the heap
 /// |  1   | 1  | 0 |          index                   |   in no queue: in the list of dying flows
-/// |  1   | 1  | 1 |          number                  |   nowhere: a reap asks about it, and this is the question's number
+/// |  1   | 1  | 1 |          number                  |   nowhere: a reap asks the question of this number
 /// +------+----+---+----------------------------------+
 /// ```
 ///

@@ -117,8 +117,8 @@ impl TimerQueue {
         None
     }
 
-    /// A time before which the entry does not come up, and by which it does if that is an exact one. `None` if it is not
-    /// filed.
+    /// A time before which the entry does not come up, and by which it does if that is an exact one. `None` if it
+    /// is not filed.
     pub(crate) fn comes_up_from(&self, entry: EntryIndex, entries: &impl Entries) -> Option<Timestamp> {
         match entries.position(entry).place() {
             Place::Nowhere | Place::Dying(_) => None,

@@ -19,8 +19,8 @@ pub(crate) struct Shared<K, R> {
     pub(crate) nesting: Nesting<R>,
     /// The slack of refreshes.
     pub(crate) slack: Duration,
-    /// How long a live flow is filed at most before it comes up (contract R8).
-    pub(crate) period: Duration,
+    /// How long a live flow is filed at most before it comes up, in ns (contract R8).
+    pub(crate) period: u64,
     /// Those who sleep until the next deadline.
     pub(crate) alarm: Alarm,
     /// Makes final records of the table's flows, if it makes any (contract R7).
@@ -29,11 +29,13 @@ pub(crate) struct Shared<K, R> {
 
 impl<K, R> Shared<K, R> {
     /// The time under which a live flow with this deadline is filed at `now`.
+    #[inline]
     pub(crate) fn filing(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
-        deadline.min(now + self.period)
+        deadline.min(Timestamp::from_nanos(now.as_nanos().saturating_add(self.period)))
     }
 
     /// Wakes those who sleep longer than until `time`. Call it under no lock, when the queue knows of the work.
+    #[inline]
     pub(crate) fn ring(&self, time: Timestamp) {
         // The queue's hint is a relaxed store. Pairs with the fence of `Table::poll_work`.
         fence(Ordering::SeqCst);

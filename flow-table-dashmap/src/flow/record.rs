@@ -169,8 +169,7 @@ impl<K, V> Record<K, V> {
         if let Some(id) = self.id() {
             panics.drop_each(self.remove_slots(id));
         }
-        // A flow that was only prepared has not been in the table.
-        if self.shared().records.is_some() && !self.state.load().is_starting() {
+        if self.shared().records.is_some() {
             return self.record(panics);
         }
         let Self { key, reply, value, .. } = self;

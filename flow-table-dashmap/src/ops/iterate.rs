@@ -9,8 +9,8 @@ use crate::flow::handle::FlowHandle;
 use crate::queue::queue::Queue;
 
 impl<K, V> Core<K, V> {
-    /// Calls `visit` for the active flows, under no lock, until it breaks. Each flow that is in the table all the time
-    /// is visited exactly once (contract E3).
+    /// Calls `visit` for the active flows, under no lock, until it breaks. Each flow that is in the table all the
+    /// time is visited exactly once (contract E3).
     pub(crate) fn try_for_each<B>(
         &self,
         mut visit: impl FnMut(&FlowHandle<K, V>) -> ControlFlow<B>,

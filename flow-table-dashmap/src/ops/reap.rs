@@ -84,6 +84,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Takes a dying flow, if there is one.
+    #[inline]
     pub(super) fn take_dying(&self, locked: &mut LockedQueue<'_, K, V>) -> Option<Ended<FlowHandle<K, V>>> {
         let flow = locked.next_dying()?;
         self.count_out_dying();
@@ -91,6 +92,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Takes a flow that has ended and has a place.
+    #[inline]
     pub(super) fn take_ended(&self, locked: &mut LockedQueue<'_, K, V>, id: FlowId) -> Ended<FlowHandle<K, V>> {
         let flow = locked.take(id).expect("just found under this lock");
         self.held.sub(1);
@@ -108,6 +110,7 @@ impl<K, V> Core<K, V> {
     }
 }
 
+#[inline]
 fn to_hand_over<K, V>(flow: Strong<K, V>) -> Ended<FlowHandle<K, V>> {
     let reason = flow.end_reason().expect("it has ended");
     Ended { flow: FlowHandle::new(flow, Direction::Forward), reason }

@@ -2,7 +2,6 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{Answer, KeyHasher, Status, Timestamp};
@@ -100,8 +99,9 @@ impl<K, V> Filed<K, V> {
         self.home.noted.pop()
     }
 
-    /// Makes the flow active at `now` and files it. Returns the time under which it is filed. A flow is inserted or reinserted only under the
-    /// stripes of its keys, and never if it is active or cancelled, so no other thread can interfere.
+    /// Makes the flow active at `now` and files it. Returns the time under which it is filed. A flow is inserted
+    /// or reinserted only under the stripes of its keys, and never if it is active or cancelled, so no other
+    /// thread can interfere.
     ///
     /// Takes two notes and moves the flows that they name to the front. Each filing leads to at most one note, and
     /// a flow that comes back is filed in the same queue. So a table that reinserts and never reaps keeps no more
@@ -175,12 +175,12 @@ impl<K, V> Filed<K, V> {
         Visit::Ended(id)
     }
 
-    /// As [`visit`](Self::visit), for an insertion that looks for room. It leaves a live flow that comes up for the
-    /// next reap that asks, and finds nothing behind it. Otherwise a flood that finds the table full would put
+    /// As [`visit`](Self::visit), for an insertion that looks for room. It leaves a live flow that comes up for
+    /// the next reap that asks, and finds nothing behind it. Otherwise a flood that finds the table full would put
     /// questions off for ever.
     pub(crate) fn visit_for_room(&mut self, now: Timestamp) -> Visit<FlowId> {
         let is_question = self.home.noted.is_empty()
-            && self.home.shared.period != Duration::MAX
+            && self.home.shared.period != u64::MAX
             && self
                 .heap
                 .peek()
@@ -218,8 +218,8 @@ impl<K, V> Filed<K, V> {
         Visit::Ended((id, Some(flow)))
     }
 
-    /// Files a flow that was asked about, or ends it. Returns `true` if this call ended it; the caller takes it. If
-    /// the flow has ended by itself or is not there any more, there is nothing to do.
+    /// Files a flow that was asked about, or ends it. Returns `true` if this call ended it; the caller takes it.
+    /// If the flow has ended by itself or is not there any more, there is nothing to do.
     pub(crate) fn answered(&mut self, id: FlowId, answer: Answer, now: Timestamp) -> Answered {
         let Some(flow) = self.no_longer_asked(id) else { return Answered::Gone };
         let filing = match answer {
@@ -253,8 +253,8 @@ impl<K, V> Filed<K, V> {
         Some(&entry.flow)
     }
 
-    /// Returns `true` if the flow has a place and has ended, or is due and so ends now. A reap that asks about it has the
-    /// first say.
+    /// Returns `true` if the flow has a place and has ended, or is due and so ends now. A reap that asks about it
+    /// has the first say.
     fn is_due(&self, id: FlowId, now: Timestamp) -> bool {
         self.heap.get(&id).is_some_and(|(entry, _)| {
             let is_asked = entry.flow.options.own(Record::<K, V>::ASKED);

@@ -1,5 +1,5 @@
-//! A reap that asks about a flow, which is filed nowhere meanwhile, against a cancellation, which leaves a notice, and
-//! another reap, which takes the notice.
+//! A reap that asks about a flow, which is filed nowhere meanwhile, against a cancellation, which leaves a notice,
+//! and another reap, which takes the notice.
 
 use std::sync::Arc;
 
