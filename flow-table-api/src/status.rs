@@ -5,7 +5,7 @@
 /// | `Detached` | `Active` | any insertion, `reinsert` |
 /// | `Active` | `Expired` | reaping, a look-up, an insert that meets it after its deadline |
 /// | `Active` | `Cancelled` | `cancel` |
-/// | `Active` | `Detached` | `remove`, `retain`, `evict` and the like, a replacing `insert`, the end of the table |
+/// | `Active` | `Detached` | `remove`, `retain`, `evict` and so on, a replacing `insert`, the end of the table |
 /// | `Expired` | `Active` | `reinsert` |
 ///
 /// There is no other move. Each move is one compare-and-swap, and the operation that wins it counts the end
