@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::Result;
 use flow_table::{FlowKey, Table};
 
+use crate::bpf::{Expression, FrameFilter};
 use crate::filter::Filter;
 use crate::keyer::{Keyer, Keying};
 use crate::read::{Capture, Packets};
@@ -30,6 +31,8 @@ pub struct Options {
     pub workers: usize,
     /// Which packets count.
     pub filter: Option<Arc<Filter>>,
+    /// Which frames count, in libpcap's language.
+    pub bpf: Option<Expression>,
     /// What the summary shows.
     pub view: View,
 }
@@ -82,7 +85,8 @@ pub fn replay<T: Table<FlowKey, Record>>(
 ///
 /// # Errors
 ///
-/// Returns the error of `sink`, or that of a table that gets no memory.
+/// Returns the error of `sink`, that of a table that gets no memory, or that of an expression that does not fit the
+/// frames.
 pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     packets: &mut P,
     options: &Options,
@@ -108,6 +112,7 @@ fn run<P: Packets + ?Sized>(
 ) -> Result<Summary> {
     let mut summary = Summary::of(packets.describe(), &options.view);
     let started = Instant::now();
+    let mut wanted = options.bpf.clone().map(FrameFilter::new);
     let mut keyer = Keyer::new(options.keying, options.filter.clone());
     loop {
         let mut pace = Pace::Busy;
@@ -115,12 +120,13 @@ fn run<P: Packets + ?Sized>(
             Ok(Some(packet)) => {
                 summary.frames.add(&packet);
                 summary.series.packet(packet.timestamp, packet.wire_len.into());
+                let wanted = wanted.as_mut().map_or(Ok(true), |wanted| wanted.matches(&packet))?;
                 match keyer.key(&packet) {
-                    Ok(Some(keyed)) => {
+                    Ok(Some(keyed)) if wanted => {
                         summary.selected.add(&keyed);
                         engine.packet(keyed, &mut counting(&mut summary, sink))?;
                     }
-                    Ok(None) => summary.unselected += 1,
+                    Ok(_) => summary.unselected += 1,
                     Err(skip) => *summary.skipped.entry(skip).or_default() += 1,
                 }
                 if !summary.frames.packets.is_multiple_of(BURST as u64) {

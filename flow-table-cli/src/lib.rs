@@ -14,6 +14,7 @@
 
 pub mod args;
 pub mod backend;
+pub mod bpf;
 pub mod capture;
 mod clock;
 pub mod control;

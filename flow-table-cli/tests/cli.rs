@@ -383,43 +383,78 @@ fn a_report_is_a_page_without_addresses_of_others() {
     assert_eq!(addresses, ["http://www.w3.org/2000/s"]);
 }
 
-/// The data records of IPFIX messages, by what their templates say: each a list of enterprise, element and value.
-fn ipfix(bytes: &[u8]) -> Vec<Vec<(u32, u16, u128)>> {
-    let number = |bytes: &[u8]| bytes.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
-    let mut templates = std::collections::BTreeMap::new();
-    let (mut records, mut rest) = (Vec::new(), bytes);
+/// A data record by what its template says: a list of enterprise, element and value.
+type DataRecord = Vec<(u32, u16, u128)>;
+
+/// The enterprise, element and length of the fields of each template.
+type Templates = std::collections::BTreeMap<u128, Vec<(u32, u16, usize)>>;
+
+fn number(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+}
+
+/// Reads a set, and returns the number of its records.
+fn set(id: u128, mut set: &[u8], templates: &mut Templates, records: &mut Vec<DataRecord>) -> usize {
+    let mut count = 0;
+    // What is shorter than any record is padding.
+    while set.len() > 3 {
+        count += 1;
+        let mut take = |count: usize| {
+            let (taken, behind) = set.split_at(count);
+            set = behind;
+            number(taken)
+        };
+        if id < 256 {
+            let (template, fields) = (take(2), take(2));
+            let field = |_| {
+                let (element, length) = (take(2) as u16, take(2) as usize);
+                let enterprise = if element & 0x8000 == 0 { 0 } else { take(4) as u32 };
+                (enterprise, element & 0x7fff, length)
+            };
+            templates.insert(template, (0..fields).map(field).collect());
+        } else {
+            let fields = templates[&id].iter();
+            records.push(fields.map(|(pen, element, length)| (*pen, *element, take(*length))).collect());
+        }
+    }
+    count
+}
+
+/// The data records of IPFIX messages.
+fn ipfix(bytes: &[u8]) -> Vec<DataRecord> {
+    let (mut templates, mut records, mut rest) = (Templates::new(), Vec::new(), bytes);
     while !rest.is_empty() {
         assert_eq!(number(&rest[..2]), 10, "the version");
         let (message, behind) = rest.split_at(number(&rest[2..4]) as usize);
         assert_eq!(number(&message[8..12]), records.len() as u128, "the sequence counts records");
         let mut sets = &message[16..];
         while !sets.is_empty() {
-            let (id, length) = (number(&sets[..2]), number(&sets[2..4]) as usize);
-            let mut set = &sets[4..length];
-            sets = &sets[length..];
-            while !set.is_empty() {
-                let mut take = |count: usize| {
-                    let (taken, behind) = set.split_at(count);
-                    set = behind;
-                    taken
-                };
-                if id == 2 {
-                    let (template, fields) = (number(take(2)), number(take(2)));
-                    let field = |_| {
-                        let (element, length) = (number(take(2)) as u16, number(take(2)) as usize);
-                        let enterprise = if element & 0x8000 == 0 { 0 } else { number(take(4)) as u32 };
-                        (enterprise, element & 0x7fff, length)
-                    };
-                    templates.insert(template, (0..fields).map(field).collect::<Vec<_>>());
-                } else {
-                    let fields = templates[&id].iter();
-                    records.push(
-                        fields.map(|(pen, element, length)| (*pen, *element, number(take(*length)))).collect(),
-                    );
-                }
-            }
+            let (this, others) = sets.split_at(number(&sets[2..4]) as usize);
+            set(number(&this[..2]), &this[4..], &mut templates, &mut records);
+            sets = others;
         }
         rest = behind;
+    }
+    records
+}
+
+/// The data records of NetFlow 9 messages, which say how many records they have, and not how long they are.
+fn netflow9(bytes: &[u8]) -> Vec<DataRecord> {
+    let (mut templates, mut records, mut rest) = (Templates::new(), Vec::new(), bytes);
+    for sequence in 0.. {
+        if rest.is_empty() {
+            break;
+        }
+        assert_eq!(number(&rest[..2]), 9, "the version");
+        assert_eq!(number(&rest[12..16]), sequence, "the sequence counts messages");
+        let mut left = number(&rest[2..4]) as usize;
+        rest = &rest[20..];
+        while left > 0 {
+            let (this, others) = rest.split_at(number(&rest[2..4]) as usize);
+            assert!(this.len().is_multiple_of(4), "sets are padded");
+            left -= set(number(&this[..2]), &this[4..], &mut templates, &mut records);
+            rest = others;
+        }
     }
     records
 }
@@ -480,6 +515,101 @@ fn a_collector_gets_datagrams_that_fit_into_frames() {
         assert!(count <= 1_400);
         messages.extend(&space[..count]);
     }
+}
+
+/// Source, destination, ports, protocol, packets and bytes of each direction that has packets, sorted.
+type Directions = Vec<(std::net::IpAddr, std::net::IpAddr, [u64; 5])>;
+
+fn directions_of_csv(path: &Path) -> Directions {
+    let mut rows = csv::Reader::from_path(path).unwrap();
+    let header = rows.headers().unwrap().clone();
+    let mut found = Vec::new();
+    for row in rows.records() {
+        let row = row.unwrap();
+        let value = |name: &str| &row[header.iter().position(|column| column == name).unwrap()];
+        let number = |name: &str| value(name).parse::<u64>().unwrap();
+        for (from, to) in [("src", "dst"), ("dst", "src")] {
+            let [packets, bytes] = ["packets", "ip_bytes"].map(|what| number(&format!("{from}_{what}")));
+            if packets > 0 {
+                let [sport, dport] = [from, to].map(|end| number(&format!("{}port", &end[..1])));
+                let ends = [from, to].map(|end| value(end).parse().unwrap());
+                found.push((ends[0], ends[1], [sport, dport, number("proto"), packets, bytes]));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn directions_of_netflow9(messages: &[u8]) -> Directions {
+    let direction = |record: &DataRecord| {
+        let value = |element: u16| record.iter().find(|(_, e, _)| *e == element).map(|(_, _, value)| *value);
+        let address = |v4: u16, v6: u16| match value(v4) {
+            Some(bits) => std::net::Ipv4Addr::from_bits(bits as u32).into(),
+            None => std::net::Ipv6Addr::from_bits(value(v6).unwrap()).into(),
+        };
+        assert!(value(152).unwrap() <= value(153).unwrap(), "the start is before the end");
+        (address(8, 27), address(12, 28), [7, 11, 4, 2, 1].map(|element| value(element).unwrap() as u64))
+    };
+    let mut found: Vec<_> = netflow9(messages).iter().map(direction).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn netflow_9_has_a_record_for_each_direction() {
+    let (export, csv) = (scratch("flows.nf9"), scratch("netflow9.csv"));
+    for path in [&export, &csv] {
+        let arguments = ["replay", "--idle-timeout", "1s", "--export", path.to_str().unwrap()];
+        assert!(flow_table(&arguments, &[&loopback()]).status.success());
+    }
+    let expected = directions_of_csv(&csv);
+    assert!(expected.len() > 135);
+    assert_eq!(directions_of_netflow9(&fs::read(export).unwrap()), expected);
+
+    let collector = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let target = format!("udp://{}", collector.local_addr().unwrap());
+    let arguments = ["replay", "--idle-timeout", "1s", "--format", "netflow9", "--export", &target];
+    assert!(flow_table(&arguments, &[&loopback()]).status.success());
+    let (mut messages, mut space) = (Vec::new(), [0; 2_000]);
+    while messages.is_empty() || netflow9(&messages).len() < expected.len() {
+        let count = collector.recv(&mut space).expect("another message");
+        assert!(count <= 1_400);
+        messages.extend(&space[..count]);
+    }
+    assert_eq!(directions_of_netflow9(&messages), expected);
+}
+
+#[test]
+fn expressions_of_libpcap_select_packets() {
+    if Command::new("tcpdump").arg("--version").output().is_err() {
+        return skipped("there is no tcpdump");
+    }
+    let selected = |arguments: &[&str]| {
+        let output = flow_table(&[&["replay", "--json"], arguments].concat(), &[&loopback()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let summary = &json(&output)[0];
+        assert_eq!(summary["ip_packets"], 417);
+        (summary["flows"].as_u64().unwrap(), summary["flow_packets"].as_u64().unwrap())
+    };
+    assert_eq!(selected(&["--bpf", "tcp port 8080"]), selected(&["--filter", "tcp port 8080"]));
+    assert_eq!(selected(&["--bpf", "ip6 and udp"]), selected(&["--filter", "ip6 and udp"]));
+    let (_, syns) = selected(&["--bpf", "tcp[tcpflags] & tcp-syn != 0"]);
+    assert!(syns > 0 && syns < selected(&["--bpf", "tcp"]).1);
+    assert_eq!(selected(&["--bpf", ""]).1, 417);
+
+    let refused = flow_table(&["replay", "--bpf", "tcp porty"], &[&loopback()]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("syntax error"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn an_expression_of_libpcap_needs_its_compiler() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_flow-table"));
+    let output = program.args(["replay", "--bpf", "tcp"]).arg(loopback()).env("PATH", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("tcpdump"), "{}", text(&output.stderr));
 }
 
 #[test]

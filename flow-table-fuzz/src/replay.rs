@@ -41,6 +41,7 @@ pub fn check(bytes: &[u8]) {
         capacity: CAPACITIES[choice(4)],
         workers: 1,
         filter: None,
+        bpf: None,
         view: View::default(),
     };
     let (custom, custom_flows) = replay::<flow_table_custom::FlowTable<_, _>>(capture, &options);

@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::backend::Backend;
+use crate::bpf::Expression;
 use crate::capture::Options;
 use crate::direction::FlowDirection;
 use crate::filter::{Filter, FilterError};
@@ -33,8 +34,8 @@ pub struct FlowArgs {
     /// Whether the two directions of a conversation are one flow.
     #[arg(long, value_enum, default_value_t)]
     pub direction: FlowDirection,
-    /// Which end of a flow is the source in its record; without it `address`, or `syn` for Zeek's format and
-    /// IPFIX.
+    /// Which end of a flow is the source in its record; without it `address`, or `syn` for Zeek's format,
+    /// IPFIX and NetFlow.
     #[arg(long, value_enum)]
     pub orient: Option<Orientation>,
     /// Which packets belong to flows.
@@ -44,6 +45,10 @@ pub struct FlowArgs {
     /// "tcp and not port 22".
     #[arg(long, value_name = "EXPRESSION", value_parser = packet_filter)]
     pub filter: Option<Arc<Filter>>,
+    /// Only packets for which this holds in libpcap's language, as in "tcp[tcpflags] & tcp-syn != 0". The program
+    /// `tcpdump` compiles it.
+    #[arg(long, value_name = "EXPRESSION", value_parser = bpf)]
+    pub bpf: Option<Expression>,
     /// Count later fragments in the flow of their first one, and not under port 0.
     #[arg(long)]
     pub fragments: bool,
@@ -82,6 +87,7 @@ impl FlowArgs {
             capacity: self.capacity,
             workers: self.workers,
             filter: self.filter.clone(),
+            bpf: self.bpf.clone(),
             view,
         }
     }
@@ -101,6 +107,10 @@ fn packet_filter(text: &str) -> Result<Arc<Filter>, String> {
         return Err("packets have no `packets`, `bytes` or `duration`; use --where for records".to_owned());
     }
     Ok(Arc::new(filter))
+}
+
+fn bpf(text: &str) -> Result<Expression, String> {
+    Expression::new(text).map_err(|error| error.to_string())
 }
 
 /// Parses a filter for records.

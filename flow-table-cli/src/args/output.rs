@@ -20,7 +20,8 @@ use crate::summary::View;
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Write the flows of all captures to this file, as they end; `-` is standard output, and the summary then
-    /// goes to standard error. `udp://HOST:PORT` and `tcp://HOST:PORT` are collectors of IPFIX.
+    /// goes to standard error. `udp://HOST:PORT` and `tcp://HOST:PORT` are collectors of IPFIX, or over UDP of
+    /// NetFlow 9.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     /// The format of the exported flows; without it, by the file's extension, else `tsv`.

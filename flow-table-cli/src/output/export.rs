@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::chunk::Chunk;
-use super::ipfix;
+use super::netflow::{self, Version};
 use super::row::{Row, WideRow};
 use super::zeek::Conn;
 use crate::record::{FlowRecord, Orientation};
@@ -26,6 +26,8 @@ pub enum Format {
     Zeek,
     /// IPFIX (RFC 7011) with both directions in a record (RFC 5103).
     Ipfix,
+    /// NetFlow version 9 (RFC 3954), with a record for each direction.
+    Netflow9,
 }
 
 impl Format {
@@ -37,6 +39,7 @@ impl Format {
             "json" | "jsonl" | "ndjson" => Self::Jsonl,
             "log" => Self::Zeek,
             "ipfix" => Self::Ipfix,
+            "nf9" => Self::Netflow9,
             _ => return None,
         })
     }
@@ -45,7 +48,7 @@ impl Format {
     pub const fn orientation(self) -> Orientation {
         match self {
             Self::Tsv | Self::Csv | Self::Jsonl => Orientation::Address,
-            Self::Zeek | Self::Ipfix => Orientation::Syn,
+            Self::Zeek | Self::Ipfix | Self::Netflow9 => Orientation::Syn,
         }
     }
 }
@@ -61,7 +64,7 @@ enum Rows<W: Write> {
     Csv(Box<csv::Writer<W>>),
     Lines(BufWriter<W>),
     Zeek(BufWriter<W>),
-    Ipfix(Box<ipfix::Writer<W>>),
+    Messages(Box<netflow::Writer<W>>),
 }
 
 impl<W: Write> Exporter<W> {
@@ -80,6 +83,8 @@ impl<W: Write> Exporter<W> {
             builder.has_headers(false).delimiter(delimiter).buffer_capacity(buffer);
             builder
         };
+        let messages =
+            |output, version| Rows::Messages(Box::new(netflow::Writer::new(output, version, orientation, chunk)));
         let rows = match format {
             Format::Tsv => Rows::Tsv(Box::new(delimited(b'\t').from_writer(output))),
             Format::Csv => {
@@ -89,7 +94,8 @@ impl<W: Write> Exporter<W> {
             }
             Format::Jsonl => Rows::Lines(BufWriter::with_capacity(buffer, output)),
             Format::Zeek => Rows::Zeek(BufWriter::with_capacity(buffer, output)),
-            Format::Ipfix => Rows::Ipfix(Box::new(ipfix::Writer::new(output, orientation, chunk))),
+            Format::Ipfix => messages(output, Version::Ipfix),
+            Format::Netflow9 => messages(output, Version::V9),
         };
         Ok(Self { orientation, rows })
     }
@@ -106,7 +112,7 @@ impl<W: Write> Exporter<W> {
             Rows::Csv(rows) => rows.serialize(WideRow::of(flow, orientation))?,
             Rows::Lines(lines) => line(lines, &WideRow::of(flow, orientation))?,
             Rows::Zeek(lines) => line(lines, &Conn::of(flow, orientation))?,
-            Rows::Ipfix(messages) => messages.write(flow)?,
+            Rows::Messages(messages) => messages.write(flow)?,
         }
         Ok(())
     }
@@ -120,7 +126,7 @@ impl<W: Write> Exporter<W> {
         match &mut self.rows {
             Rows::Tsv(rows) | Rows::Csv(rows) => rows.flush()?,
             Rows::Lines(lines) | Rows::Zeek(lines) => lines.flush()?,
-            Rows::Ipfix(messages) => messages.flush()?,
+            Rows::Messages(messages) => messages.flush()?,
         }
         Ok(())
     }

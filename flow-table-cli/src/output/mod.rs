@@ -3,7 +3,7 @@
 mod chunk;
 mod collector;
 pub mod export;
-pub mod ipfix;
+pub mod netflow;
 pub mod records;
 mod row;
 pub mod target;

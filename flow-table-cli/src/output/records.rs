@@ -42,13 +42,20 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Returns an error if files are to rotate and there is none, or a collector is to get text.
+    /// Returns an error if files are to rotate and there is none, or a collector is to get what it cannot read.
     pub fn check(&self) -> Result<()> {
         if self.rotation != Rotation::default() && !matches!(self.target, Target::File(_)) {
             bail!("only files rotate");
         }
-        if matches!(self.target, Target::Collector(_)) && self.format != Format::Ipfix {
-            bail!("a collector needs --format ipfix");
+        if let Target::Collector(collector) = &self.target {
+            match (self.format, collector.transport) {
+                (Format::Ipfix, _) | (Format::Netflow9, Transport::Udp) => {}
+                // Its messages do not tell their lengths.
+                (Format::Netflow9, Transport::Tcp) => {
+                    bail!("NetFlow 9 goes over UDP; over TCP, use --format ipfix")
+                }
+                _ => bail!("a collector needs --format ipfix or netflow9"),
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub enum Target {
     Stdout,
     /// A file, which is created or overwritten.
     File(PathBuf),
-    /// A collector of IPFIX.
+    /// A collector of IPFIX or NetFlow.
     Collector(Collector),
 }
 

@@ -31,6 +31,7 @@ pub fn options(timeout: &str, direction: FlowDirection, protocols: Protocols) ->
         capacity: 1 << 20,
         workers: 1,
         filter: None,
+        bpf: None,
         view: View::default(),
     }
 }
