@@ -17,6 +17,7 @@ pub mod backend;
 pub mod bpf;
 pub mod capture;
 mod clock;
+pub mod config;
 pub mod control;
 pub mod direction;
 pub mod filter;
@@ -28,6 +29,7 @@ pub mod keyed;
 pub mod keyer;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod live;
+pub mod log;
 pub mod manual;
 mod names;
 pub mod output;

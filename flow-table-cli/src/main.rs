@@ -2,20 +2,30 @@
 
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::io::{stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use flow_table_cli::args::{Cli, Command};
 use flow_table_cli::control::Control;
-use flow_table_cli::{manual, run};
+use flow_table_cli::log::Level;
+use flow_table_cli::{config, manual, run};
 
 fn main() -> ExitCode {
-    match execute(Cli::parse()) {
+    let arguments = match config::with_file(&Cli::command(), env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => Cli::command().error(ErrorKind::ValueValidation, error).exit(),
+    };
+    let cli = Cli::parse_from(arguments);
+    let log_format = cli.command.log_format();
+    match execute(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("flow-table: {error:#}");
+            // If standard error is closed, the status still tells.
+            let _ = log_format.write(&mut stderr(), Level::Error, &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

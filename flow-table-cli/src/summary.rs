@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::filter::{Filter, Subject};
 use crate::keyed::KeyedPacket;
+use crate::log::Level;
 use crate::packet::Skip;
 use crate::read::{Packet, ReadError};
 use crate::record::{End, FlowRecord, Orientation};
@@ -70,6 +71,11 @@ impl FileError {
             Self::In { error, .. } => error.is_cut_off(),
             Self::Read(error) => error.is_cut_off(),
         }
+    }
+
+    /// How bad it is.
+    pub(crate) fn level(&self) -> Level {
+        if self.is_cut_off() { Level::Warning } else { Level::Error }
     }
 
     /// The same error, of the capture with this name.

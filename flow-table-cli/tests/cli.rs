@@ -175,9 +175,44 @@ fn an_export_that_cannot_be_written_is_an_error() {
 #[case::format_of_nothing(&["replay", "--format", "csv", "x.pcap"])]
 #[case::filter(&["replay", "--filter", "tcp and", "x.pcap"])]
 #[case::filter_of_packets(&["replay", "--filter", "bytes > 5", "x.pcap"])]
+#[case::no_expression_of_libpcap(&["replay", "--bpf", "tcp porty", "x.pcap"])]
+#[case::no_configuration(&["replay", "--config", "not-there.toml", "x.pcap"])]
+#[case::color(&["replay", "--color", "sometimes", "x.pcap"])]
 #[case::too_deep(&["replay", "--tunnels", "9", "x.pcap"])]
 fn wrong_usage_is_told_with_another_status(#[case] arguments: &[&str]) {
     assert_eq!(flow_table(arguments, &[]).status.code(), Some(2));
+}
+
+#[test]
+fn options_come_from_a_file_unless_the_command_line_has_them() {
+    let (config, export) = (scratch("options.toml"), scratch("configured.csv"));
+    let toml = format!("idle-timeout = 1\njson = true\n[replay]\nexport = '{}'\n", export.display());
+    fs::write(&config, toml).unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, flows) in [
+        (&["--config", config, "replay"][..], 135),
+        (&["replay", "--config", config], 135),
+        (&["replay", "--idle-timeout", "60s", "--config", config], 129),
+    ] {
+        let output = flow_table(arguments, &[&loopback()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(json(&output)[0]["flows"], flows);
+        assert_eq!(lines(&export), flows + 1);
+    }
+}
+
+#[test]
+fn problems_are_json_on_request() {
+    let output = flow_table(&["replay", "--log-format", "json"], &[Path::new("not-there.pcap")]);
+    assert_eq!(output.status.code(), Some(1));
+    let line: Value = serde_json::from_str(text(&output.stderr)).unwrap();
+    assert_eq!(line["level"], "error");
+    assert!(line["message"].as_str().unwrap().starts_with("not-there.pcap: cannot open: "), "{line}");
+    assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+
+    let output = flow_table(&["replay", "--log-format", "json", "--export", "/not/there"], &[&loopback()]);
+    let line: Value = serde_json::from_str(text(&output.stderr)).unwrap();
+    assert!(line["message"].as_str().unwrap().starts_with("/not/there: "), "{line}");
 }
 
 /// Starts the program with a pipe as standard input.
@@ -676,19 +711,28 @@ fn skipped(why: &str) {
 /// Runs `top` in a terminal of the program `script`, presses keys, and returns what was drawn.
 #[cfg(all(feature = "top", unix))]
 fn top(keys: &[&str]) -> Option<String> {
-    let command = format!(
-        "stty rows 30 cols 130; exec {} top --speed 0 {}",
-        env!("CARGO_BIN_EXE_flow-table"),
-        loopback().display()
-    );
+    let (status, text) = terminal((30, 130), &format!("top --speed 0 {}", loopback().display()), keys)?;
+    assert!(status.success(), "{text}");
+    Some(without_controls(&text))
+}
+
+/// What the program writes to a terminal with these rows and columns, while somebody presses keys.
+fn terminal(
+    (rows, columns): (u16, u16),
+    arguments: &str,
+    keys: &[&str],
+) -> Option<(std::process::ExitStatus, String)> {
+    let command =
+        format!("stty rows {rows} cols {columns}; exec {} {arguments}", env!("CARGO_BIN_EXE_flow-table"));
     let child = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .env("TERM", "xterm-256color")
+        .env_remove("NO_COLOR")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        skipped("top in a terminal: there is no program `script`");
+        skipped("a terminal: there is no program `script`");
         return None;
     };
     let mut drawn = child.stdout.take().unwrap();
@@ -707,8 +751,7 @@ fn top(keys: &[&str]) -> Option<String> {
     }
     let status = child.wait().unwrap();
     let text = String::from_utf8_lossy(&reader.join().unwrap()).into_owned();
-    assert!(status.success(), "{text}");
-    Some(without_controls(&text))
+    Some((status, text))
 }
 
 /// The text with a space for each control sequence that moves the cursor, and none for one that sets a color.
@@ -749,4 +792,22 @@ fn an_unknown_interface_is_told_with_the_known_ones() {
     let output = flow_table(&["live", "-i", "no-such-interface0"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("no such interface; there are "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_summary_fits_the_terminal() {
+    let arguments = format!("replay --idle-timeout 1s {}", loopback().display());
+    let Some((_, wide)) = terminal((30, 300), &arguments, &[]) else { return };
+    let Some((status, narrow)) = terminal((30, 60), &arguments, &[]) else { return };
+    assert!(status.success(), "{narrow}");
+    assert!(narrow.contains("\u{1b}[36mpackets"), "labels have a color: {narrow}");
+    let summary = |text: &str| without_controls(&text[text.rfind("loopback.pcap: ").unwrap()..]);
+    let (wide, narrow) = (summary(&wide), summary(&narrow));
+    for line in narrow.lines() {
+        assert!(line.trim_end().chars().count() <= 60, "{line:?}");
+    }
+    assert!(narrow.lines().count() > wide.lines().count(), "{narrow}");
+    let flows = "135 of 417 IP packets, 228.79 KiB; idle timeout 1s; at most 115 live at a time";
+    assert!(wide.contains(flows), "{wide}");
+    assert!(narrow.split_whitespace().collect::<Vec<_>>().join(" ").contains(flows), "{narrow}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::idle::duration;
+use crate::log::LogFormat;
 
 mod flows;
 mod output;
@@ -17,6 +18,10 @@ pub use output::OutputArgs;
 #[derive(Debug, Parser)]
 #[command(name = "flow-table", version)]
 pub struct Cli {
+    /// A TOML file of options by their long names, such as `idle-timeout = "15s"`; for one command in a table with
+    /// its name, such as `[replay]`. The command line wins. No file is read unless it is named.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -58,6 +63,18 @@ pub enum Command {
         /// The folder, which must exist.
         folder: PathBuf,
     },
+}
+
+impl Command {
+    /// How problems are written.
+    pub const fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Replay(args) => args.output.log_format,
+            #[cfg(all(feature = "live", target_os = "linux"))]
+            Self::Live(args) => args.output.log_format,
+            _ => LogFormat::Text,
+        }
+    }
 }
 
 /// How to count the flows of an interface.

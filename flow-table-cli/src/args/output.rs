@@ -7,11 +7,13 @@ use clap::Args;
 use super::flows::{FlowArgs, record_filter};
 use crate::filter::Filter;
 use crate::idle::duration;
+use crate::log::LogFormat;
 use crate::output::export::Format;
 use crate::output::records::{Plan, Rotation};
 use crate::output::target::Target;
 use crate::record::Orientation;
 use crate::report::html;
+use crate::report::screen::Color;
 use crate::stats::{Field, Rank};
 use crate::summary::View;
 
@@ -52,6 +54,12 @@ pub struct OutputArgs {
     /// Print one JSON object per capture instead of a summary.
     #[arg(long)]
     pub json: bool,
+    /// Whether the summary has colors.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+    /// How problems are written to standard error.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub log_format: LogFormat,
 }
 
 impl OutputArgs {

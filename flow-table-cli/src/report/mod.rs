@@ -1,4 +1,5 @@
 //! Summaries for people.
 
 pub(crate) mod html;
+pub(crate) mod screen;
 pub(crate) mod text;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use flow_table::Timeout;
 use indicatif::{HumanBytes, HumanCount};
 
+use super::screen::Screen;
 use crate::args::Shown;
 use crate::json::size;
 use crate::names::{key_name, protocol_name};
@@ -19,20 +20,27 @@ use crate::summary::Summary;
 /// # Errors
 ///
 /// Returns the errors of `out`.
-pub fn write(out: &mut impl Write, file: &str, summary: &Summary, args: Shown<'_>) -> io::Result<()> {
+pub fn write(
+    out: &mut impl Write,
+    file: &str,
+    summary: &Summary,
+    args: Shown<'_>,
+    screen: &Screen,
+) -> io::Result<()> {
     let Some(format) = &summary.format else { return Ok(()) };
     writeln!(out, "{file}: {format}")?;
-    for (label, text) in lines(summary, args) {
-        writeln!(out, "  {label:<10} {text}")?;
+    for (label, text) in lines(summary, args, screen.columns(60)) {
+        out.write_all(screen.lines(label, &text).as_bytes())?;
     }
     Ok(())
 }
 
-fn lines(summary: &Summary, args: Shown<'_>) -> Vec<(&'static str, String)> {
+/// The lines, with pictures of at most `columns`.
+fn lines(summary: &Summary, args: Shown<'_>, columns: usize) -> Vec<(&'static str, String)> {
     let mut lines = vec![("packets", packets(summary))];
     if let Some((first, _)) = summary.frames.span {
         lines.extend(date(first).map(|date| ("from", date)));
-        lines.push(("over time", sparkline(&summary.series)));
+        lines.push(("over time", sparkline(&summary.series, columns)));
     }
     if !summary.skipped.is_empty() || summary.unselected > 0 {
         lines.push(("skipped", skipped(summary)));
@@ -87,12 +95,12 @@ fn date(nanos: i128) -> Option<String> {
     (nanos / 1_000_000_000 < YEAR_10_000).then(|| humantime::format_rfc3339_micros(time).to_string())
 }
 
-/// Packets over time, in at most 60 columns.
-fn sparkline(series: &Series) -> String {
+/// Packets over time.
+fn sparkline(series: &Series, columns: usize) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bins = series.bins();
     let columns: Vec<u64> = bins
-        .chunks(bins.len().div_ceil(60).max(1))
+        .chunks(bins.len().div_ceil(columns).max(1))
         .map(|chunk| chunk.iter().map(|bin| bin.packets).sum())
         .collect();
     let most = columns.iter().copied().max().unwrap_or(0).max(1);

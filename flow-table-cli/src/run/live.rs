@@ -33,7 +33,7 @@ pub fn live(
     // To end it is what was asked for.
     summary.interrupted = false;
     for error in &summary.errors {
-        session.complain(&format!("{}: {error}", args.interface))?;
+        session.complain(error.level(), &format!("{}: {error}", args.interface))?;
     }
     session.show(&args.interface, &summary)?;
     session.finish()?;

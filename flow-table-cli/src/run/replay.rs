@@ -41,7 +41,7 @@ pub fn replay(
         for error in &summary.errors {
             // Errors of merged captures have the name of their file already.
             let named = if files.len() == 1 { format!("{name}: {error}") } else { error.to_string() };
-            session.complain(&named)?;
+            session.complain(error.level(), &named)?;
         }
         complete &= summary.is_complete();
         session.show(&name, &summary)?;

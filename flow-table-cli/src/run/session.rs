@@ -8,11 +8,13 @@ use anyhow::Result;
 use crate::args::Shown;
 use crate::capture::{Moment, Pace};
 use crate::control::Control;
+use crate::log::Level;
 use crate::output::records::Records;
 use crate::output::target::Target;
 use crate::progress::InputProgress;
 use crate::read::Packets;
 use crate::report::html::Page;
+use crate::report::screen::Screen;
 use crate::summary::Summary;
 use crate::{json, report};
 
@@ -65,7 +67,8 @@ impl<'s> Session<'s> {
                 problem = records.borrow_mut().as_mut().map_or(Ok(()), Records::flush).err();
             }
             if control.take_print() {
-                let text = rendered(name, moment.summary, *args).unwrap_or_default();
+                let text =
+                    rendered(name, moment.summary, *args, &Screen::stderr(args.output.color)).unwrap_or_default();
                 let printed = progress.suspend(|| complaints.write_all(&text));
                 problem = problem.take().or(printed.err().map(Into::into));
             }
@@ -84,8 +87,8 @@ impl<'s> Session<'s> {
     }
 
     /// Tells of a problem.
-    pub(super) fn complain(&mut self, problem: &str) -> Result<()> {
-        Ok(writeln!(self.complaints, "flow-table: {problem}")?)
+    pub(super) fn complain(&mut self, level: Level, problem: &str) -> Result<()> {
+        Ok(self.args.output.log_format.write(&mut self.complaints, level, problem)?)
     }
 
     /// Writes a summary.
@@ -93,7 +96,9 @@ impl<'s> Session<'s> {
         if self.args.output.report.is_some() {
             self.page.add(name, summary)?;
         }
-        let text = rendered(name, summary, self.args)?;
+        let color = self.args.output.color;
+        let screen = if self.to_stdout { Screen::stderr(color) } else { Screen::stdout(color) };
+        let text = rendered(name, summary, self.args, &screen)?;
         let written = if self.to_stdout { self.complaints.write_all(&text) } else { self.out.write_all(&text) };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.control.pipe_closed(),
@@ -107,7 +112,7 @@ impl<'s> Session<'s> {
         if let Some(records) = self.records.take() {
             match records.finish()? {
                 0 => {}
-                lost => self.complain(&format!("{lost} datagrams could not be sent"))?,
+                lost => self.complain(Level::Warning, &format!("{lost} datagrams could not be sent"))?,
             }
         }
         if let Some(path) = &self.args.output.report {
@@ -120,12 +125,12 @@ impl<'s> Session<'s> {
     }
 }
 
-fn rendered(name: &str, summary: &Summary, args: Shown<'_>) -> io::Result<Vec<u8>> {
+fn rendered(name: &str, summary: &Summary, args: Shown<'_>, screen: &Screen) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     if args.output.json {
         json::write(&mut text, name, summary, args)?;
     } else {
-        report::text::write(&mut text, name, summary, args)?;
+        report::text::write(&mut text, name, summary, args, screen)?;
     }
     Ok(text)
 }
