@@ -703,7 +703,6 @@ fn workers_write_the_same_records() {
 }
 
 /// Says on the terminal that a test did not run. The harness captures `eprintln`.
-#[cfg(all(feature = "top", unix))]
 fn skipped(why: &str) {
     let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
@@ -717,6 +716,7 @@ fn top(keys: &[&str]) -> Option<String> {
 }
 
 /// What the program writes to a terminal with these rows and columns, while somebody presses keys.
+#[cfg(unix)]
 fn terminal(
     (rows, columns): (u16, u16),
     arguments: &str,
@@ -755,7 +755,7 @@ fn terminal(
 }
 
 /// The text with a space for each control sequence that moves the cursor, and none for one that sets a color.
-#[cfg(all(feature = "top", unix))]
+#[cfg(unix)]
 fn without_controls(drawn: &str) -> String {
     let mut parts = drawn.split('\u{1b}');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -794,6 +794,7 @@ fn an_unknown_interface_is_told_with_the_known_ones() {
     assert!(text(&output.stderr).contains("no such interface; there are "), "{}", text(&output.stderr));
 }
 
+#[cfg(unix)]
 #[test]
 fn the_summary_fits_the_terminal() {
     let arguments = format!("replay --idle-timeout 1s {}", loopback().display());

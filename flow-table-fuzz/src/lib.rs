@@ -8,6 +8,8 @@
 //! | [`records`] | batches of a replicated table's log | a standby reads them, within its bounds |
 //! | [`replay`] | options and a capture | both backends return the same flows, which add up to the packets |
 //! | [`filter`] | a text | what is parsed survives being written, and its negation is its opposite |
+//! | [`bpf`] | a program and a frame | the program ends as an interpreter of numbers does |
+//! | [`config`] | a file of options | what it stands for are options, which win over it |
 //! | [`decompress`] | a compressed file | the same however the bytes arrive |
 //! | [`text`] | a text | keys and timeouts survive being written and parsed |
 //!
@@ -16,7 +18,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bpf;
 pub mod capture;
+pub mod config;
 pub mod decompress;
 pub mod filter;
 pub mod operations;
@@ -37,9 +41,11 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "operations_custom", check: operations::custom },
     Target { name: "operations_dashmap", check: operations::dashmap },
+    Target { name: "bpf", check: bpf::check },
+    Target { name: "config", check: config::check },
     Target { name: "capture", check: capture::check },
     Target { name: "packet", check: packet::check },
     Target { name: "records", check: records::check },
