@@ -85,8 +85,8 @@ pub fn replay<T: Table<FlowKey, Record>>(
 ///
 /// # Errors
 ///
-/// Returns the error of `sink`, that of a table that gets no memory, or that of an expression that does not fit the
-/// frames.
+/// Returns the error of `sink`, that of a table that gets no memory, or that of an expression that does not fit
+/// the frames.
 pub fn replay_packets<T: Table<FlowKey, Record>, P: Packets + ?Sized>(
     packets: &mut P,
     options: &Options,

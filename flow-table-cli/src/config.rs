@@ -1,9 +1,10 @@
 //! Options from a file.
 //!
-//! The file is TOML. A key is the long name of an option. Keys at the top are for every command that has the option,
-//! and keys in a table with a command's name are for that command, and win. (`top` is an option and a command; a file
-//! that has the table `[top]` has the option in other tables.) They become arguments before those of
-//! the command line, unless the command line has the option. So whatever the command line accepts, the file does.
+//! The file is TOML. A key is the long name of an option. Keys at the top are for every command that has the
+//! option, and keys in a table with a command's name are for that command, and win. (`top` is an option and a
+//! command; a file that has the table `[top]` has the option in other tables.) They become arguments before those
+//! of the command line, unless the command line has the option. So whatever the command line accepts, the file
+//! does.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -204,19 +205,25 @@ mod tests {
         Ok(options.into_iter().map(|option| option.into_string().unwrap()).collect())
     }
 
-    const FILE: &str = "idle-timeout = \"15s\"\nmerge = true\njson = false\nby = \"packets\"\naggregate = [\"src\", \"dport\"]\n\
-        [replay]\ntop = 7\nby = \"flows\"\n[top]\nspeed = 2.5\n";
+    const FILE: &str = "idle-timeout = \"15s\"\nmerge = true\njson = false\nby = \"packets\"\n\
+        aggregate = [\"src\", \"dport\"]\n[replay]\ntop = 7\nby = \"flows\"\n[top]\nspeed = 2.5\n";
 
     #[rstest]
-    #[case::all(&["p", "replay"], &["--aggregate=src", "--aggregate=dport", "--by=flows", "--idle-timeout=15s", "--merge", "--top=7"])]
-    #[case::another(&["p", "top"], &["--idle-timeout=15s", "--speed=2.5"])]
+    #[case::all(
+        &["p", "replay"],
+        "--aggregate=src --aggregate=dport --by=flows --idle-timeout=15s --merge --top=7"
+    )]
+    #[case::another(&["p", "top"], "--idle-timeout=15s --speed=2.5")]
     #[case::given(
         &["p", "--config", "replay", "replay", "--top=1", "--aggregate", "dst"],
-        &["--by=flows", "--idle-timeout=15s", "--merge"]
+        "--by=flows --idle-timeout=15s --merge"
     )]
-    #[case::files(&["p", "replay", "--", "--merge"], &["--aggregate=src", "--aggregate=dport", "--by=flows", "--idle-timeout=15s", "--merge", "--top=7"])]
-    fn keys_are_options(#[case] given: &[&str], #[case] expected: &[&str]) {
-        assert_eq!(arguments(FILE, given).unwrap(), expected);
+    #[case::files(
+        &["p", "replay", "--", "--merge"],
+        "--aggregate=src --aggregate=dport --by=flows --idle-timeout=15s --merge --top=7"
+    )]
+    fn keys_are_options(#[case] given: &[&str], #[case] expected: &str) {
+        assert_eq!(arguments(FILE, given).unwrap().join(" "), expected);
     }
 
     #[rstest]

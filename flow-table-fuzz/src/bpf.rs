@@ -2,8 +2,8 @@
 
 use flow_table_cli::bpf::Program;
 
-/// Uses the bytes as the text of a program. Then uses them as instructions of eight bytes each, up to one that has no
-/// code, and as the frame behind it, and compares the result with that of an interpreter of numbers.
+/// Uses the bytes as the text of a program. Then uses them as instructions of eight bytes each, up to one that has
+/// no code, and as the frame behind it, and compares the result with that of an interpreter of numbers.
 pub fn check(bytes: &[u8]) {
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(program) = text.parse::<Program>()

@@ -27,8 +27,8 @@ pub enum BpfError {
     Program(#[from] ProgramError),
 }
 
-/// Compiles an expression for frames of a kind. The compiler gets an empty capture with such frames, so it needs no
-/// interface and no privileges.
+/// Compiles an expression for frames of a kind. The compiler gets an empty capture with such frames, so it needs
+/// no interface and no privileges.
 pub(super) fn compile(expression: &str, link: LinkType) -> Result<Program, BpfError> {
     let mut command = Command::new("tcpdump");
     command.args(["-ddd", "-r", "-", "--", expression]).stdin(Stdio::piped());
