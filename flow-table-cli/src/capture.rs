@@ -156,6 +156,7 @@ fn run<P: Packets + ?Sized>(
         }
     }
     summary.format = Some(packets.describe());
+    summary.frames.dropped = packets.dropped();
     let totals = engine.finish(&mut counting(&mut summary, sink))?;
     summary.totals = totals;
     summary.elapsed = started.elapsed();

@@ -8,6 +8,7 @@ mod batch;
 mod socket;
 
 use std::io::ErrorKind;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -26,19 +27,44 @@ pub struct Live {
     batch: Batch,
     dropped: u64,
     control: Control,
+    deadline: Option<Instant>,
+    /// Since when the program is to end. Frames that had arrived before still wait to be received.
+    ending: Option<i128>,
 }
 
 impl Live {
-    /// Starts to receive the frames of an interface, until `control` says so.
+    /// Starts to receive the frames of an interface, until `control` says so or `deadline` has come. Then come
+    /// those that had arrived before.
     ///
     /// # Errors
     ///
     /// Returns an error if there is no such interface, its frames are of an unknown kind, or the system does not
     /// allow it.
-    pub fn open(interface: &str, control: &Control) -> Result<Self, LiveError> {
+    pub fn open(interface: &str, control: &Control, deadline: Option<Instant>) -> Result<Self, LiveError> {
         let socket = Socket::open(interface)?;
         let batch = Batch::new();
-        Ok(Self { interface: interface.to_owned(), socket, batch, dropped: 0, control: control.clone() })
+        Ok(Self {
+            interface: interface.to_owned(),
+            socket,
+            batch,
+            dropped: 0,
+            control: control.clone(),
+            deadline,
+            ending: None,
+        })
+    }
+
+    /// Receives more frames. Returns `false` if it is over.
+    fn receive(&mut self) -> Result<bool, Errno> {
+        let is_over =
+            self.control.is_stopped() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if is_over && self.ending.is_none() {
+            self.ending = Some(now());
+        }
+        match self.batch.receive(&self.socket) {
+            Err(Errno::EAGAIN) if self.ending.is_some() => Ok(false),
+            result => result.map(|()| true),
+        }
     }
 }
 
@@ -48,21 +74,24 @@ impl Packets for Live {
     /// Waits for at most a tenth of a second.
     fn next_packet(&mut self) -> Result<Option<Packet<'_>>, ReadError> {
         if self.batch.is_used() {
-            if self.control.is_stopped() {
-                return Ok(None);
-            }
-            self.batch.receive(&self.socket).map_err(|error| {
+            let received = self.receive().map_err(|error| {
                 let error = match error {
                     Errno::EAGAIN | Errno::EINTR => ErrorKind::WouldBlock.into(),
                     other => other.into(),
                 };
                 Problem::Io(error).at(0)
             })?;
+            if !received {
+                return Ok(None);
+            }
         }
         let Some(frame) = self.batch.next() else {
             return Err(Problem::Io(ErrorKind::WouldBlock.into()).at(0));
         };
         self.dropped = self.dropped.max(frame.dropped);
+        if self.ending.is_some_and(|ending| frame.timestamp > ending) {
+            return Ok(None);
+        }
         let link = self.socket.link();
         Ok(Some(Packet { link, timestamp: frame.timestamp, data: frame.data, wire_len: frame.wire_len }))
     }

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::session::Session;
+use super::session::{Ending, Session};
 use crate::args::{LiveArgs, Shown};
 use crate::control::Control;
 use crate::live::Live;
@@ -25,11 +25,11 @@ pub fn live(
 ) -> Result<bool> {
     let shown = Shown { flows: &args.flows, output: &args.output };
     let mut session = Session::start(shown, control, out, complaints)?;
-    let mut packets = Live::open(&args.interface, control)?;
     let progress = InputProgress::new(&args.interface, None, Vec::new());
     // A time beyond the clock's range never comes.
     let deadline = args.duration.and_then(|duration| Instant::now().checked_add(duration));
-    let mut summary = session.replay(&args.interface, &mut packets, &progress, deadline)?;
+    let mut packets = Live::open(&args.interface, control, deadline)?;
+    let mut summary = session.replay(&args.interface, &mut packets, &progress, Ending::ByPackets)?;
     // To end it is what was asked for.
     summary.interrupted = false;
     for error in &summary.errors {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use super::session::Session;
+use super::session::{Ending, Session};
 use crate::args::{ReplayArgs, Shown};
 use crate::control::Control;
 use crate::input::merge::Merged;
@@ -85,7 +85,7 @@ fn group(
     if let Some(window) = args.sort_window {
         packets = Box::new(Sorted::new(packets, window));
     }
-    let mut summary = session.replay(name, &mut *packets, &progress, None)?;
+    let mut summary = session.replay(name, &mut *packets, &progress, Ending::AtOnce)?;
     summary.errors.splice(0..0, errors);
     Ok(summary)
 }

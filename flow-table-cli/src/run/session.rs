@@ -21,6 +21,16 @@ use crate::{json, report};
 /// How often records are flushed while packets keep arriving.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// What happens when the program is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// No more packets are read.
+    AtOnce,
+    /// The packets themselves end, after those that wait.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    ByPackets,
+}
+
 /// A run of the program: where it writes, and what it has written so far.
 pub(super) struct Session<'s> {
     args: Shown<'s>,
@@ -46,13 +56,13 @@ impl<'s> Session<'s> {
         Ok(Self { args, control, records, to_stdout, page: Page::default(), out, complaints })
     }
 
-    /// Passes packets through a table, until they end or `deadline` has come.
+    /// Passes packets through a table until they end, or the program is to end.
     pub(super) fn replay(
         &mut self,
         name: &str,
         packets: &mut dyn Packets,
         progress: &InputProgress,
-        deadline: Option<Instant>,
+        ending: Ending,
     ) -> Result<Summary> {
         let Self { args, control, records, complaints, .. } = self;
         let options = args.flows.options(args.output.view(args.flows));
@@ -72,8 +82,7 @@ impl<'s> Session<'s> {
                 let printed = progress.suspend(|| complaints.write_all(&text));
                 problem = problem.take().or(printed.err().map(Into::into));
             }
-            let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if is_over || control.is_stopped() || problem.is_some() {
+            if ending == Ending::AtOnce && control.is_stopped() || problem.is_some() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())

@@ -23,7 +23,7 @@ const FLOWS: usize = 2_000;
 pub(super) fn open(args: &TopArgs, control: &Control) -> Result<Box<dyn Packets + Send>> {
     #[cfg(all(feature = "live", target_os = "linux"))]
     if let Some(interface) = &args.interface {
-        return Ok(Box::new(crate::live::Live::open(interface, control)?));
+        return Ok(Box::new(crate::live::Live::open(interface, control, None)?));
     }
     let path = args.file.as_deref().unwrap_or(Path::new("-"));
     let input = open_file(path, false, control).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
