@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flow_table_api::{Clock, FlowKey, MonotonicClock, NewFlow, Table, TableConfig};
+use flow_table_api::{Clock, FinalRecord, FlowKey, MonotonicClock, NewFlow, Table, TableConfig};
 use flow_table_replicate::cluster::{MemoryRegistry, NodeId, Registry, ShardMap, Unreachable};
 use flow_table_replicate::codec::{FlowKeys, Postcard};
 use flow_table_replicate::transport::MemoryTransport;
@@ -55,9 +55,18 @@ impl Cluster {
     }
 
     fn start(&self, node: u64) -> Node {
+        self.start_exporting(node, |_| ())
+    }
+
+    fn start_exporting(
+        &self,
+        node: u64,
+        export: impl Fn(FinalRecord<FlowKey, u64>) + Send + Sync + 'static,
+    ) -> Node {
         let settings =
             Settings::new(ClusterKey::new([5; 16])).standby().sweep_interval(Duration::from_millis(500));
-        let table = Arc::new(Flows::with_settings(TableConfig::new(200_000), settings, (FlowKeys, Postcard)));
+        let (config, codec) = (TableConfig::new(200_000), (FlowKeys, Postcard));
+        let table = Arc::new(Flows::with_settings_and_exports(config, settings, codec, export));
         let config = GatewayConfig {
             node: NodeId(node),
             clock: self.clock,
@@ -144,4 +153,42 @@ fn a_standby_that_joins_late_gets_everything_from_two_sweeps() {
     wait_for("the flows at the standby", || standby.table().len() == 5_000);
     wait_for("a sweep at the standby", || standby.status().sweep_age.is_some());
     assert_eq!(standby.status().counters.corrupt, 0);
+}
+
+#[test]
+fn each_end_is_exported_once_while_the_owner_changes() {
+    let cluster = Cluster::new();
+    let (sent, exported) = std::sync::mpsc::channel();
+    let start = |node| {
+        let sent = sent.clone();
+        cluster.start_exporting(node, move |ended| sent.send((node, ended.value)).unwrap())
+    };
+    let (first, second) = (start(1), start(2));
+    first.promote(ShardSet::ALL, PATIENCE);
+    cluster.insert(&first, 0..20_000);
+    wait_for("the flows at the standby", || second.table().len() == 20_000);
+    thread::scope(|scope| {
+        // Flows end at the first one all the time, until it has stepped down.
+        scope.spawn(|| {
+            for id in 0..20_000 {
+                drop(first.table().remove(&key(id)));
+                if id % 100 == 0 {
+                    thread::sleep(Duration::from_micros(500));
+                }
+            }
+        });
+        thread::sleep(Duration::from_millis(30));
+        assert!(second.promote(ShardSet::ALL, PATIENCE).drained);
+    });
+    wait_for("the first one to step down", || first.status().owned.is_empty());
+    (0..20_000).for_each(|id| drop(second.table().remove(&key(id))));
+    let quiet = Duration::from_secs(3);
+    let mut ends: Vec<(u64, u64)> = std::iter::from_fn(|| exported.recv_timeout(quiet).ok()).collect();
+    let lost = first.status().counters.unexported + second.status().counters.unexported;
+    ends.sort_unstable_by_key(|(_, id)| *id);
+    let by_both = |node| ends.iter().filter(|(by, _)| *by == node).count();
+    assert!(by_both(1) > 0 && by_both(2) > 0, "{} and {}", by_both(1), by_both(2));
+    assert!(ends.is_sorted_by(|(_, one), (_, other)| one < other), "an end was exported twice");
+    // What the first one withheld may be one that the second one has exported.
+    assert!(ends.len() as u64 + lost >= 20_000, "losses are counted: {} and {lost}", ends.len());
 }

@@ -7,11 +7,16 @@ mod node;
 #[path = "nats/server.rs"]
 mod server;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use flow_table_api::{Flow as _, Table as _};
-use flow_table_replicate::ShardSet;
 use flow_table_replicate::cluster::{NodeId, Registry as _};
+use flow_table_replicate::transport::nats::{NatsConfig, NatsSource, NatsTransport};
+use flow_table_replicate::transport::{Event, Outcome, Sink as _, Source};
+use flow_table_replicate::{Counters, ShardSet};
 
 use node::{Node, PATIENCE, key, value, wait_for};
 use server::{Servers, program};
@@ -66,7 +71,7 @@ fn an_engine_that_was_away_is_caught_up_with() {
     // Longer than the publisher tries.
     wait_for("the publisher to give up", PATIENCE, || owner.gateway.status().counters.given_up > 0);
     assert!(owner.gateway.status().unacknowledged > Duration::from_secs(1), "an alarm");
-    std::thread::sleep(Duration::from_secs(outage()));
+    thread::sleep(Duration::from_secs(outage()));
     servers.servers[0].start();
     let healed = wait_for("the flows at the standby", PATIENCE, || standby.len() == 19_500);
     eprintln!("the standby is right {healed:?} after the engine's start");
@@ -90,20 +95,118 @@ fn without_the_engine_a_standby_takes_over_from_memory() {
     assert_eq!(map.owned_by(NodeId(2)), ShardSet::ALL);
 }
 
+/// A source that does not read while it is stopped.
+struct Stoppable {
+    source: NatsSource,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Source for Stoppable {
+    fn receive(
+        &mut self,
+        wait: Duration,
+        limit: usize,
+        deliver: &mut dyn FnMut(&[u8]),
+        event: &mut dyn FnMut(Event),
+    ) -> usize {
+        // Relaxed: a switch.
+        if self.stopped.load(Ordering::Relaxed) {
+            thread::sleep(wait);
+            return 0;
+        }
+        self.source.receive(wait, limit, deliver, event)
+    }
+
+    fn behind(&self) -> u64 {
+        self.source.behind()
+    }
+}
+
+#[test]
+fn a_slow_standby_catches_up_and_one_whose_log_was_cut_off_is_resynchronized() {
+    let Some(program) = program() else { return };
+    let servers = Servers::start(program, 1);
+    // The log holds about two sweeps of what is there in the end.
+    let config = NatsConfig { max_bytes: 4 << 20, ..servers.config() };
+    let transport = servers.connect_with(&config);
+    let owner = Node::start(&transport, 1, SWEEP);
+    let stopped = Arc::new(AtomicBool::new(false));
+    let source = Stoppable { source: transport.source(), stopped: Arc::clone(&stopped) };
+    let standby = Node::start_with(&transport, 2, SWEEP, Box::new(source));
+    assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+    let counters = || standby.gateway.status().counters;
+    let stop = |stop| {
+        stopped.store(stop, Ordering::Relaxed);
+        // A read that is under way ends.
+        thread::sleep(Duration::from_millis(100));
+    };
+
+    // Slow: the log still has everything.
+    (0..5_000).for_each(|id| owner.insert(id));
+    wait_for("the flows at the standby", PATIENCE, || standby.len() == 5_000);
+    stop(true);
+    (5_000..10_000).for_each(|id| owner.insert(id));
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(standby.len(), 5_000);
+    stop(false);
+    let healed = wait_for("the flows at the slow standby", PATIENCE, || standby.len() == 10_000);
+    eprintln!("the slow standby has caught up after {healed:?}");
+    assert_eq!(counters().gaps, 0);
+
+    // Cut off: nobody can read any more that most of these flows have begun, and that they and others have ended.
+    stop(true);
+    (10_000..100_000).for_each(|id| owner.insert(id));
+    (5_000..95_000).for_each(|id| drop(owner.gateway.table().remove(&key(id))));
+    let oldest = || transport.log().expect("the log is there").first;
+    let before = oldest();
+    wait_for("the log to be cut off", PATIENCE, || oldest() > before + 100);
+    stop(false);
+    let healed = wait_for("the flows at the standby", PATIENCE, || standby.len() == 10_000);
+    let Counters { gaps, unnamed, corrupt, .. } = counters();
+    eprintln!(
+        "the standby is right {healed:?} after {gaps} batches were cut off; a sweep removed {unnamed} flows"
+    );
+    assert!(gaps > 0 && corrupt == 0, "{:?}", counters());
+    check(&standby, (0..5_000).chain(95_000..100_000));
+}
+
+/// Publishes until the log takes something, and returns how long that took.
+fn engine_is_back(transport: &NatsTransport) -> Duration {
+    let (start, mut sink, mut outcomes) = (Instant::now(), transport.sink(NodeId(9)), Vec::new());
+    for token in 0.. {
+        // It is no batch, and standbys count it as corrupt.
+        let _ = sink.send(token, b"is anybody there?");
+        thread::sleep(Duration::from_millis(50));
+        sink.outcomes(&mut outcomes);
+        if outcomes.iter().any(|outcome: &Outcome| outcome.stored) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "the log takes nothing for {PATIENCE:?}");
+    }
+    start.elapsed()
+}
+
 #[test]
 fn of_three_servers_the_leader_may_fail() {
     let Some(program) = program() else { return };
     let mut servers = Servers::start(program, 3);
     let (owner, standby) = pair(&servers, 1_000);
     for killed in 0..3 {
+        let probe = servers.connect();
         servers.servers[killed].kill();
+        let back = thread::spawn(move || engine_is_back(&probe));
         let (from, to) = (1_000 * (killed as u32 + 1), 1_000 * (killed as u32 + 2));
         (from..to).for_each(|id| owner.insert(id));
         let healed = wait_for("the flows at the standby", PATIENCE, || standby.len() == to as usize);
-        eprintln!("the standby is right {healed:?} after server {killed} was killed");
+        let back = back.join().unwrap();
+        let after = healed.saturating_sub(back);
+        eprintln!(
+            "server {killed} was killed: the log took batches after {back:?}, the standby right {after:?} later"
+        );
+        assert!(after < Duration::from_secs(10), "healed too late");
         servers.servers[killed].start();
         // It must be back before the next one goes, or there is no majority.
-        std::thread::sleep(Duration::from_secs(5));
+        thread::sleep(Duration::from_secs(5));
     }
     check(&standby, 0..4_000);
 }

@@ -13,11 +13,13 @@ mod server;
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flow_table_api::{Flow as _, Table as _, Timestamp};
+use flow_table_api::{Flow as _, FlowKey, Table as _, Timestamp};
 use flow_table_replicate::ShardSet;
 use flow_table_replicate::transport::nats::{NatsConfig, NatsTransport};
 
@@ -45,7 +47,16 @@ struct Progress {
 fn active_process() {
     let Ok(servers) = env::var("FLOW_TABLE_TEST_SERVERS") else { return };
     let transport = NatsTransport::connect(&NatsConfig::new(servers, "test")).unwrap();
-    let node = Node::start(&transport, 1, SWEEP);
+    // An end is exported when its line is written. That must not keep the publisher.
+    let (export, exported) = channel();
+    let node = Node::start_exporting(&transport, 1, SWEEP, move |ended| export.send(id(&ended.key)).unwrap());
+    thread::spawn(move || {
+        while let Ok(first) = exported.recv() {
+            let ids = [first].into_iter().chain(exported.try_iter().take(99));
+            let lines: String = ids.map(|id| format!("exported {id}\n")).collect();
+            std::io::stdout().write_all(lines.as_bytes()).unwrap();
+        }
+    });
     assert_eq!(node.gateway.promote(ShardSet::ALL, PATIENCE).shards, ShardSet::ALL);
     let (rate, start) = (number("FLOW_TABLE_RATE", 20_000), Instant::now());
     let (mut begun, mut ended) = (0, 0);
@@ -65,6 +76,14 @@ fn active_process() {
     }
 }
 
+/// The number of the flow with this key.
+fn id(of: &FlowKey) -> u32 {
+    match of.source().ip() {
+        IpAddr::V4(address) => address.to_bits() & 0x00ff_ffff,
+        IpAddr::V6(_) => unreachable!("all flows are IPv4"),
+    }
+}
+
 fn parse(line: &str) -> Option<Progress> {
     let mut words = line.strip_prefix("progress ")?.split(' ');
     let mut word = || words.next()?.parse::<u64>().ok();
@@ -76,7 +95,8 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
     let Some(program) = program() else { return };
     let servers = Servers::start(program, 1);
     let transport = servers.connect();
-    let standby = Node::start(&transport, 2, SWEEP);
+    let (export, exported) = channel();
+    let standby = Node::start_exporting(&transport, 2, SWEEP, move |ended| export.send(id(&ended.key)).unwrap());
     let mut active = Command::new(env::current_exe().unwrap())
         .args(["--exact", "active_process", "--ignored", "--nocapture"])
         .env("FLOW_TABLE_TEST_SERVERS", servers.config().servers)
@@ -85,8 +105,12 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
         .unwrap();
     let output = BufReader::new(active.stdout.take().unwrap());
     let reader = thread::spawn(move || {
-        let lines = output.lines().map_while(Result::ok);
-        lines.filter_map(|line| parse(&line)).collect::<Vec<_>>()
+        let (mut progress, mut exported) = (Vec::new(), Vec::new());
+        for line in output.lines().map_while(Result::ok) {
+            progress.extend(parse(&line));
+            exported.extend(line.strip_prefix("exported ").and_then(|id| id.parse::<u32>().ok()));
+        }
+        (progress, exported)
     });
     wait_for("flows", PATIENCE, || standby.len() > 0);
     thread::sleep(Duration::from_secs(number("FLOW_TABLE_SECONDS", 4)));
@@ -95,7 +119,7 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
     let promotion = standby.gateway.promote(ShardSet::ALL, Duration::from_secs(10));
     assert!(promotion.drained && promotion.shards == ShardSet::ALL, "{promotion:?}");
 
-    let progress = reader.join().unwrap();
+    let (progress, by_active) = reader.join().unwrap();
     let last = *progress.last().expect("it was at work");
     let missing = |age: u64| {
         let then = progress.iter().rev().find(|then| then.micros + 1_000 * age <= last.micros).copied();
@@ -114,6 +138,28 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
     let wrong = (0..last.begun).filter(|id| found(&standby, *id).is_some_and(|found| found != value(*id))).count();
     assert_eq!((wrong, standby.gateway.status().counters.corrupt), (0, 0));
     eprintln!("taken over in {:?}; {} flows were there", promotion.took, promotion.flows);
+
+    // Whatever is left ends here, also what had begun and was not told any more.
+    let mut left = Vec::new();
+    standby.gateway.table().for_each(|flow| left.push(*flow.key()));
+    assert_eq!(left.len(), promotion.flows);
+    left.iter().for_each(|key| drop(standby.gateway.table().remove(key)));
+    let next = || exported.recv_timeout(Duration::from_secs(20)).ok();
+    let by_standby: Vec<u32> = std::iter::from_fn(next).take(promotion.flows).collect();
+    assert_eq!((by_standby.len(), standby.gateway.status().counters.unexported), (promotion.flows, 0));
+    drop(standby);
+    let by_standby = [by_standby, exported.iter().collect()].concat();
+    let (of_active, of_standby) = (by_active.len(), by_standby.len());
+    let mut all = [by_active, by_standby].concat();
+    all.sort_unstable();
+    let exports = all.len();
+    all.dedup();
+    assert_eq!(all.len(), exports, "an end was exported twice");
+    let lost = last.begun as usize - all.len().min(last.begun as usize);
+    eprintln!("ends exported: {of_active} by the active process, {of_standby} by the standby; {lost} not at all");
+    // What ended, or began, within the lag.
+    let lag = number("FLOW_TABLE_RATE", 20_000) * number("FLOW_TABLE_AGE", 500) / 1_000;
+    assert!(of_active > 0 && lost as u64 <= lag, "{lost} lost");
 }
 
 fn found(node: &Node, id: u32) -> Option<u64> {

@@ -56,6 +56,9 @@ counters! {
     oversized,
     /// Ended flows that were not handed over because another gateway owns their shards.
     not_exported,
+    /// Final records that were not exported: another gateway has taken their shards meanwhile, or too many waited
+    /// for the log.
+    unexported,
     /// Batches that the transport has acknowledged.
     published,
     /// Batches that were published again, because their acknowledgement did not come.

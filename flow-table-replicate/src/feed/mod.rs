@@ -8,11 +8,13 @@
 //! ```
 
 mod counters;
+mod exports;
 mod health;
 mod outbox;
 mod record;
 
 pub use counters::Counters;
+pub(crate) use exports::{Exports, Held};
 pub(crate) use outbox::{Outbox, Parcel};
 pub use record::Feed;
 pub(crate) use record::Shared;

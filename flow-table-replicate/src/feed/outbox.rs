@@ -105,6 +105,11 @@ pub struct Outbox {
     markers: ArrayQueue<Swept>,
     claims: AtomicU64,
     seen: AtomicU64,
+    /// The latest of this process's batches that has come back.
+    returned: AtomicU64,
+    /// How often records were lost, and how many of these losses a sweep has repaired.
+    losses: AtomicU64,
+    repaired: AtomicU64,
     spare: ArrayQueue<Vec<u8>>,
     dirty: [AtomicU64; 4],
     limit: u16,
@@ -119,6 +124,9 @@ impl Outbox {
             markers: ArrayQueue::new(8),
             claims: AtomicU64::new(0),
             seen: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
+            repaired: AtomicU64::new(0),
             spare: ArrayQueue::new(settings.ring_buffers),
             dirty: Default::default(),
             limit: settings.buffer_records,
@@ -171,10 +179,16 @@ impl Outbox {
     }
 
     /// For the publisher: hands over the buffers that already had records when this was called before, of threads
-    /// that have ended too. With `all`, hands every buffer over.
-    pub fn collect(&self, all: bool, counters: &Counting) {
+    /// that have ended too. With `all`, hands every buffer over. Returns `false` if a thread was using one of
+    /// them.
+    pub fn collect(&self, all: bool, counters: &Counting) -> bool {
+        let mut complete = true;
         for worker in &self.workers {
-            for mut buffer in worker.buffers.iter().filter_map(Mutex::try_lock) {
+            for buffer in &worker.buffers {
+                let Some(mut buffer) = buffer.try_lock() else {
+                    complete = false;
+                    continue;
+                };
                 if all || buffer.seen {
                     self.hand_over(&mut buffer, counters);
                 } else {
@@ -182,6 +196,7 @@ impl Outbox {
                 }
             }
         }
+        complete
     }
 
     pub fn pop(&self) -> Option<Parcel> {
@@ -210,6 +225,17 @@ impl Outbox {
         self.seen.load(Ordering::Acquire) >= number
     }
 
+    /// This process's own batch with this number has come back, and so have all claims before it.
+    pub fn see_own(&self, number: u64) {
+        // Release: pairs with `has_seen_own`. What was read before it is known.
+        self.returned.fetch_max(number, Ordering::Release);
+    }
+
+    pub fn has_seen_own(&self, number: u64) -> bool {
+        // Acquire: pairs with `see_own`.
+        self.returned.load(Ordering::Acquire) >= number
+    }
+
     pub fn pop_sweep(&self) -> Option<Swept> {
         self.sweep.pop()
     }
@@ -233,7 +259,27 @@ impl Outbox {
     /// Records are lost: the next sweep repeats everything that is in their shards.
     pub fn lose(&self, records: u64, shards: ShardSet, counters: &Counting) {
         counters.dropped.add(records);
-        self.mark_dirty(shards);
+        if !shards.is_empty() {
+            self.mark_dirty(shards);
+            // AcqRel: whoever reads the count also finds the shards marked.
+            self.losses.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    pub fn losses(&self) -> u64 {
+        // Acquire: see `lose`.
+        self.losses.load(Ordering::Acquire)
+    }
+
+    /// A sweep that began after so many losses is in the outbox to its end.
+    pub fn repair(&self, losses: u64) {
+        // Release: pairs with `is_repaired`. The sweep can be found.
+        self.repaired.fetch_max(losses, Ordering::Release);
+    }
+
+    /// Whether a sweep has repaired so many losses.
+    pub fn is_repaired(&self, losses: u64) -> bool {
+        self.repaired.load(Ordering::Acquire) >= losses
     }
 
     pub fn mark_dirty(&self, shards: ShardSet) {

@@ -24,7 +24,7 @@ use flow_table_api::{Flow, Status, Timestamp};
 
 use super::counters::Counting;
 use super::health::Health;
-use super::{Counters, Outbox, Parcel};
+use super::{Counters, Exports, Outbox, Parcel};
 use crate::codec::{Codec, KeyCodec};
 use crate::ownership::Ownership;
 use crate::record::{Head, Mark, Op, TooLong, write_body, write_key};
@@ -37,6 +37,8 @@ pub struct Shared {
     pub outbox: Outbox,
     pub counting: Counting,
     pub health: Health,
+    /// Final records that wait for the log.
+    pub exports: Option<Arc<dyn Exports>>,
     /// Tells this process's batches from those of others.
     pub origin: u64,
 }
@@ -49,7 +51,12 @@ pub struct Feed<C> {
 
 impl<C> Feed<C> {
     pub(crate) fn new(settings: Settings, codec: C) -> Self {
+        Self::with_exports(settings, codec, None)
+    }
+
+    pub(crate) fn with_exports(settings: Settings, codec: C, exports: Option<Arc<dyn Exports>>) -> Self {
         let shared = Shared {
+            exports,
             ownership: Ownership::new(settings.owned),
             outbox: Outbox::new(&settings),
             counting: Counting::default(),

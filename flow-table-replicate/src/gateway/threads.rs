@@ -39,8 +39,8 @@ pub struct Gateway<K, V, T, C> {
     node: NodeId,
     registry: Arc<Mutex<Box<dyn Registry>>>,
     followed: Arc<Followed>,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    /// In the order in which they end, each with the flag that ends it.
+    threads: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 /// What the thread that follows tells.
@@ -75,23 +75,30 @@ where
             node,
             registry: Arc::new(Mutex::new(registry)),
             followed: Arc::default(),
-            stop: Arc::default(),
             threads: Vec::new(),
         };
         let publisher = Publisher::new(gateway.table.feed(), sink);
-        gateway.spawn("flow-publish", |stop| publish(publisher, &stop))?;
-        let standby = Standby::new(Arc::clone(&gateway.table), source);
-        let (time, followed) = (clock.clone(), Arc::clone(&gateway.followed));
-        gateway.spawn("flow-follow", move |stop| follow(standby, &time, &followed, &stop))?;
-        let table = Arc::clone(&gateway.table);
+        // What the publisher has sent last comes back to it before the follower ends.
+        let (stop, stop_following) = (Arc::default(), Arc::default());
+        gateway.spawn("flow-publish", &stop, |stop| publish(publisher, &stop))?;
+        let (table, sweep_clock) = (Arc::clone(&gateway.table), clock.clone());
         let reconcile = gateway.reconciler();
-        gateway.spawn("flow-sweep", move |stop| sweep(&table, &clock, reconcile, &stop))?;
+        gateway.spawn("flow-sweep", &stop, move |stop| sweep(&table, &sweep_clock, reconcile, &stop))?;
+        let standby = Standby::new(Arc::clone(&gateway.table), source);
+        let followed = Arc::clone(&gateway.followed);
+        gateway.spawn("flow-follow", &stop_following, move |stop| follow(standby, &clock, &followed, &stop))?;
         Ok(gateway)
     }
 
-    fn spawn(&mut self, name: &str, body: impl FnOnce(Arc<AtomicBool>) + Send + 'static) -> std::io::Result<()> {
-        let stop = Arc::clone(&self.stop);
-        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(|| body(stop))?);
+    fn spawn(
+        &mut self,
+        name: &str,
+        stop: &Arc<AtomicBool>,
+        body: impl FnOnce(Arc<AtomicBool>) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let given = Arc::clone(stop);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(|| body(given))?;
+        self.threads.push((Arc::clone(stop), thread));
         Ok(())
     }
 
@@ -182,9 +189,9 @@ where
 
 impl<K, V, T, C> Drop for Gateway<K, V, T, C> {
     fn drop(&mut self) {
-        // Relaxed: the joins order everything else.
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        for (stop, thread) in self.threads.drain(..) {
+            // Relaxed: the joins order everything else.
+            stop.store(true, Ordering::Relaxed);
             thread.thread().unpark();
             // A thread that panicked has said so.
             let _ = thread.join();

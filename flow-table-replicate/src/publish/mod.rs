@@ -1,5 +1,6 @@
 //! From the buffers to the transport, and what repairs losses.
 
+mod exporting;
 mod publisher;
 mod sweep;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flow_table_api::Timestamp;
 
+use super::exporting::Exporting;
 use crate::feed::{Feed, Parcel, Shared};
 use crate::record::{Header, Kind, seal};
 use crate::transport::{Outcome, Sink};
@@ -30,6 +31,7 @@ pub struct Publisher<S> {
     /// When a batch was sent last, and when one was stored last.
     sent: Timestamp,
     stored: Timestamp,
+    exporting: Exporting,
 }
 
 /// A batch that is not acknowledged yet.
@@ -54,22 +56,24 @@ impl<S: Sink> Publisher<S> {
             outcomes: Vec::new(),
             sent: Timestamp::ZERO,
             stored: Timestamp::ZERO,
+            exporting: Exporting::Idle,
         }
     }
 
-    /// Does what is to be done at `now`, on any clock that goes forward. Returns `true` if batches are under way.
-    /// Does not wait.
+    /// Does what is to be done at `now`, on any clock that goes forward. Returns `true` if batches are under way,
+    /// or final records wait. Does not wait.
     pub fn poll(&mut self, now: Timestamp) -> bool {
         self.shared.outbox.collect(false, &self.shared.counting);
         self.settle(now);
         self.repeat(now);
-        self.publish(now);
+        let sent_all = self.publish(now);
+        self.export(now, sent_all);
         // Nothing was stored since then, though something was to be stored.
         let oldest = self.pending.values().map(|pending| pending.since).min();
         self.shared
             .health
             .report(oldest.map_or(Duration::ZERO, |oldest| now.saturating_since(oldest.max(self.stored))));
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.has_exports()
     }
 
     /// As [`poll`](Self::poll), with all buffers handed over first.
@@ -118,20 +122,70 @@ impl<S: Sink> Publisher<S> {
         }
     }
 
-    /// Sends what waits in the ring.
-    fn publish(&mut self, now: Timestamp) {
+    fn has_exports(&self) -> bool {
+        let waits = || self.shared.exports.as_ref().is_some_and(|exports| exports.is_waiting());
+        !matches!(self.exporting, Exporting::Idle) || waits()
+    }
+
+    /// Takes the final records a step further. `sent_all` says that no batch waits to be sent.
+    fn export(&mut self, now: Timestamp, sent_all: bool) {
+        let Some(exports) = self.shared.exports.clone() else { return };
+        let shared = Arc::clone(&self.shared);
+        let outbox = &shared.outbox;
+        let losses = outbox.losses();
+        self.exporting = match self.exporting {
+            Exporting::Idle if outbox.is_repaired(losses) && exports.is_waiting() => {
+                exports.seal();
+                Exporting::Buffered(losses)
+            }
+            Exporting::Buffered(losses) if outbox.collect(true, &shared.counting) => Exporting::Queued(losses),
+            Exporting::Queued(losses) if sent_all => Exporting::Sent { losses, last: self.next - 1 },
+            Exporting::Sent { losses: before, last } => match self.pending.first_key_value() {
+                Some((oldest, _)) if *oldest <= last => return,
+                _ if before != losses => {
+                    exports.unseal();
+                    Exporting::Idle
+                }
+                _ => Exporting::Stored { marker: self.heartbeat(now), sent: now },
+            },
+            Exporting::Stored { marker, .. } if outbox.has_seen_own(marker) => {
+                exports.release(&shared.ownership, &shared.counting);
+                Exporting::Idle
+            }
+            Exporting::Stored { marker, sent } if now.saturating_since(sent) >= HEARTBEAT => {
+                self.heartbeat(now);
+                Exporting::Stored { marker, sent: now }
+            }
+            waiting => waiting,
+        };
+    }
+
+    /// Sends a batch without records, and returns its number.
+    fn heartbeat(&mut self, now: Timestamp) -> u64 {
+        let number = self.next;
+        self.send(now, Kind::Heartbeat, (0, 0), Parcel::marker([]));
+        number
+    }
+
+    /// Sends what waits in the ring. Returns `true` if nothing waits any more.
+    fn publish(&mut self, now: Timestamp) -> bool {
+        let mut sent_all = false;
         while self.pending.len() < self.shared.settings.window {
             let outbox = &self.shared.outbox;
             let next = outbox.pop_claim().or_else(|| {
                 let live = outbox.pop().map(|parcel| (Kind::Live, 0, 0, parcel));
                 live.or_else(|| outbox.pop_sweep())
             });
-            let Some((kind, sweep, index, parcel)) = next else { break };
+            let Some((kind, sweep, index, parcel)) = next else {
+                sent_all = true;
+                break;
+            };
             self.send(now, kind, (sweep, index), parcel);
         }
         if self.pending.is_empty() && now.saturating_since(self.sent) >= HEARTBEAT {
-            self.send(now, Kind::Heartbeat, (0, 0), Parcel::marker([]));
+            self.heartbeat(now);
         }
+        sent_all
     }
 
     fn send(&mut self, now: Timestamp, kind: Kind, (sweep, index): (u64, u32), mut parcel: Parcel) {

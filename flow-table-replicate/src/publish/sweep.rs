@@ -111,6 +111,7 @@ impl Sweeper {
             return true;
         }
         let shared = Arc::clone(&self.shared);
+        let losses = shared.outbox.losses();
         let dirty = shared.outbox.take_dirty();
         let turn = |shard: &ShardId| shard.index() as u64 % 2 == self.number % 2;
         let mut full: ShardSet = ShardId::all().filter(turn).collect();
@@ -138,6 +139,7 @@ impl Sweeper {
             shared.outbox.mark_dirty(dirty);
             return false;
         }
+        shared.outbox.repair(losses);
         self.cover(&marks);
         shared.counting.sweeps.add(1);
         true

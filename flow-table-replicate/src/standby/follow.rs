@@ -90,6 +90,8 @@ impl State {
         };
         let header = batch.header;
         if header.origin == shared.origin {
+            // After the claims before it.
+            shared.outbox.see_own(header.number);
             if header.kind == Kind::Claim {
                 batch.marks().for_each(|mark| shared.ownership.fence(mark.shard, mark.epoch));
                 shared.outbox.see_claim(header.sweep);

@@ -11,7 +11,7 @@ use ref_cast::RefCast;
 
 use super::{Tracked, TrackedBurst, TrackedFlow, TrackedRef, convert, lists};
 use crate::codec::{Codec, FlowKeys, Postcard};
-use crate::feed::Feed;
+use crate::feed::{Feed, Held};
 use crate::{Settings, ShardId};
 
 /// A table that records its own life, so that a standby can follow it. It is itself a [`Table`]: packet code does
@@ -59,6 +59,34 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Replicated<K, V,
         let record = move |tracked: FinalRecord<K, Tracked<V>>| {
             if shared.ownership.role(tracked.value.shard()).owned {
                 record(tracked.map_value(Tracked::into_value));
+            }
+        };
+        Self { table: T::with_records(config, record), feed, types: PhantomData }
+    }
+
+    /// As [`with_settings_and_records`](Self::with_settings_and_records), and makes each final record at most once
+    /// in the whole cluster, whichever gateway fails: it is passed to `export` once the log has the flow's end,
+    /// and no other gateway has claimed the flow's shard before. That takes some milliseconds, and while the log's
+    /// engine is down it takes longer. It needs a [`Publisher`](crate::Publisher) and a
+    /// [`Standby`](crate::Standby) of this table; a [`Gateway`](crate::Gateway) has both. `export` runs on the
+    /// publisher's thread, and must be as quick as `record`.
+    ///
+    /// What waits when this process fails is lost if the log has the flow's end already. Records are also lost if
+    /// a million wait ([`unexported`](crate::Counters::unexported)).
+    pub fn with_settings_and_exports(
+        config: TableConfig,
+        settings: Settings,
+        codec: C,
+        export: impl Fn(FinalRecord<K, V>) + Send + Sync + 'static,
+    ) -> Self {
+        let held = Arc::new(Held::new(export));
+        let feed = Feed::with_exports(settings, codec, Some(held.clone()));
+        let shared = Arc::clone(feed.shared());
+        let record = move |tracked: FinalRecord<K, Tracked<V>>| {
+            let shard = tracked.value.shard();
+            let role = shared.ownership.role(shard);
+            if role.owned {
+                held.push(shard, role.epoch, tracked.map_value(Tracked::into_value), &shared.counting);
             }
         };
         Self { table: T::with_records(config, record), feed, types: PhantomData }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flow_table_api::{Clock as _, FlowKey, MonotonicClock, NewFlow, Table, TableConfig};
+use flow_table_api::{Clock as _, FinalRecord, FlowKey, MonotonicClock, NewFlow, Table, TableConfig};
 use flow_table_replicate::cluster::NodeId;
 use flow_table_replicate::codec::{FlowKeys, Postcard};
+use flow_table_replicate::transport::Source;
 use flow_table_replicate::transport::nats::NatsTransport;
 use flow_table_replicate::{ClusterKey, Gateway, GatewayConfig, ReplicatedTable, Settings, Tracked};
 
@@ -24,14 +25,37 @@ pub struct Node {
 #[allow(dead_code, reason = "not every test needs all of it")]
 impl Node {
     pub fn start(transport: &NatsTransport, node: u64, sweep: Duration) -> Self {
+        Self::start_with(transport, node, sweep, Box::new(transport.source()))
+    }
+
+    /// A gateway that reads from this source.
+    pub fn start_with(transport: &NatsTransport, node: u64, sweep: Duration, source: Box<dyn Source>) -> Self {
         let settings = Settings::new(ClusterKey::new([5; 16])).standby().sweep_interval(sweep);
-        let table = Arc::new(Flows::with_settings(TableConfig::new(2_000_000), settings, (FlowKeys, Postcard)));
+        let table = Flows::with_settings(TableConfig::new(2_000_000), settings, (FlowKeys, Postcard));
+        Self::start_table(transport, node, table, source)
+    }
+
+    /// A gateway that exports the ends of its flows.
+    pub fn start_exporting(
+        transport: &NatsTransport,
+        node: u64,
+        sweep: Duration,
+        export: impl Fn(FinalRecord<FlowKey, u64>) + Send + Sync + 'static,
+    ) -> Self {
+        let settings = Settings::new(ClusterKey::new([5; 16])).standby().sweep_interval(sweep);
+        let (config, codec) = (TableConfig::new(2_000_000), (FlowKeys, Postcard));
+        let table = Flows::with_settings_and_exports(config, settings, codec, export);
+        Self::start_table(transport, node, table, Box::new(transport.source()))
+    }
+
+    fn start_table(transport: &NatsTransport, node: u64, table: Flows, source: Box<dyn Source>) -> Self {
+        let table = Arc::new(table);
         let clock = MonotonicClock::new();
         let config = GatewayConfig {
             node: NodeId(node),
             clock,
             sink: Box::new(transport.sink(NodeId(node))),
-            source: Box::new(transport.source()),
+            source,
             registry: Box::new(transport.registry()),
         };
         Self { gateway: Gateway::start(table, config).unwrap(), clock }

@@ -87,9 +87,15 @@ impl Servers {
     /// Connects, once the servers are ready.
     #[allow(dead_code, reason = "not every test needs it")]
     pub fn connect(&self) -> NatsTransport {
+        self.connect_with(&self.config())
+    }
+
+    /// Connects with this configuration, once the servers are ready.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn connect_with(&self, config: &NatsConfig) -> NatsTransport {
         let start = Instant::now();
         loop {
-            match NatsTransport::connect(&self.config()) {
+            match NatsTransport::connect(config) {
                 Ok(transport) => return transport,
                 Err(error) => assert!(start.elapsed() < Duration::from_secs(60), "{error}"),
             }

@@ -13,6 +13,13 @@ use crate::transport::{Event, Source};
 /// The most batches that were read and not applied yet.
 const READ: usize = 64;
 
+/// How long an attempt to make a consumer may take. The servers may choose one of them that does not run any more
+/// as its place, and then they do not answer: the next attempt is at chance again.
+const ATTEMPT: Duration = Duration::from_millis(750);
+
+/// The pause after an attempt that failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Reads the log: see [`NatsTransport::source`].
 #[derive(Debug)]
 pub struct NatsSource {
@@ -24,8 +31,8 @@ pub struct NatsSource {
 
 #[derive(Debug)]
 enum Read {
-    /// A batch, and how many are in the log after it.
-    Batch(Bytes, u64),
+    /// A batch, and how many are in the log after it, if that is known.
+    Batch(Bytes, Option<u64>),
     Event(Event),
 }
 
@@ -65,7 +72,7 @@ impl Source for NatsSource {
             };
             match next {
                 Ok(Read::Batch(batch, behind)) => {
-                    self.behind = behind;
+                    self.behind = behind.unwrap_or(self.behind);
                     deliver(&batch);
                     received += 1;
                 }
@@ -84,33 +91,71 @@ impl Source for NatsSource {
 /// The standby does not listen any more.
 struct Gone;
 
-/// Reads the log from `next` on, and starts again there whenever something is wrong with the consumer: its
-/// leader is gone, the connection is silent, a message is missing.
+/// What ends the reading of a consumer.
+enum End {
+    /// Nothing has come for a while. It may go on: there may be no owner, or the log's leader is being elected.
+    Silent,
+    /// Its heartbeats are missing, or a message is.
+    Broken,
+}
+
+/// Messages from a consumer of ours, of which `expected` is the next one.
+struct Consumer {
+    messages: pull::Stream,
+    expected: u64,
+}
+
+/// Reads the log, and goes on with another consumer whenever something is wrong with the one that it has: its
+/// leader is gone, the connection is silent, a message is missing. While the servers elect a leader of theirs they
+/// make no consumers, for up to nine seconds. Until then the log's own leader is asked for one message after the
+/// other, and a consumer that is only silent is kept.
 async fn follow(context: Context, stream: String, start: DeliverPolicy, send: SyncSender<Read>) {
-    let mut next = 0;
-    let mut pause = Duration::from_millis(50);
+    let (mut next, mut current, mut silence) = (0, None, SILENCE);
     loop {
-        let before = next;
-        if let Err(Gone) = read(&context, &stream, start, &mut next, &send).await {
+        if let Some(consumer) = &mut current {
+            match read(consumer, silence, &mut next, &send).await {
+                Ok(End::Silent) => {}
+                Ok(End::Broken) => current = None,
+                Err(Gone) => return,
+            }
+        }
+        if ask(&context, &stream, &mut next, &send).await.is_err() {
             return;
         }
-        pause = if next > before { Duration::from_millis(50) } else { (2 * pause).min(SILENCE) };
-        tokio::time::sleep(pause).await;
-        if hand_over(&send, Read::Event(Event::Reconnected)).await.is_err() {
-            return;
+        match tokio::time::timeout(ATTEMPT, open(&context, &stream, start, next)).await {
+            Ok(Some(messages)) => {
+                let reopened = current.replace(Consumer { messages, expected: 1 }).is_some() || next > 0;
+                if reopened && hand_over(&send, Read::Event(Event::Reconnected)).await.is_err() {
+                    return;
+                }
+                silence = SILENCE;
+            }
+            refused => {
+                silence = PAUSE;
+                if refused.is_ok() || current.is_none() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     }
 }
 
-/// Reads until something is wrong.
-async fn read(
-    context: &Context,
-    stream: &str,
-    start: DeliverPolicy,
-    next: &mut u64,
-    send: &SyncSender<Read>,
-) -> Result<(), Gone> {
-    let policy = match *next {
+/// Asks for one message after the other until there is none.
+async fn ask(context: &Context, stream: &str, next: &mut u64, send: &SyncSender<Read>) -> Result<(), Gone> {
+    if *next == 0 {
+        return Ok(());
+    }
+    let answer = tokio::time::timeout(ATTEMPT, context.get_stream_no_info(stream));
+    let Ok(Ok(log)) = answer.await else { return Ok(()) };
+    while let Ok(Ok(message)) = tokio::time::timeout(ATTEMPT, log.get_raw_message(*next)).await {
+        hand_over(send, Read::Batch(message.payload, None)).await?;
+        *next += 1;
+    }
+    Ok(())
+}
+
+async fn open(context: &Context, stream: &str, start: DeliverPolicy, next: u64) -> Option<pull::Stream> {
+    let policy = match next {
         0 => start,
         start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
     };
@@ -122,30 +167,40 @@ async fn read(
         num_replicas: 1,
         ..Default::default()
     };
-    let opened = tokio::time::timeout(SILENCE, async {
-        let consumer = context.get_stream_no_info(stream).await.ok()?.create_consumer(config).await.ok()?;
-        consumer.stream().max_messages_per_batch(256).heartbeat(SILENCE / 2).messages().await.ok()
-    });
-    let Ok(Some(mut messages)) = opened.await else {
-        return Ok(());
-    };
-    let mut expected = 1;
-    // Without heartbeats of the server or of an owner, the consumer is gone.
-    while let Ok(Some(Ok(message))) = tokio::time::timeout(SILENCE, messages.next()).await {
-        let Ok(info) = message.info() else { return Ok(()) };
-        if info.consumer_sequence != expected {
-            return Ok(());
+    let consumer = context.get_stream_no_info(stream).await.ok()?.create_consumer(config).await.ok()?;
+    consumer.stream().max_messages_per_batch(256).heartbeat(SILENCE / 2).messages().await.ok()
+}
+
+/// Reads until nothing comes for `silence`, or something is wrong.
+async fn read(
+    consumer: &mut Consumer,
+    silence: Duration,
+    next: &mut u64,
+    send: &SyncSender<Read>,
+) -> Result<End, Gone> {
+    loop {
+        let message = match tokio::time::timeout(silence, consumer.messages.next()).await {
+            Ok(Some(Ok(message))) => message,
+            Ok(_) => return Ok(End::Broken),
+            Err(_) => return Ok(End::Silent),
+        };
+        let Ok(info) = message.info() else { return Ok(End::Broken) };
+        if info.consumer_sequence != consumer.expected {
+            return Ok(End::Broken);
         }
-        expected += 1;
-        let missed = if *next == 0 { 0 } else { info.stream_sequence.saturating_sub(*next) };
+        consumer.expected += 1;
         let (sequence, pending) = (info.stream_sequence, info.pending);
+        if sequence < *next {
+            // It was asked for meanwhile.
+            continue;
+        }
+        let missed = if *next == 0 { 0 } else { sequence - *next };
         if missed > 0 {
             hand_over(send, Read::Event(Event::Truncated(missed))).await?;
         }
-        hand_over(send, Read::Batch(message.message.payload, pending)).await?;
+        hand_over(send, Read::Batch(message.message.payload, Some(pending))).await?;
         *next = sequence + 1;
     }
-    Ok(())
 }
 
 /// Waits for room without keeping the runtime's thread.

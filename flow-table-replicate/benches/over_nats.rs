@@ -1,0 +1,217 @@
+//! What replication over a real NATS server costs: `cargo bench --package flow-table-replicate --all-features
+//! --bench over_nats` prints a table. Starts a server of its own (the program `nats-server`, or `NATS_SERVER`).
+//!
+//! * Processor time of the publisher and of the client of NATS for each record, at 200,000 new flows and as many
+//!   ends a second. The packet path's own thread is not counted.
+//! * Promotion of a standby that has a million flows, with the server and without it.
+//! * The time of a burst on the packet path (16 packets of known flows, a new flow and an end), without
+//!   replication, with it, and while the server is away: the ratio of the 99.99th percentiles, in the same round.
+//!   Server, client and packet path share the machine, so the same is told without the time for which the thread
+//!   waited for a processor.
+//!
+//! With the argument `--test`, or from `cargo test`, everything is small.
+
+#[path = "../tests/nats/node.rs"]
+mod node;
+#[path = "../tests/nats/server.rs"]
+mod server;
+
+use std::fs;
+use std::hint::black_box;
+use std::os::unix::fs::FileExt as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flow_table_api::{Clock as _, Flow as _, FlowKey, NewFlow, Table, TableConfig, Timestamp};
+use flow_table_replicate::ShardSet;
+
+use node::{Node, PATIENCE, key, value, wait_for};
+use server::{Servers, program};
+
+const SWEEP: Duration = Duration::from_secs(20);
+
+/// How much is measured.
+struct Size {
+    flows: u32,
+    seconds: u64,
+    rate: u32,
+    rounds: u32,
+}
+
+fn main() {
+    let small = std::env::args().any(|argument| argument == "--test") || cfg!(debug_assertions);
+    let Some(program) = program() else { return };
+    let size = if small {
+        Size { flows: 5_000, seconds: 1, rate: 10_000, rounds: 1 }
+    } else {
+        Size { flows: 1_000_000, seconds: 8, rate: 200_000, rounds: 5 }
+    };
+    println!("| | |\n|---|---:|");
+    client(&Servers::start(program.clone(), 1), &size);
+    promotion(&mut Servers::start(program.clone(), 1), &size);
+    outage(&mut Servers::start(program, 1), &size);
+}
+
+/// Processor time of one thread of this process in nanoseconds, or of all of them.
+fn processor(thread: Option<&str>) -> u64 {
+    let read = |path: String| -> u64 {
+        // A thread may have ended meanwhile.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    };
+    match thread {
+        Some(thread) => read(format!("/proc/{thread}/schedstat")),
+        None => {
+            let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
+            tasks.map(|task| read(task.path().join("schedstat").display().to_string())).sum()
+        }
+    }
+}
+
+/// Flows begin and end at a rate, for a while.
+fn churn(owner: &Node, size: &Size) {
+    let start = Instant::now();
+    let (mut begun, mut ended) = (0, 0);
+    while start.elapsed() < Duration::from_secs(size.seconds) {
+        let due = (f64::from(size.rate) * start.elapsed().as_secs_f64()) as u32;
+        while begun < due {
+            owner.insert(begun);
+            begun += 1;
+        }
+        while u64::from(ended) + u64::from(size.rate) / 2 < u64::from(begun) {
+            drop(owner.gateway.table().remove(&key(ended)));
+            ended += 1;
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+fn client(servers: &Servers, size: &Size) {
+    let owner = Node::start(&servers.connect(), 1, SWEEP);
+    assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+    let others = || processor(None) - processor(Some("thread-self"));
+    let counters = || owner.gateway.status().counters;
+    let (before, used) = (counters(), others());
+    churn(&owner, size);
+    let (after, used) = (counters(), others() - used);
+    let records = after.recorded - before.recorded;
+    println!("| client: ns of processor time a record | {:.0} |", used as f64 / records as f64);
+    println!("| records a second | {} |", records / size.seconds);
+    println!("| records dropped | {} |", after.dropped - before.dropped);
+}
+
+fn promotion(servers: &mut Servers, size: &Size) {
+    let (owner, standby) = (servers.connect(), servers.connect());
+    let (owner, standby) = (Node::start(&owner, 1, SWEEP), Node::start(&standby, 2, SWEEP));
+    assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+    for id in 0..size.flows {
+        owner.insert(id);
+        if id % 10_000 == 0 {
+            // As fast as the log takes it.
+            wait_for("the publisher", PATIENCE, || {
+                owner.gateway.status().unacknowledged < Duration::from_millis(50)
+            });
+        }
+    }
+    wait_for("the flows at the standby", 4 * PATIENCE, || standby.len() == size.flows as usize);
+    thread::sleep(Duration::from_secs(1));
+    let up = standby.gateway.promote(ShardSet::ALL, PATIENCE);
+    assert!(up.confirmed && up.drained && up.flows == size.flows as usize, "{up:?}");
+    println!("| promotion of {} flows, server up, ms | {:.1} |", up.flows, up.took.as_secs_f64() * 1e3);
+    wait_for("the owner to step down", PATIENCE, || owner.gateway.status().owned.is_empty());
+    servers.servers[0].kill();
+    wait_for("both to notice", PATIENCE, || {
+        let down = owner.gateway.promote(ShardSet::ALL, Duration::from_millis(80));
+        if !down.confirmed {
+            assert_eq!((down.shards, down.flows), (ShardSet::ALL, size.flows as usize));
+            println!("| the same, server down, limit 80 ms, ms | {:.1} |", down.took.as_secs_f64() * 1e3);
+        }
+        !down.confirmed
+    });
+}
+
+/// How long this thread has waited for a processor while it could have run, in nanoseconds.
+struct Waited(fs::File);
+
+impl Waited {
+    fn new() -> Self {
+        Self(fs::File::open("/proc/thread-self/schedstat").expect("Linux"))
+    }
+
+    fn read(&self) -> u64 {
+        let mut bytes = [0; 64];
+        let len = self.0.read_at(&mut bytes, 0).expect("it can be read again and again");
+        let text = std::str::from_utf8(&bytes[..len]).unwrap_or_default();
+        text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The 99.99th percentiles of bursts in nanoseconds: of the time that they took, and of that without the time for
+/// which the thread waited for a processor.
+fn bursts<T: Table<FlowKey, u64>>(table: &T, now: impl Fn() -> Timestamp, seconds: u64) -> [f64; 2] {
+    const KNOWN: u32 = 50_000;
+    const PER_SECOND: f64 = 20_000.0;
+    let insert = |id| {
+        let flow = NewFlow::new(key(id), value(id)).timeout(Duration::from_secs(300));
+        drop(table.insert(flow, now()).expect("there is room"));
+    };
+    (0..KNOWN).for_each(insert);
+    let (mut times, mut next, waited) = ([Vec::new(), Vec::new()], KNOWN, Waited::new());
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(seconds) {
+        let due = (PER_SECOND * start.elapsed().as_secs_f64()) as u32;
+        while next < KNOWN + due {
+            let before = waited.read();
+            let (began, time) = (Instant::now(), now());
+            for packet in 0..16 {
+                let id = next.wrapping_mul(31).wrapping_add(packet * 3_001) % KNOWN;
+                let flow = table.lookup(&key(id), time).expect("it is known");
+                black_box(flow.refresh(time));
+            }
+            insert(next);
+            drop(table.remove(&key(next)));
+            let took = began.elapsed().as_nanos() as u64;
+            times[0].push(took);
+            times[1].push(took.saturating_sub(waited.read() - before));
+            next += 1;
+        }
+        table.reap_local(now(), flow_table_api::Budget::flows(64));
+        thread::sleep(Duration::from_micros(100));
+    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() - 1 - times.len() / 10_000] as f64
+    })
+}
+
+fn outage(servers: &mut Servers, size: &Size) {
+    let rounds: Vec<[[f64; 2]; 3]> = (0..size.rounds)
+        .map(|_| {
+            let clock = flow_table_api::MonotonicClock::new();
+            let bare = flow_table_custom::FlowTable::<FlowKey, u64>::with_config(TableConfig::new(2_000_000));
+            let without = bursts(&bare, || clock.now(), size.seconds);
+            let owner = Node::start(&servers.connect(), 1, SWEEP);
+            assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+            let with = bursts(&**owner.gateway.table(), || owner.clock.now(), size.seconds);
+            let owner = Node::start(&servers.connect(), 1, SWEEP);
+            assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+            servers.servers[0].kill();
+            let away = bursts(&**owner.gateway.table(), || owner.clock.now(), size.seconds);
+            servers.servers[0].start();
+            [without, with, away]
+        })
+        .collect();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    for (kind, what) in ["", ", without waiting for a processor"].into_iter().enumerate() {
+        let times: Vec<_> =
+            (0..3).map(|at| median(rounds.iter().map(|round| round[at][kind] / 1e3).collect())).collect();
+        println!("| 99.99 % of bursts{what}: without, with, server away, µs | {times:.0?} |");
+        for (at, name) in [(1, "with replication"), (2, "server away")] {
+            let ratio = median(rounds.iter().map(|round| round[at][kind] / round[0][kind]).collect());
+            println!("| ratio to without, {name}, median of {} rounds | {ratio:.2} |", rounds.len());
+        }
+    }
+}
