@@ -54,11 +54,12 @@ pub use config::{
 };
 pub use conn::{Conn, Phase, Traffic};
 pub use engine::{Gateway, Usage, Worker};
-pub use failover::{Conns, Member, Membership, ReplicatedFlows};
+pub use failover::{Conns, Keys, Member, Membership, ReplicatedFlows};
 pub use flows::Flows;
 #[cfg(target_os = "linux")]
 pub use io::TunIo;
 pub use io::{MemoryIo, PacketIo, Wires, memory_pair};
+pub use nat::Share;
 pub use packet::{Offload, Packet};
 #[cfg(target_os = "linux")]
 pub use service::{

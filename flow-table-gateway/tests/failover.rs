@@ -182,6 +182,11 @@ fn the_former_one_stands_by_when_it_learns_of_it() {
     assert!(pair.pass(&first, Side::Inside, &packet).is_some());
     assert!(!first.yield_to_others());
     second.promote(LIMIT);
+    eventually("it has read the claim", || first.status().owned.is_empty());
+    let new = udp(end("10.0.0.2:2"), end("192.0.2.1:53"));
+    assert!(first.gateway().is_active() && pair.pass(&first, Side::Inside, &new).is_none());
+    assert_eq!(first.gateway().counters().refused(Refusal::Standby), 1, "it hands out no port any more");
+    assert!(pair.pass(&first, Side::Inside, &packet).is_some(), "what is known is passed until it yields");
     eventually("it yields", || first.yield_to_others());
     assert!(pair.pass(&first, Side::Inside, &packet).is_none());
     assert!(pair.pass(&second, Side::Inside, &packet).is_some());

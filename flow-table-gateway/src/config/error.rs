@@ -27,6 +27,9 @@ pub enum ConfigError {
     /// The two prefixes of a translation differ in length, are longer than 64 bits, or overlap with others.
     #[error("cannot translate {0} to {1}: the lengths must be equal and at most 64, and no prefix twice")]
     Prefix(Ipv6Net, Ipv6Net),
+    /// A pair needs a port at least for each shard.
+    #[error("a pair divides the ports among 256 shards, and {0} ports are too few")]
+    Ports(usize),
     /// A limit is zero.
     #[error("`{0}` must not be zero")]
     Zero(&'static str),

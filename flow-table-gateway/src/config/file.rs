@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use flow_table_replicate::ShardId;
 use ipnet::{IpNet, Ipv6Net};
 use serde::Deserialize;
 
@@ -126,6 +127,10 @@ impl Config {
             }
             if let Some(address) = addresses.iter().find(|address| is_inside((**address).into())) {
                 return Err(ConfigError::PoolInside((*address).into()));
+            }
+            let ports = nat.ports.ports().len();
+            if self.replicate.is_some() && ports < ShardId::COUNT {
+                return Err(ConfigError::Ports(ports));
             }
             for (index, forward) in nat.forward.iter().enumerate() {
                 let same =

@@ -19,7 +19,8 @@ impl<T: Flows> Gateway<T> {
         (key, hash): (FlowKey, KeyHash),
         now: Timestamp,
     ) -> Result<T::Ref, Refusal> {
-        let plan = self.plan(policy, layout, side, now)?;
+        let share = self.table.share(&key).ok_or(Refusal::Standby)?;
+        let plan = self.plan(policy, share, layout, side, now)?;
         let timeout = Phase::Opening.timeout(layout.protocol, &policy.timeouts);
         let flow = FlowSpec::new(key)
             .reply(plan.reply)

@@ -5,7 +5,7 @@ use flow_table::{FlowKey, Timestamp};
 use crate::conn::Parts;
 use crate::engine::gateway::Gateway;
 use crate::flows::Flows;
-use crate::nat::{Mapping, MappingsFull};
+use crate::nat::{Mapping, MappingsFull, Share};
 use crate::packet::{Body, Layout};
 use crate::policy::{NatPolicy, Policy};
 use crate::side::Side;
@@ -31,6 +31,7 @@ impl<T: Flows> Gateway<T> {
     pub(super) fn plan(
         &self,
         policy: &Policy,
+        share: Share<'_>,
         layout: &Layout,
         side: Side,
         now: Timestamp,
@@ -58,7 +59,8 @@ impl<T: Flows> Gateway<T> {
         let sender = match (side, source, &policy.nat) {
             (Side::Outside, ..) => source,
             (Side::Inside, SocketAddr::V4(inside), Some(nat)) => {
-                let bound = self.resources.mappings.bind(&nat.pool, nat.shares_ports, protocol, inside, now);
+                let from = (&nat.pool, share);
+                let bound = self.resources.mappings.bind(from, nat.shares_ports, protocol, inside, now);
                 let binding = bound.map_err(|full| match full {
                     MappingsFull::Table => Refusal::TableFull,
                     MappingsFull::Ports => Refusal::PortsExhausted,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use flow_table::{Clock, FlowKey, FlowTable, Timestamp};
 use flow_table_replicate::cluster::{NodeId, Registry};
-use flow_table_replicate::codec::FlowKeys;
 use flow_table_replicate::transport::{Sink, Source};
 use flow_table_replicate::{GatewayConfig, Promotion, Replicated, Settings, ShardSet, Status, Tracked};
 
@@ -12,20 +11,27 @@ use crate::config::Config;
 use crate::conn::Conn;
 use crate::engine::{Gateway, table_config};
 use crate::failover::codec::Conns;
+use crate::failover::keys::Keys;
 use crate::flows::Flows;
+use crate::nat::Share;
 use crate::resources::Resources;
 
 /// A table of flows that a standby follows.
-pub type ReplicatedFlows = Replicated<FlowKey, Conn, FlowTable<FlowKey, Tracked<Conn>>, (FlowKeys, Conns)>;
+pub type ReplicatedFlows = Replicated<FlowKey, Conn, FlowTable<FlowKey, Tracked<Conn>>, (Keys, Conns)>;
 
 impl Flows for ReplicatedFlows {
     fn changed(&self, flow: &Self::Ref, now: Timestamp) {
         self.touch(flow, now);
     }
+
+    #[inline]
+    fn share(&self, key: &FlowKey) -> Option<Share<'_>> {
+        let (first, ownership) = (self.feed().shard(key), self.feed().ownership());
+        ownership.role(first).owned.then_some(Share::Owned { first, ownership })
+    }
 }
 
-type Replication =
-    flow_table_replicate::Gateway<FlowKey, Conn, FlowTable<FlowKey, Tracked<Conn>>, (FlowKeys, Conns)>;
+type Replication = flow_table_replicate::Gateway<FlowKey, Conn, FlowTable<FlowKey, Tracked<Conn>>, (Keys, Conns)>;
 
 /// How a gateway belongs to a cluster.
 pub struct Membership {
@@ -60,7 +66,7 @@ impl Member {
     ) -> io::Result<Self> {
         let Membership { node, settings, sink, source, registry } = membership;
         let resources = Arc::new(Resources::new(config));
-        let codec = (FlowKeys, Conns { resources: Arc::clone(&resources), clock: Arc::clone(&clock) });
+        let codec = (Keys, Conns { resources: Arc::clone(&resources), clock: Arc::clone(&clock) });
         let flows = ReplicatedFlows::with_settings(table_config(config), settings.standby(), codec);
         let flows = Arc::new(flows);
         let gateway = Gateway::with_parts(config, Arc::clone(&flows), resources);

@@ -4,6 +4,7 @@ use std::time::Duration;
 use flow_table::{Admission, Budget, Flow, FlowKey, FlowTable, Handle, NewFlow, Table, Timestamp};
 
 use crate::nat::pool::{Lease, Pool, Portless};
+use crate::nat::share::Share;
 use crate::side::Side;
 
 /// An outside port that is held: by all sessions of one inside endpoint, or by one session.
@@ -56,10 +57,10 @@ impl Mappings {
     }
 
     /// What gives a new session of this inside endpoint its outside end. `shares` says that all sessions of the
-    /// endpoint have the same.
+    /// endpoint have the same. A new port is one of `share`.
     pub(crate) fn bind(
         &self,
-        pool: &Pool,
+        (pool, share): (&Pool, Share<'_>),
         shares: bool,
         protocol: u8,
         inside: SocketAddrV4,
@@ -73,7 +74,7 @@ impl Mappings {
             }
             mapping.cancel();
         }
-        match pool.lease(protocol, inside) {
+        match pool.lease(share, protocol, inside) {
             Ok(Some(lease)) => self.hold(shared_key, lease, now).map(Binding::Port),
             Ok(None) => Err(MappingsFull::Ports),
             Err(Portless) => Ok(Binding::Portless(pool.address(*inside.ip()))),

@@ -2,16 +2,23 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flow_table_replicate::cluster::PortBlocks;
+
 use crate::config::{Nat, Pooling};
 use crate::nat::ports::Ports;
+use crate::nat::share::Share;
 use crate::packet::{ICMP, TCP, UDP};
 
 /// A protocol without ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Portless;
+
+/// The identifiers of echo requests.
+const IDENTIFIERS: RangeInclusive<u16> = 0..=u16::MAX;
 
 /// One outside address.
 struct Address {
@@ -37,6 +44,11 @@ impl Address {
 pub(crate) struct Pool {
     addresses: Vec<Arc<Address>>,
     pooling: Pooling,
+    /// The ports of each address.
+    ports: RangeInclusive<u16>,
+    /// The same, in blocks for shards. `None` if they are too few.
+    blocks: Option<PortBlocks>,
+    identifiers: Option<PortBlocks>,
     /// Where the search for a free port begins, which nobody can guess (RFC 6056).
     random: RandomState,
     turn: AtomicU64,
@@ -97,6 +109,9 @@ impl Pool {
         Self {
             addresses: addresses.collect(),
             pooling: nat.pooling,
+            blocks: PortBlocks::new(nat.ports.ports()),
+            identifiers: PortBlocks::new(IDENTIFIERS),
+            ports: nat.ports.ports(),
             random: RandomState::new(),
             turn: AtomicU64::new(0),
         }
@@ -130,8 +145,13 @@ impl Pool {
         self.addresses[self.index(inside)].address
     }
 
-    /// Takes a port for this inside endpoint. `None` if none is free.
-    pub(crate) fn lease(&self, protocol: u8, inside: SocketAddrV4) -> Result<Option<Lease>, Portless> {
+    /// Takes a port of this share for an inside endpoint. `None` if none is free.
+    pub(crate) fn lease(
+        &self,
+        share: Share<'_>,
+        protocol: u8,
+        inside: SocketAddrV4,
+    ) -> Result<Option<Lease>, Portless> {
         let random = self.random.hash_one(self.turn.fetch_add(1, Ordering::Relaxed));
         let first = self.index(*inside.ip());
         let tries = match self.pooling {
@@ -140,7 +160,13 @@ impl Pool {
         };
         for step in 0..tries {
             let address = &self.addresses[(first + step) % self.addresses.len()];
-            if let Some(port) = address.ports(protocol)?.take(random, inside.port()) {
+            let ports = address.ports(protocol)?;
+            let (all, blocks) = match protocol {
+                ICMP => (IDENTIFIERS, &self.identifiers),
+                _ => (self.ports.clone(), &self.blocks),
+            };
+            let mut ranges = share.ranges(all, blocks.as_ref());
+            if let Some(port) = ranges.find_map(|range| ports.take(range, random, inside.port())) {
                 return Ok(Some(Lease { address: Arc::clone(address), protocol, port }));
             }
         }

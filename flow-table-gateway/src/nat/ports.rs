@@ -4,7 +4,7 @@
 //! [`Lease`](super::pool::Lease) does when it is dropped. No lock is needed: one atomic operation takes a port,
 //! and one frees it.
 
-use std::ops::BitOr;
+use std::ops::{BitOr, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const WORDS: usize = 65_536 / 64;
@@ -34,16 +34,21 @@ impl Ports {
         }
     }
 
-    /// Takes a free port at a random place, of the same parity as `like` if there is one (RFC 4787, REQ-4).
-    /// O(1) while most are free, at worst one walk over 8 KiB for each parity.
-    pub(super) fn take(&self, random: u64, like: u16) -> Option<u16> {
+    /// Takes a free port of `range` at a random place, of the same parity as `like` if there is one (RFC 4787,
+    /// REQ-4). O(1) while most are free, at worst one walk over the range's bits for each parity.
+    pub(super) fn take(&self, range: RangeInclusive<u16>, random: u64, like: u16) -> Option<u16> {
         let parity = if like.is_multiple_of(2) { EVEN } else { !EVEN };
-        self.take_of(parity, random).or_else(|| self.take_of(!parity, random))
+        let (first, last) = range.into_inner();
+        [parity, !parity].into_iter().find_map(|parity| self.take_of(parity, (first, last), random))
     }
 
-    fn take_of(&self, wanted: u64, random: u64) -> Option<u16> {
-        let (start, turn) = (random as usize % WORDS, (random >> 32) as u32 % 64);
-        for index in (start..WORDS).chain(0..start) {
+    fn take_of(&self, parity: u64, (first, last): (u16, u16), random: u64) -> Option<u16> {
+        let (low, high) = (usize::from(first) / 64, usize::from(last) / 64);
+        let (start, turn) = (low + random as usize % (high - low + 1), (random >> 32) as u32 % 64);
+        for index in (start..=high).chain(low..start) {
+            let from = if index == low { u64::MAX << (first % 64) } else { u64::MAX };
+            let to = if index == high { u64::MAX >> (63 - last % 64) } else { u64::MAX };
+            let wanted = parity & from & to;
             let reserved = self.reserved[index].load(Ordering::Relaxed);
             loop {
                 let free = !(self.used[index].load(Ordering::Relaxed) | reserved) & wanted;
@@ -87,22 +92,36 @@ mod tests {
 
     use super::*;
 
+    const ALL: RangeInclusive<u16> = 0..=u16::MAX;
+
+    #[test]
+    fn a_range_is_taken_whole_and_nothing_beside_it() {
+        for range in [1_276..=1_527, 0..=0, 63..=64, 65_535..=65_535, 1_280..=1_407] {
+            let ports = Ports::new();
+            let taken = (0..).map_while(|random: u64| ports.take(range.clone(), random << 30 | random, 5));
+            let taken: BTreeSet<_> = taken.collect();
+            assert_eq!(taken, range.collect());
+        }
+    }
+
     #[test]
     fn each_port_is_taken_once_and_reserved_ones_never() {
         let ports = Ports::new();
         ports.reserve(|port| !(1_000..1_100).contains(&port) || port == 1_007);
-        let taken: BTreeSet<_> = (0..).map_while(|random: u64| ports.take(random << 30 | random, 0)).collect();
+        let taken: BTreeSet<_> =
+            (0..).map_while(|random: u64| ports.take(ALL, random << 30 | random, 0)).collect();
         assert_eq!(taken, (1_000..1_100).filter(|port| *port != 1_007).collect());
         assert_eq!(ports.used(), 99);
         ports.free(1_042);
-        assert_eq!(ports.take(7, 1), Some(1_042), "the other parity if there is no choice");
+        assert_eq!(ports.take(ALL, 7, 1), Some(1_042), "the other parity if there is no choice");
     }
 
     #[test]
     fn parity_is_kept_while_it_can_be() {
         let ports = Ports::new();
         assert!(
-            (0..200).all(|random| ports.take(random * 0x1_2345_6789, 5_001).is_some_and(|port| port % 2 == 1))
+            (0..200)
+                .all(|random| ports.take(ALL, random * 0x1_2345_6789, 5_001).is_some_and(|port| port % 2 == 1))
         );
     }
 
@@ -115,7 +134,8 @@ mod tests {
                 let ports = &ports;
                 scope.spawn(move || {
                     for round in 0..200u64 {
-                        let mine: Vec<_> = (0..100).filter_map(|i| ports.take(round ^ i << 33, thread)).collect();
+                        let mine: Vec<_> =
+                            (0..100).filter_map(|i| ports.take(ALL, round ^ i << 33, thread)).collect();
                         mine.into_iter().for_each(|port| ports.free(port));
                     }
                 });

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use flow_table::{FlowKey, FlowTable};
+#[cfg(feature = "metrics")]
+use flow_table_replicate::Status;
 
 use crate::conn::Conn;
 use crate::engine::Gateway;
@@ -21,6 +23,10 @@ pub(super) trait Host: Send + Sync + 'static {
     fn tend(&self);
 
     fn replication(&self) -> Option<Replication>;
+
+    /// The same in full, for metrics.
+    #[cfg(feature = "metrics")]
+    fn status(&self) -> Option<Status>;
 }
 
 impl Host for Gateway {
@@ -37,6 +43,11 @@ impl Host for Gateway {
     fn tend(&self) {}
 
     fn replication(&self) -> Option<Replication> {
+        None
+    }
+
+    #[cfg(feature = "metrics")]
+    fn status(&self) -> Option<Status> {
         None
     }
 }
@@ -79,5 +90,10 @@ impl Host for Member {
             unacknowledged: status.unacknowledged.as_millis() as u64,
             sweep_age: status.sweep_age.map(|age| age.as_millis() as u64),
         })
+    }
+
+    #[cfg(feature = "metrics")]
+    fn status(&self) -> Option<Status> {
+        Some(self.status())
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use flow_table_replicate::{Instruments, Status};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -13,7 +14,26 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<()> {
     builder.install().with_context(|| format!("cannot serve metrics at {address}"))
 }
 
-pub(super) fn publish(stats: &Statistics) {
+/// What is published beside the counters of a gateway alone.
+pub(super) struct Metrics {
+    pair: Option<Instruments>,
+}
+
+impl Metrics {
+    /// `of_pair` says that the gateway is one of a pair.
+    pub(super) fn register(of_pair: bool) -> Self {
+        Self { pair: of_pair.then(|| Instruments::register("gateway")) }
+    }
+
+    pub(super) fn publish(&self, stats: &Statistics, status: Option<&Status>) {
+        publish(stats);
+        if let (Some(pair), Some(status)) = (&self.pair, status) {
+            pair.set(status);
+        }
+    }
+}
+
+fn publish(stats: &Statistics) {
     gauge!("flow_table_gateway_flows").set(stats.flows as f64);
     gauge!("flow_table_gateway_flows_capacity").set(stats.capacity as f64);
     gauge!("flow_table_gateway_ports_in_use").set(stats.ports as f64);

@@ -117,13 +117,15 @@ impl<H: Host> Service<H> {
     /// Reaps what no worker reaps, and publishes the counters.
     fn keep(&self) {
         let mut known = Statistics::default();
+        #[cfg(feature = "metrics")]
+        let metrics = super::metrics::Metrics::register(self.host.status().is_some());
         while !self.stop.load(Ordering::Relaxed) {
             let now = self.clock.now();
             while self.host.gateway().reap(now, Budget::flows(1_024)) {}
             self.host.tend();
             let stats = self.statistics();
             #[cfg(feature = "metrics")]
-            super::metrics::publish(&stats);
+            metrics.publish(&stats, self.host.status().as_ref());
             if stats.uptime >= known.uptime + 10 {
                 report(&known, &stats);
                 known = stats;
