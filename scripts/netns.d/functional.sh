@@ -14,6 +14,7 @@ echo 'flow-table-gateway:'
 topology
 ours
 all
+operation
 show stats
 columns=(flow-table-gateway)
 remove
@@ -31,7 +32,7 @@ printf '\n| | %s |\n|---|%s\n' "$(sed 's/ / | /g' <<<"${columns[*]}")" "$(printf
 failed=0
 for row in "${rows[@]}"; do
     read -r ours kernel <<<"${result[$row]}"
-    printf '| %s | %s |%s\n' "$row" "$ours" "${kernel:+ $kernel |}"
+    printf '| %s | %s |%s\n' "$row" "$ours" "${columns[1]:+ ${kernel:--} |}"
     # Ours must not fail where the kernel works. Without the kernel it must not fail at all.
     [[ $ours == works || ${kernel:-works} != works ]] || failed=1
 done

@@ -9,6 +9,7 @@ services
 basic
 path_mtu
 bandwidth
+operation
 show stats
 kill "$gateway"
 wait "$gateway" || fail 'the gateway did not end well'

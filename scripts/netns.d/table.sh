@@ -112,6 +112,43 @@ path_mtu() {
 learns() { ip route get "$1" | tee /dev/stderr | grep -q 'mtu 1400'; }
 export -f learns
 
+# What only a gateway of ours has.
+operation() {
+    row 'show flows, with a filter' shows flows --filter "protocol=tcp host=$server4"
+    if "$FLOW_TABLE_GATEWAY" show stats --socket "$run/socket" | grep -q forwarded &&
+        in_ns gw curl --silent http://127.0.0.1:9100/metrics >"$run/metrics"; then
+        row 'Prometheus endpoint' grep -E '^flow_table_gateway_packets_forwarded_total [1-9]' "$run/metrics"
+    else
+        echo 'SKIPPED: Prometheus endpoint: the program was built without the feature metrics'
+    fi
+    row 'reload while connections go on' on client reloaded "$server4"
+    row 'flush' on gw flushed
+    if has systemd-analyze; then
+        sed "s|/usr/bin/flow-table-gateway|$FLOW_TABLE_GATEWAY|" "$PWD/flow-table-gateway/dist/flow-table-gateway.service" \
+            >"$run/flow-table-gateway.service"
+        sed -i '/^ExecStartPost/d' "$run/flow-table-gateway.service"
+        row 'systemd unit is valid' systemd-analyze verify "$run/flow-table-gateway.service"
+    else
+        echo 'SKIPPED: systemd unit: there is no systemd-analyze'
+    fi
+}
+shows() { "$FLOW_TABLE_GATEWAY" show "$@" --socket "$run/socket" | tee /dev/stderr | grep -q tcp; }
+reloaded() { # a connection that is open during a reload carries on
+    python3 - "$1" "$FLOW_TABLE_GATEWAY" "$run/socket" <<'PY'
+import socket, subprocess, sys
+sock = socket.create_connection((sys.argv[1], 7), 5)
+sock.sendall(b"1"); assert sock.recv(1) == b"1"
+subprocess.run([sys.argv[2], "reload", "--socket", sys.argv[3]], check=True)
+sock.sendall(b"2"); assert sock.recv(1) == b"2"
+PY
+}
+flushed() {
+    "$FLOW_TABLE_GATEWAY" flush --socket "$run/socket"
+    "$FLOW_TABLE_GATEWAY" show stats --socket "$run/socket" | tee /dev/stderr | grep -Eq '"cancelled": [1-9]'
+}
+export -f shows reloaded flushed
+export FLOW_TABLE_GATEWAY
+
 many() {
     if (($(ulimit -n) >= 10100)); then
         row '10,000 parallel TCP connections' client python3 "$programs/connections.py" run "$server4" 7 10000 15
