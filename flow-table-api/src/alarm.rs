@@ -70,26 +70,31 @@ impl Alarm {
                 }
             }
         }
-        if let Some(panic) = first.filter(|_| !thread::panicking()) {
-            resume_unwind(panic);
+        match first {
+            Some(panic) if thread::panicking() => mem::forget(panic),
+            Some(panic) => resume_unwind(panic),
+            None => {}
         }
     }
 
     /// Registers a waker for work before `until`. Of two registrations of one waker, that for the later time
     /// stays. Read the next deadline after this.
     pub fn set(&self, until: Timestamp, waker: &Waker) {
-        let waker = waker.clone();
+        let mut own = Some(waker.clone());
         let mut sleepers = self.lock();
         let same =
-            sleepers.asleep.iter_mut().find(|sleeper| sleeper.ticket == 0 && sleeper.waker.will_wake(&waker));
+            sleepers.asleep.iter_mut().find(|sleeper| sleeper.ticket == 0 && sleeper.waker.will_wake(waker));
         match same {
             Some(sleeper) => sleeper.until = sleeper.until.max(until),
-            None => sleepers.asleep.push(Sleeper { ticket: 0, until, waker: waker.clone() }),
+            None => {
+                let waker = own.take();
+                sleepers.asleep.extend(waker.map(|waker| Sleeper { ticket: 0, until, waker }));
+            }
         }
         self.settle(&sleepers);
-        // Wakers are dropped under no lock.
+        // Wakers are cloned and dropped under no lock.
         drop(sleepers);
-        drop(waker);
+        drop(own);
     }
 
     /// Registers a waker as [`set`](Self::set) does, for a future that gives the registration up when it is

@@ -423,7 +423,9 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// Only this call asks. Another reap, a look-up, and an insertion that looks for room, end a flow whose
     /// deadline has passed by the time that they are given. To be asked before, call this with a `now` that is a
-    /// little ahead. Another reap that meets a live flow puts the next question off by the active timeout.
+    /// little ahead. Another reap that meets a live flow puts the next question off by the active timeout, or
+    /// until the deadline if the table has none. Insertions put none off; so while many live flows wait for a
+    /// question, a full table may refuse although others behind them are due.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -482,8 +484,9 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// any thread, and the waker is woken by that thread, under no lock of the table.
     ///
     /// So an event loop reaps, sleeps until the next deadline, and polls this with that time while it sleeps. Of
-    /// two registrations of one waker, that for the later time stays. [`std::task::Wake`] makes wakers of
-    /// anything: an `eventfd`, or a thread to unpark.
+    /// two registrations of one waker, that for the later time stays; so use one waker for each loop. A waker that
+    /// panics does so out of the operation that brought the work, which has taken effect. [`std::task::Wake`]
+    /// makes wakers of anything: an `eventfd`, or a thread to unpark.
     ///
     /// Look-ups do not wake: a flow that a look-up expires was due anyway.
     fn poll_work(&self, time: Timestamp, waker: &Waker) -> Poll<()> {

@@ -189,6 +189,8 @@ macro_rules! __cases {
                 an_answer_is_for_its_own_question [R8 I5];
                 a_question_outlasts_a_new_deadline [R8 D4];
                 a_flood_puts_no_question_off [R8 C2];
+                room_is_made_beside_questions [R8 C2];
+                wishes_are_kept [R8 C2 V4];
             }
             waking {
                 earlier_work_wakes_who_sleeps [R6];

@@ -280,8 +280,8 @@ where
 
 impl<K: Key, V: Value, S> Drop for FlowTable<K, V, S> {
     fn drop(&mut self) {
-        Core::close(&self.core);
         self.core.shards.alarm.clear();
+        Core::close(&self.core);
     }
 }
 

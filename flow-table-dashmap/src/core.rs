@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crossbeam::utils::CachePadded;
 use flow_table_api::{Alarm, Equivalent, ForeignFlow, TableConfig};
@@ -51,6 +51,7 @@ impl<K, V> Core<K, V> {
                 nesting: Nesting::new(),
                 slack: config.slack(),
                 period: u64::try_from(config.asks_after().as_nanos()).unwrap_or(u64::MAX),
+                asks: AtomicBool::new(false),
                 alarm: Alarm::new(),
                 records,
             }),

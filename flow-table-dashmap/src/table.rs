@@ -259,7 +259,7 @@ impl<K, V, S> Drop for FlowTable<K, V, S> {
             panics.catch(|| drop(flow));
         }
         self.core.shared.slots.shrink_to_fit();
-        self.core.shared.alarm.clear();
+        panics.catch(|| self.core.shared.alarm.clear());
         panics.resume();
     }
 }

@@ -384,7 +384,8 @@ pub fn a_flood_puts_no_question_off<B: Backend>(setup: Setup) {
     let mut recorded = 0;
     for second in 0..200 {
         for key in 0..16 {
-            assert!(table.insert_if_absent(table.flow(100 + key), at(second)).is_err(), "it is full");
+            let ahead = at(second + key % 3);
+            assert!(table.insert_if_absent(table.flow(100 + key), ahead).is_err(), "it is full");
         }
         let question = |flow: &TestRef<B>| {
             let next = &mut next[flow.value().serial()];
@@ -397,4 +398,55 @@ pub fn a_flood_puts_no_question_off<B: Backend>(setup: Setup) {
         table.reap_asking(at(second), Budget::UNLIMITED, question, |_| panic!("all are live"));
     }
     assert_eq!(recorded, 4 * 19, "every ten seconds");
+}
+
+/// A full table that asks makes room from what has ended or is due, as any other does.
+pub fn room_is_made_beside_questions<B: Backend>(setup: Setup) {
+    for live in [0, 3] {
+        let table = Fixture::<B>::asking(setup, 6, secs(30));
+        table.set_capacity(3 + live);
+        (0..live as u64).for_each(|id| drop(table.put_flow(table.flow(10 + id).timeout(secs(9_000)), at(0))));
+        let [cancelled, looked_up] = [1, 2].map(|id| table.put(id, at(0)));
+        drop(table.put_flow(table.flow(3).timeout(secs(40)), at(0)));
+        assert!(cancelled.cancel() && table.insert_if_absent(table.flow(20), at(1)).is_ok(), "cancelled");
+        assert_eq!(table.status_of(2, at(60)), Some(Status::Expired));
+        assert!(table.insert_if_absent(table.flow(21), at(60)).is_ok(), "expired by a look-up, or due");
+        assert!(table.insert_if_absent(table.flow(22), at(60)).is_ok(), "due, or expired by a look-up");
+        assert_eq!((table.len(), table.stats().dying, table.stats().refusals), (3 + live, 3, 0));
+        assert_eq!(looked_up.status(), Status::Expired);
+        let (mut asked, mut ended) = (0, 0);
+        let question = |_: &TestRef<B>| {
+            asked += 1;
+            Answer::Proceed
+        };
+        table.reap_asking(at(60), Budget::UNLIMITED, question, |_| ended += 1);
+        assert!(ended == 3 && asked >= live, "{asked} questions about {live} live flows");
+    }
+}
+
+/// What `ask` wished for stays, in a table without an active timeout too: beside insertions that look for room,
+/// and if a question about a live flow panics.
+pub fn wishes_are_kept<B: Backend>(setup: Setup) {
+    let table = Fixture::<B>::exactly(setup, 1);
+    let flow = table.put(1, at(0));
+    flow.set_deadline(at(9_000)).expect("live");
+    let reap = |now, panics: bool| {
+        let mut asked = 0;
+        let question = |_: &TestRef<B>| {
+            asked += 1;
+            if panics {
+                inject();
+            }
+            Answer::AskAgain(at(100))
+        };
+        let ended = |_: Ended<TestRef<B>>| panic!("it is live");
+        let survived = survive(|| table.reap_asking(now, Budget::UNLIMITED, question, ended)).is_some();
+        (asked > 0, survived)
+    };
+    assert_eq!(reap(at(60), false), (true, true), "it comes up at its first deadline");
+    for _ in 0..20 {
+        assert!(table.insert_if_absent(table.flow(2), at(101)).is_err(), "it is full");
+    }
+    assert!(!reap(at(100), true).1);
+    assert_eq!(reap(at(100), false), (true, true), "the next reap asks again");
 }

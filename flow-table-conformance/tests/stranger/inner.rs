@@ -44,6 +44,8 @@ pub struct Inner<K: Key, V: Value> {
     kept_notes: Vec<[u64; 8]>,
     /// Places taken by insertions under way: none, as those hold the lock.
     pub reserved: usize,
+    /// Questions asked.
+    questions: u64,
     flaw: Option<Flaw>,
 }
 
@@ -69,6 +71,7 @@ impl<K: Key, V: Value> Inner<K, V> {
             notes: Vec::new(),
             kept_notes: Vec::new(),
             reserved: 0,
+            questions: 0,
             flaw,
         }
     }
@@ -151,6 +154,8 @@ impl<K: Key, V: Value> Inner<K, V> {
         for direction in [Direction::Forward, Direction::Reply] {
             self.link(node, direction);
         }
+        // Relaxed: the lock is held.
+        node.asked.store(0, Ordering::Relaxed);
         self.held.entry(node.id).or_insert_with(|| (Arc::clone(node), filing));
         if !self.is(Flaw::HandsOverWhatCameBack) {
             self.dying.remove(&node.id);
@@ -253,7 +258,7 @@ impl<K: Key, V: Value> Inner<K, V> {
         }
         if let Some((node, filed)) = self.held.get_mut(&id) {
             // Relaxed: set under the lock.
-            if node.asked.load(Ordering::Relaxed) && node.status() == Status::Active {
+            if node.asked.load(Ordering::Relaxed) > 0 && node.status() == Status::Active {
                 return;
             }
             self.queue.remove(&(*filed, id));
@@ -294,22 +299,59 @@ impl<K: Key, V: Value> Inner<K, V> {
         Visit::Ended(node, reason)
     }
 
-    /// Looks at the first flow in the queue, if its time has come, to ask about it.
-    pub fn come_up(&mut self, now: Timestamp) -> Option<Arc<Node<K, V>>> {
+    /// Files a flow whose deadline was changed, unless it is filed earlier.
+    pub fn bring_forward(&mut self, id: u64, deadline: Timestamp) {
+        if self.held.get(&id).is_some_and(|(_, filed)| deadline < *filed) {
+            self.file(id, deadline);
+        }
+    }
+
+    /// As [`visit_due`](Self::visit_due), but leaves live flows where they are, to be asked about.
+    pub fn visit_for_room(&mut self, now: Timestamp) -> Visit<K, V> {
+        let live: Vec<_> = self
+            .queue
+            .iter()
+            .take_while(|(time, id)| *time <= now && self.held[id].0.is_live(now))
+            .copied()
+            .collect();
+        live.iter().for_each(|filed| drop(self.queue.remove(filed)));
+        let visit = self.visit_due(now);
+        self.queue.extend(live);
+        visit
+    }
+
+    /// Looks at the first flow in the queue, if its time has come, to ask about it: the question of the number
+    /// beside it.
+    pub fn come_up(&mut self, now: Timestamp) -> Option<(Arc<Node<K, V>>, u64)> {
         let &(_, id) = self.queue.first().filter(|(time, _)| *time <= now)?;
         let node = Arc::clone(&self.held[&id].0);
         if node.status() == Status::Active {
             self.file(id, Timestamp::MAX);
             // Relaxed: the lock is held.
-            node.asked.store(!self.is(Flaw::AsksTwiceAtOnce), Ordering::Relaxed);
+            self.questions += u64::from(!self.is(Flaw::AsksTwiceAtOnce));
+            node.asked.store(self.questions, Ordering::Relaxed);
         }
-        Some(node)
+        Some((node, self.questions))
+    }
+
+    /// Returns `true` if this question about the flow was open, and ends it.
+    pub fn end_question(&self, node: &Node<K, V>, question: u64) -> bool {
+        // Relaxed: the lock is held.
+        node.asked.compare_exchange(question, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Acts on the answer about a flow. Returns the reason if it ends.
-    pub fn answered(&mut self, node: &Arc<Node<K, V>>, answer: Answer, now: Timestamp) -> Option<EndReason> {
-        node.asked.store(false, Ordering::Relaxed);
-        if !self.held.contains_key(&node.id) || self.dying.contains(&node.id) {
+    pub fn answered(
+        &mut self,
+        node: &Arc<Node<K, V>>,
+        question: u64,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Option<EndReason> {
+        if node.status() == Status::Active && !self.end_question(node, question)
+            || !self.held.contains_key(&node.id)
+            || self.dying.contains(&node.id)
+        {
             return None;
         }
         let answer = if self.is(Flaw::IgnoresAnswers) { Answer::Proceed } else { answer };

@@ -1,7 +1,7 @@
 //! Insertion: look at both keys first, then decide, then change.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use flow_table_conformance::api::state::{FlowOptions, FlowState};
 use flow_table_conformance::api::{
@@ -267,7 +267,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             thread: std::thread::current().id(),
             handles: AtomicUsize::new(0),
             died: AtomicBool::new(false),
-            asked: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
         })
     }
 
@@ -292,7 +292,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             if inner.dying() >= capacity && !self.0.is(Flaw::IgnoresTheAllowance) {
                 return false;
             }
-            match inner.visit_due(now) {
+            match inner.visit_for_room(now) {
                 Visit::NothingDue => return false,
                 Visit::Rescheduled => {}
                 Visit::Ended(node, _) => {

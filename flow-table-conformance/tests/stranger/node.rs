@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub struct Node<K: Key, V: Value> {
     pub handles: AtomicUsize,
     /// It has made room for another one.
     pub died: AtomicBool,
-    /// A reap asks about it.
-    pub asked: AtomicBool,
+    /// The number of the question that a reap asks about it; zero if none does.
+    pub asked: AtomicU64,
 }
 
 /// What the caller put in.
@@ -65,7 +65,7 @@ impl<K: Key, V: Value> Node<K, V> {
         if let Some(inner) = &mut inner
             && !self.is(Flaw::MissesEarlierDeadlines)
         {
-            inner.file(self.id, self.deadline());
+            inner.bring_forward(self.id, self.deadline());
         }
         drop(inner);
         if let Some(table) = table {

@@ -16,6 +16,7 @@ use super::node::{Handle, Node};
 struct Asked<'t, K: Key, V: Value> {
     table: &'t Stranger<K, V>,
     node: Option<Arc<Node<K, V>>>,
+    question: u64,
     now: Timestamp,
 }
 
@@ -25,10 +26,11 @@ impl<K: Key, V: Value> Drop for Asked<'_, K, V> {
             && !self.table.0.is(Flaw::PanicOfAQuestionLosesTheFlow)
         {
             let mut inner = self.table.0.inner.write();
-            node.asked.store(false, Ordering::Relaxed);
-            let filing = self.table.0.filing(node.deadline(), self.now);
+            let filing = node.deadline().min(self.now);
             let ended = node.status() != Status::Active;
-            inner.file(node.id, if ended { Timestamp::ZERO } else { filing });
+            if inner.end_question(node, self.question) {
+                inner.file(node.id, if ended { Timestamp::ZERO } else { filing });
+            }
         }
     }
 }
@@ -92,11 +94,11 @@ impl<K: Key, V: Value> Stranger<K, V> {
                 continue;
             }
             inner.work_off_notes();
-            let Some(node) = inner.come_up(now) else {
+            let Some((node, question)) = inner.come_up(now) else {
                 inner.shrink();
                 return report;
             };
-            let mut asked = Asked { table: self, node: Some(Arc::clone(&node)), now };
+            let mut asked = Asked { table: self, node: Some(Arc::clone(&node)), question, now };
             let answer = if node.status() == Status::Active {
                 let lock = self.0.is(Flaw::AsksUnderLock).then_some(inner);
                 let answer = ask(&Handle::new(Arc::clone(&node), Direction::Forward));
@@ -108,7 +110,7 @@ impl<K: Key, V: Value> Stranger<K, V> {
             };
             asked.node = None;
             let mut inner = self.0.inner.write();
-            let reason = inner.answered(&node, answer, now);
+            let reason = inner.answered(&node, question, answer, now);
             let released = reason.and_then(|_| inner.release(node.id));
             drop(inner);
             drop(released);

@@ -78,7 +78,8 @@ impl<K, V> Core<K, V> {
             return Some(Timestamp::ZERO);
         }
         // The shards' times are lower bounds. They are not raised when a flow is taken out early.
-        self.shards.due.earliest()
+        // Flows that are asked about are due at no known time.
+        self.shards.due.earliest().or(Some(Timestamp::MAX))
     }
 
     /// Calls `reap_shard` for shards in which there may be work, until the budget is used up. It first tries

@@ -1,5 +1,6 @@
 //! How an insertion into a full table makes room: it lets flows die that have ended or are due, within bounds.
 
+use arrayvec::ArrayVec;
 use flow_table_api::Timestamp;
 use flow_table_api::state::Expiry;
 
@@ -108,30 +109,44 @@ fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usi
     died
 }
 
-/// As [`let_die`], where live flows come up to be asked about: the search ends at the first one, and leaves it for
-/// the next reap that asks. Otherwise a flood that finds the table full would put questions off for ever.
+/// As [`let_die`], where live flows come up to be asked about. They are filed again as they were, for the next
+/// reap that asks: otherwise a flood that finds the table full would put questions off for ever.
 fn let_die_beside_questions<K, V>(
     shards: &Shards<K, V>,
     shard: &mut ShardGuard<'_, K, V>,
     now: Timestamp,
     flows: usize,
 ) -> usize {
-    let mut died = 0;
-    for _ in 0..VISITS {
-        if died == flows {
-            break;
+    let (mut visits, mut most, mut died) = (VISITS, flows, 0);
+    // A flow that may not die ends the search, and sets `most` to zero.
+    shard.search_noticed(&mut visits, &mut 0, &mut most, &mut |shard, flow| {
+        let may_die = shards.capacity.allow_dying();
+        if may_die {
+            shard.push_dying(flow);
+            died += 1;
         }
-        let Some(flow) = shard.pop_up(now) else { break };
+        may_die
+    });
+    let mut live = ArrayVec::<_, VISITS>::new_const();
+    while most > 0
+        && visits > 0
+        && let Some((flow, time)) = shard.pop_up(now)
+    {
+        visits -= 1;
         if let Expiry::NotDue(_) = shard.expire(flow, now) {
-            shard.file(flow, now);
-            break;
+            live.push((flow, time));
+            continue;
         }
         if !shards.capacity.allow_dying() {
             shard.file(flow, Timestamp::ZERO);
             break;
         }
         shard.push_dying(flow);
+        most -= 1;
         died += 1;
+    }
+    for (flow, time) in live {
+        shard.file(flow, time);
     }
     shard.settle();
     died

@@ -335,7 +335,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         expiry
     }
 
-    /// Files an active flow that is filed nowhere under `time`, which is not after its deadline.
+    /// Files a flow that is filed nowhere under `time`: an active one no later than its deadline.
     pub(crate) fn file(&mut self, flow: FlowAt<K, V>, time: Timestamp) {
         self.rearm(flow, time);
         self.shards.due.lower(self.number, time);
@@ -457,10 +457,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     }
 
     /// Takes out a flow whose time to be looked at has come, whether its deadline has passed or not. It is filed
-    /// nowhere then. Call [`settle`](Self::settle) when no more flows are taken.
-    pub(crate) fn pop_up(&mut self, now: Timestamp) -> Option<FlowAt<K, V>> {
+    /// nowhere then. Returns the time under which it was filed, or a bit less, beside it. Call
+    /// [`settle`](Self::settle) when no more flows are taken.
+    pub(crate) fn pop_up(&mut self, now: Timestamp) -> Option<(FlowAt<K, V>, Timestamp)> {
         split!(self: timers with filed);
-        timers.pop(now, filed).map(|index| self.shards.arena.at(index))
+        timers.pop(now, filed).map(|(index, time)| (self.shards.arena.at(index), time))
     }
 
     /// P14. Marks a flow that [`pop_up`](Self::pop_up) has returned as one that a reap asks about.

@@ -77,6 +77,9 @@ impl<K, V> Shards<K, V> {
     /// The time under which a live flow with this deadline is filed at `now`.
     #[inline]
     pub(crate) fn filing(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+        if self.period == u64::MAX {
+            return deadline;
+        }
         deadline.min(Timestamp::from_nanos(now.as_nanos().saturating_add(self.period)))
     }
 
@@ -88,7 +91,8 @@ impl<K, V> Shards<K, V> {
 
     /// Returns `true` if live flows come up to be asked about.
     pub(crate) fn has_questions(&self) -> bool {
-        self.period != u64::MAX
+        // Relaxed: a hint; the reap that asks has set it long before.
+        self.period != u64::MAX || self.questions.load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard> {

@@ -75,6 +75,7 @@ impl TimerQueue {
     }
 
     /// Takes an entry out. Returns `false` if it was not filed.
+    #[inline]
     pub(crate) fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
         match entries.position(entry).place() {
             Place::Nowhere | Place::Dying(_) => return false,
@@ -128,10 +129,13 @@ impl TimerQueue {
     }
 
     /// Takes out the next entry that is filed under `now` or before, or in a bucket that begins by then.
-    pub(crate) fn pop(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
+    /// Returns that time, or when the bucket begins, beside it.
+    pub(crate) fn pop(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<(EntryIndex, Timestamp)> {
+        let first = self.heap.first().filter(|first| *first <= now);
+        let time = first.or_else(|| self.wheel.first_tick().map(Tick::start))?;
         let entry = self.take(now, entries)?;
         entries.set_position(entry, Position::NONE);
-        Some(entry)
+        Some((entry, time))
     }
 
     /// As [`pop`](Self::pop), but leaves the entry's position as it was; the caller sets it.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
@@ -21,6 +21,8 @@ pub(crate) struct Shared<K, R> {
     pub(crate) slack: Duration,
     /// How long a live flow is filed at most before it comes up, in ns (contract R8).
     pub(crate) period: u64,
+    /// Whether a reap has ever asked about a flow.
+    pub(crate) asks: AtomicBool,
     /// Those who sleep until the next deadline.
     pub(crate) alarm: Alarm,
     /// Makes final records of the table's flows, if it makes any (contract R7).
@@ -47,7 +49,7 @@ impl<K, R> Shared<K, R> {
 pub(crate) type Recorder<R> = Box<dyn Fn(R) + Send + Sync>;
 
 /// What a flow knows of its queue, which holds it as long as the table does. This is always the queue of the
-/// thread that first inserted it.
+/// thread that first inserted it, or prepared it.
 pub(crate) struct Home<K, R> {
     pub(crate) shared: Arc<Shared<K, R>>,
     /// The queue's number.

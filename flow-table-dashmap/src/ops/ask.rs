@@ -104,8 +104,10 @@ impl<K, V> Asked<'_, K, V> {
 impl<K, V> Drop for Asked<'_, K, V> {
     fn drop(&mut self) {
         if self.flow.is_some() {
-            self.queue.lock().file_again(self.id, self.now);
-            self.core.shared.ring(Timestamp::ZERO);
+            let filing = self.queue.lock().file_again(self.id, self.now);
+            if let Some(time) = filing {
+                self.core.shared.ring(time);
+            }
         }
     }
 }

@@ -45,11 +45,12 @@ impl<K, V> Core<K, V> {
             return false;
         }
         for queue in self.queues.iter().filter(|queue| queue.has_due(now)) {
-            let mut queue = queue.lock();
+            let (mut queue, mut aside) = (queue.lock(), Vec::new());
             while *visits > 0 {
                 *visits -= 1;
-                match queue.visit_for_room(now) {
+                match queue.visit_for_room(now, &mut aside) {
                     Visit::Ended(id) => {
+                        queue.put_back(&mut aside);
                         let may_die = self.count_in_dying();
                         if may_die {
                             queue.let_die(id);
@@ -63,6 +64,7 @@ impl<K, V> Core<K, V> {
                     Visit::Nothing => break,
                 }
             }
+            queue.put_back(&mut aside);
         }
         false
     }

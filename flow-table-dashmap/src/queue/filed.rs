@@ -2,6 +2,7 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::Ordering;
 
 use flow_table_api::state::{Expiry, FlowState};
 use flow_table_api::{Answer, KeyHasher, Status, Timestamp};
@@ -163,7 +164,8 @@ impl<K, V> Filed<K, V> {
             return if self.is_due(id, now) { Visit::Ended(id) } else { Visit::Rescheduled };
         }
         let Some((entry, &Reverse(filed))) = self.heap.peek() else { return Visit::Nothing };
-        if now < filed {
+        let is_asked = entry.flow.options.own(Record::<K, V>::ASKED) && entry.flow.end_reason().is_none();
+        if now < filed || is_asked {
             return Visit::Nothing;
         }
         let id = entry.id;
@@ -175,17 +177,36 @@ impl<K, V> Filed<K, V> {
         Visit::Ended(id)
     }
 
-    /// As [`visit`](Self::visit), for an insertion that looks for room. It leaves a live flow that comes up for
-    /// the next reap that asks, and finds nothing behind it. Otherwise a flood that finds the table full would put
-    /// questions off for ever.
-    pub(crate) fn visit_for_room(&mut self, now: Timestamp) -> Visit<FlowId> {
-        let is_question = self.home.noted.is_empty()
-            && self.home.shared.period != u64::MAX
-            && self
-                .heap
-                .peek()
-                .is_some_and(|(entry, &Reverse(filed))| filed <= now && entry.flow.state.is_live(now));
-        if is_question { Visit::Nothing } else { self.visit(now) }
+    /// As [`visit`](Self::visit), for an insertion that looks for room. A live flow that comes up to be asked
+    /// about is put `aside`, and later [back](Self::put_back), for the next reap that asks. Otherwise a flood that
+    /// finds the table full would put questions off for ever.
+    pub(crate) fn visit_for_room(
+        &mut self,
+        now: Timestamp,
+        aside: &mut Vec<(FlowId, Timestamp)>,
+    ) -> Visit<FlowId> {
+        let shared = &self.home.shared;
+        // Relaxed: a hint; the reap that asks has set it long before.
+        let asks = shared.period != u64::MAX || shared.asks.load(Ordering::Relaxed);
+        if asks
+            && self.home.noted.is_empty()
+            && let Some((entry, &Reverse(filed))) = self.heap.peek()
+            && filed <= now
+            && entry.flow.state.is_live(now)
+        {
+            let id = entry.id;
+            aside.push((id, filed));
+            self.heap.change_priority(&id, Reverse(Timestamp::MAX));
+            return Visit::Rescheduled;
+        }
+        self.visit(now)
+    }
+
+    /// Files flows as they were before [`visit_for_room`](Self::visit_for_room) under the same lock.
+    pub(crate) fn put_back(&mut self, aside: &mut Vec<(FlowId, Timestamp)>) {
+        for (id, filed) in aside.drain(..) {
+            self.heap.change_priority(&id, Reverse(filed));
+        }
     }
 
     /// As [`visit`](Self::visit), but finds what a reap must ask about, and ends no flow. A flow to ask about is
@@ -209,9 +230,11 @@ impl<K, V> Filed<K, V> {
         if entry.flow.end_reason().is_some() {
             return Visit::Ended((id, None));
         }
-        if now < filed {
+        if now < filed || entry.flow.options.own(Record::<K, V>::ASKED) {
             return Visit::Rescheduled;
         }
+        // Relaxed: see `visit_for_room`.
+        self.home.shared.asks.store(true, Ordering::Relaxed);
         let flow = entry.flow.clone();
         flow.options.set_own(Record::<K, V>::ASKED);
         self.heap.change_priority(&id, Reverse(Timestamp::MAX));
@@ -238,12 +261,13 @@ impl<K, V> Filed<K, V> {
         Answered::Filed(filing)
     }
 
-    /// Files a flow that was to be asked about.
-    pub(crate) fn file_again(&mut self, id: FlowId, now: Timestamp) {
-        let Some(flow) = self.no_longer_asked(id) else { return };
+    /// Files a flow that was to be asked about, for the next reap that asks. Returns the time.
+    pub(crate) fn file_again(&mut self, id: FlowId, now: Timestamp) -> Option<Timestamp> {
+        let flow = self.no_longer_asked(id)?;
         let deadline = flow.state.load().deadline;
-        let filing = flow.end_reason().map_or(self.home.shared.filing(deadline, now), |_| Timestamp::ZERO);
+        let filing = flow.end_reason().map_or(deadline.min(now), |_| Timestamp::ZERO);
         self.heap.change_priority(&id, Reverse(filing));
+        Some(filing)
     }
 
     fn no_longer_asked(&self, id: FlowId) -> Option<&Strong<K, V>> {

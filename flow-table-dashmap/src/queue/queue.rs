@@ -11,7 +11,8 @@ use crate::queue::filed::Filed;
 
 /// The flows that one thread inserted, even if another thread reinserts them.
 ///
-/// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline.
+/// **Invariant**: an active flow has exactly one entry in the heap of its queue, filed no later than its deadline,
+/// unless a reap asks about it.
 /// Filing and activation are one step under the lock, and so are detaching and taking. Other ended flows keep
 /// their entry until a thread takes it, which then lowers the table's count by one, or until the entry is moved to
 /// the dying list and its place in the count goes to another flow.

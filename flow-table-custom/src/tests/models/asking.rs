@@ -98,7 +98,7 @@ impl Shard {
         asks
     }
 
-    /// The second half, with the answer that the flow is kept until `LATER`: as `Core::act_on` does.
+    /// The second half, with the answer that the flow is kept until `LATER`: as `Asked::settle` does.
     fn act(&self) {
         let mut locked = self.locked.lock();
         if locked.held
