@@ -314,7 +314,9 @@ impl<K: Key, V: Value> Inner<K, V> {
             .take_while(|(time, id)| *time <= now && self.held[id].0.is_live(now))
             .copied()
             .collect();
-        live.iter().for_each(|filed| drop(self.queue.remove(filed)));
+        for filed in &live {
+            self.queue.remove(filed);
+        }
         let visit = self.visit_due(now);
         self.queue.extend(live);
         visit
