@@ -91,7 +91,9 @@ pub fn long_flows_are_shown_in_each_period<B: Backend>(setup: Setup) {
         for id in 0..20.min(second + 1) {
             let flow = table.find(id, at(second)).expect("refreshed in time");
             assert!(second % 8 != 0 || flow.refresh(at(second)));
+            // Nothing but the active timeout brings the last flows up.
             match second % 16 {
+                _ if id >= 16 => {}
                 3 => flow.set_deadline(at(second + 3_600)).expect("live"),
                 4 => flow.set_deadline(at(second + 9)).expect("live"),
                 _ => {}
