@@ -45,7 +45,7 @@ pub struct FlowArgs {
     /// "tcp and not port 22".
     #[arg(long, value_name = "EXPRESSION", value_parser = packet_filter)]
     pub filter: Option<Arc<Filter>>,
-    /// Only packets for which this holds in libpcap's language, as in "tcp[tcpflags] & tcp-syn != 0". The program
+    /// Only packets for which this holds in libpcap's language, as in "tcp and greater 1000". The program
     /// `tcpdump` compiles it.
     #[arg(long, value_name = "EXPRESSION", value_parser = bpf)]
     pub bpf: Option<Expression>,
