@@ -234,7 +234,7 @@ pub fn the_callback_may_use_the_table<B: Backend>(setup: Setup) {
         table.reap(at(0), Budget::UNLIMITED);
         drop(table.remove(&TestKey::new(10 + id)));
         std::thread::scope(|scope| {
-            scope.spawn(|| drop(table.find(*flow.key(), at(59))));
+            scope.spawn(|| drop(table.find(*flow.key(), at(59)))).join().expect("no panic");
         });
         Answer::Proceed
     };

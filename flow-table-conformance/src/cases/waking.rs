@@ -88,7 +88,7 @@ pub fn a_waker_may_use_the_table<B: Backend>(setup: Setup) {
         drop((shared.lookup(&TestKey::new(1), at(0)), shared.stats(), shared.next_deadline()));
         assert!(flow.lock().expect("no panic").take().is_some_and(|flow| flow.cancel()));
         std::thread::scope(|scope| {
-            scope.spawn(|| drop(shared.remove(&TestKey::new(2))));
+            scope.spawn(|| drop(shared.remove(&TestKey::new(2)))).join().expect("no panic");
         });
     };
     assert!(bell.action.set(Box::new(action)).is_ok());
