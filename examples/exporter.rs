@@ -173,7 +173,7 @@ fn main() {
     drop((flows, send));
     let exported = exporter.join().expect("no panic");
     println!(
-        "{} flows of {} packets; {} expired, {} cancelled; {} records of live flows; {refused} packets without a flow",
+        "{} flows of {} packets; {} expired, {} cancelled; {} records of live flows; {refused} packets refused",
         exported.records, exported.packets, exported.expired, exported.cancelled, exported.interim
     );
     assert_eq!(

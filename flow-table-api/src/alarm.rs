@@ -80,21 +80,24 @@ impl Alarm {
     /// Registers a waker for work before `until`. Of two registrations of one waker, that for the later time
     /// stays. Read the next deadline after this.
     pub fn set(&self, until: Timestamp, waker: &Waker) {
-        let mut own = Some(waker.clone());
+        let own = waker.clone();
         let mut sleepers = self.lock();
         let same =
             sleepers.asleep.iter_mut().find(|sleeper| sleeper.ticket == 0 && sleeper.waker.will_wake(waker));
-        match same {
-            Some(sleeper) => sleeper.until = sleeper.until.max(until),
-            None => {
-                let waker = own.take();
-                sleepers.asleep.extend(waker.map(|waker| Sleeper { ticket: 0, until, waker }));
+        let unused = match same {
+            Some(sleeper) => {
+                sleeper.until = sleeper.until.max(until);
+                Some(own)
             }
-        }
+            None => {
+                sleepers.asleep.push(Sleeper { ticket: 0, until, waker: own });
+                None
+            }
+        };
         self.settle(&sleepers);
         // Wakers are cloned and dropped under no lock.
         drop(sleepers);
-        drop(own);
+        drop(unused);
     }
 
     /// Registers a waker as [`set`](Self::set) does, for a future that gives the registration up when it is

@@ -1,5 +1,5 @@
-//! The only door to atomics and locks: std's, or loom's under `--cfg flow_table_loom`. ThreadSanitizer needs locks of
-//! its own.
+//! The only door to atomics and locks: std's, or loom's under `--cfg flow_table_loom`. ThreadSanitizer needs locks
+//! of its own.
 
 #[cfg(not(flow_table_loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

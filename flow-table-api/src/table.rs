@@ -490,29 +490,13 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// Look-ups do not wake: a flow that a look-up expires was due anyway.
     fn poll_work(&self, time: Timestamp, waker: &Waker) -> Poll<()> {
-        let is_there = || self.next_deadline().is_some_and(|next| next < time);
-        if is_there() {
-            return Poll::Ready(());
-        }
-        self.alarm().set(time, waker);
-        // Between the registration and the look at the deadline: see `Alarm`.
-        fence(Ordering::SeqCst);
-        if is_there() { Poll::Ready(()) } else { Poll::Pending }
+        poll(self, time, || self.alarm().set(time, waker))
     }
 
     /// As [`poll_work`](Self::poll_work), for `async` code: completes when there is work before `time`.
     fn work_before(&self, time: Timestamp) -> impl Future<Output = ()> + Send {
-        let is_there = move || self.next_deadline().is_some_and(|next| next < time);
         let mut registered = Registration::default();
-        poll_fn(move |context| {
-            if is_there() {
-                return Poll::Ready(());
-            }
-            self.alarm().sleep(&mut registered, time, context.waker());
-            // As in `poll_work`.
-            fence(Ordering::SeqCst);
-            if is_there() { Poll::Ready(()) } else { Poll::Pending }
-        })
+        poll_fn(move |context| poll(self, time, || self.alarm().sleep(&mut registered, time, context.waker())))
     }
 
     /// For [`poll_work`](Self::poll_work): where the table's sleepers are registered.
@@ -548,4 +532,16 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// Gives unused memory back to the system as far as possible. Reaping does so by itself when much of the
     /// table has become unused (contract C3).
     fn shrink_to_fit(&self);
+}
+
+/// Returns whether there is work before `time`. If there is none, registers, and looks again.
+fn poll<K: Key, V: Value>(table: &impl Table<K, V>, time: Timestamp, register: impl FnOnce()) -> Poll<()> {
+    let is_there = || table.next_deadline().is_some_and(|next| next < time);
+    if is_there() {
+        return Poll::Ready(());
+    }
+    register();
+    // Between the registration and the look at the deadline: see `Alarm`.
+    fence(Ordering::SeqCst);
+    if is_there() { Poll::Ready(()) } else { Poll::Pending }
 }

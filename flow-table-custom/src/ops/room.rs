@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use flow_table_api::Timestamp;
 use flow_table_api::state::Expiry;
 
+use crate::flows::FlowAt;
 use crate::shard::{ShardGuard, Shards};
 
 /// The flows that one attempt to make room may look at in each shard, and the largest excess that an insertion
@@ -89,7 +90,6 @@ impl<K, V> Drop for Room<'_, K, V> {
 /// that look-ups have expired. The number of dying flows is limited: each flow needs an allowance. One that
 /// gets none is filed again as due, and the search ends.
 fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usize) -> usize {
-    let capacity = &shards.capacity;
     let (mut visits, mut died) = (VISITS, 0);
     let mut shard = shards.lock(shard);
     if shard.reserve_dying(flows).is_err() {
@@ -98,14 +98,7 @@ fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usi
     if shards.has_questions() {
         return let_die_beside_questions(shards, &mut shard, now, flows);
     }
-    shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| {
-        let may_die = capacity.allow_dying();
-        if may_die {
-            shard.push_dying(flow);
-            died += 1;
-        }
-        may_die
-    });
+    shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| dies(shards, shard, flow, &mut died));
     died
 }
 
@@ -119,14 +112,7 @@ fn let_die_beside_questions<K, V>(
 ) -> usize {
     let (mut visits, mut most, mut died) = (VISITS, flows, 0);
     // A flow that may not die ends the search, and sets `most` to zero.
-    shard.search_noticed(&mut visits, &mut 0, &mut most, &mut |shard, flow| {
-        let may_die = shards.capacity.allow_dying();
-        if may_die {
-            shard.push_dying(flow);
-            died += 1;
-        }
-        may_die
-    });
+    shard.search_noticed(&mut visits, &mut 0, &mut most, &mut |shard, flow| dies(shards, shard, flow, &mut died));
     let mut live = ArrayVec::<_, VISITS>::new_const();
     while most > 0
         && visits > 0
@@ -137,17 +123,30 @@ fn let_die_beside_questions<K, V>(
             live.push((flow, time));
             continue;
         }
-        if !shards.capacity.allow_dying() {
+        if !dies(shards, shard, flow, &mut died) {
             shard.file(flow, Timestamp::ZERO);
             break;
         }
-        shard.push_dying(flow);
         most -= 1;
-        died += 1;
     }
     for (flow, time) in live {
         shard.file(flow, time);
     }
     shard.settle();
     died
+}
+
+/// Lets a flow die that has ended and is filed nowhere, and counts it, if there is an allowance for it.
+fn dies<K, V>(
+    shards: &Shards<K, V>,
+    shard: &mut ShardGuard<'_, K, V>,
+    flow: FlowAt<K, V>,
+    died: &mut usize,
+) -> bool {
+    let may_die = shards.capacity.allow_dying();
+    if may_die {
+        shard.push_dying(flow);
+        *died += 1;
+    }
+    may_die
 }
