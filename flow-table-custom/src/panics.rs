@@ -37,12 +37,19 @@ impl Panics {
     }
 
     /// Resumes the first panic, unless the thread is panicking already.
+    #[inline]
     pub(crate) fn resume(self) {
-        if let Some(panic) = self.0
-            && !thread::panicking()
-        {
-            resume_unwind(panic);
+        if let Some(panic) = self.0 {
+            resume_or_drop(panic);
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn resume_or_drop(panic: Box<dyn Any + Send>) {
+    if !thread::panicking() {
+        resume_unwind(panic);
     }
 }
 

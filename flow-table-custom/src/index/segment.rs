@@ -17,6 +17,7 @@
 //!   incremented between the start of the new one and the emptying of the old one's slots, and once more after
 //!   that.
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::slice;
 
@@ -155,9 +156,48 @@ impl<S> Glance<S> {
 
 /// A slot's place in its segment. It is valid while the lock is held and nothing is inserted or removed.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Place<'s> {
+    buckets: Buckets<'s>,
     bucket: usize,
     number: usize,
+}
+
+/// The buckets of a segment that has an array.
+#[derive(Clone, Copy)]
+struct Buckets<'s> {
+    first: NonNull<Bucket>,
+    /// The number of the last one.
+    mask: usize,
+    segment: PhantomData<&'s Segment>,
+}
+
+impl<'s> Buckets<'s> {
+    /// The bucket with this number. The first one follows the last one.
+    #[inline]
+    fn at(self, number: usize) -> &'s Bucket {
+        // SAFETY: as for `Segment::buckets`; the mask keeps the bucket within the array.
+        unsafe { self.first.add(number & self.mask).as_ref() }
+    }
+
+    /// The number of the home bucket.
+    #[inline]
+    const fn home(self, hash: KeyHash) -> usize {
+        hash.bucket(self.mask)
+    }
+
+    #[inline]
+    const fn next(self, number: usize) -> usize {
+        (number + 1) & self.mask
+    }
+}
+
+impl Place<'_> {
+    /// The full buckets that a key with this hash passed on the way here.
+    #[inline]
+    fn passed(self, hash: KeyHash) -> impl Iterator<Item = usize> {
+        let on_the_way = move |at: usize| (at != self.bucket).then_some(at);
+        std::iter::successors(on_the_way(self.buckets.home(hash)), move |&at| on_the_way(self.buckets.next(at)))
+    }
 }
 
 /// The most slots that are used in 2^`log2` buckets: 13/16 of them. At that load, two in seven buckets
@@ -255,36 +295,43 @@ impl Segment {
         self.walk(hash, |_, slot| visit(slot))
     }
 
+    /// The buckets, if there is an array.
     #[inline]
-    fn walk<R>(&self, hash: KeyHash, mut visit: impl FnMut(Place, Slot) -> Option<R>) -> Option<R> {
-        let buckets = self.buckets();
-        let mask = buckets.len().wrapping_sub(1);
-        let (tag, mut at) = (hash.tag(), hash.bucket(mask));
-        for _ in 0..buckets.len() {
-            let bucket = &buckets[at];
+    fn array_buckets(&self) -> Option<Buckets<'_>> {
+        let array = self.array();
+        let first = NonNull::new(array.first().cast_mut())?;
+        Some(Buckets { first, mask: array.mask(), segment: PhantomData })
+    }
+
+    #[inline]
+    fn walk<'s, R>(&'s self, hash: KeyHash, mut visit: impl FnMut(Place<'s>, Slot) -> Option<R>) -> Option<R> {
+        let buckets = self.array_buckets()?;
+        let (tag, home) = (hash.tag(), buckets.home(hash));
+        let mut at = home;
+        loop {
+            let bucket = buckets.at(at);
             let tags = bucket.tags();
             for number in tags.matching(tag) {
                 if let Some(slot) = bucket.slot(number)
-                    && let Some(found) = visit(Place { bucket: at, number }, slot)
+                    && let Some(found) = visit(Place { buckets, bucket: at, number }, slot)
                 {
                     return Some(found);
                 }
             }
-            if !tags.overflows() {
-                break;
+            at = buckets.next(at);
+            if !tags.overflows() || at == home {
+                return None;
             }
-            at = (at + 1) & mask;
         }
-        None
     }
 
     /// As [`find`](Self::find), with the slot's place. Call it under the shard's lock.
     #[inline]
-    pub(crate) fn find_place<R>(
-        &self,
+    pub(crate) fn find_place<'s, R>(
+        &'s self,
         _: &mut LockedHalf,
         hash: KeyHash,
-        visit: impl FnMut(Place, Slot) -> Option<R>,
+        visit: impl FnMut(Place<'s>, Slot) -> Option<R>,
     ) -> Option<R> {
         self.walk(hash, visit)
     }
@@ -319,45 +366,43 @@ impl Segment {
     /// Finds the first empty slot on the key's probe path, if no slot on the path can be the key's. It walks the
     /// path once. There must be room ([`reserve`](Self::reserve)). Call it under the shard's lock.
     #[inline]
-    pub(crate) fn vacancy(&self, half: &LockedHalf, hash: KeyHash) -> Option<Place> {
+    pub(crate) fn vacancy(&self, half: &LockedHalf, hash: KeyHash) -> Option<Place<'_>> {
         debug_assert!(half.used < half.room);
-        let buckets = self.buckets();
-        let mask = buckets.len().wrapping_sub(1);
-        let home = hash.bucket(mask);
-        let tags = buckets.get(home)?.tags();
+        let buckets = self.array_buckets()?;
+        let bucket = buckets.home(hash);
+        let tags = buckets.at(bucket).tags();
         if tags.matching(hash.tag()).next().is_none()
             && !tags.overflows()
             && let Some(number) = tags.empty().next()
         {
-            return Some(Place { bucket: home, number });
+            return Some(Place { buckets, bucket, number });
         }
-        let (tag, mut at, mut vacancy) = (hash.tag(), hash.bucket(mask), None);
-        for _ in 0..buckets.len() {
-            let tags = buckets[at].tags();
+        Self::vacancy_of_path(buckets, hash)
+    }
+
+    #[inline(never)]
+    fn vacancy_of_path(buckets: Buckets<'_>, hash: KeyHash) -> Option<Place<'_>> {
+        let (tag, home) = (hash.tag(), buckets.home(hash));
+        let (mut at, mut vacancy) = (home, None);
+        loop {
+            let tags = buckets.at(at).tags();
             if tags.matching(tag).next().is_some() {
                 return None;
             }
-            vacancy = vacancy.or_else(|| Some(Place { bucket: at, number: tags.empty().next()? }));
-            if vacancy.is_some() && !tags.overflows() {
-                break;
+            vacancy = vacancy.or_else(|| Some(Place { buckets, bucket: at, number: tags.empty().next()? }));
+            at = buckets.next(at);
+            if vacancy.is_some() && !tags.overflows() || at == home {
+                return vacancy;
             }
-            at = (at + 1) & mask;
         }
-        vacancy
     }
 
     /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) returned under the same lock. It writes to
     /// the bucket of that slot, and to the full buckets before it on the path.
     #[inline]
-    pub(crate) fn occupy(&self, half: &mut LockedHalf, hash: KeyHash, place: Place, slot: Slot) {
-        let buckets = self.buckets();
-        let mask = buckets.len().wrapping_sub(1);
-        let mut at = hash.bucket(mask);
-        while at != place.bucket {
-            buckets[at].count_overflow();
-            at = (at + 1) & mask;
-        }
-        buckets[at].put(place.number, hash.tag(), slot);
+    pub(crate) fn occupy(&self, half: &mut LockedHalf, hash: KeyHash, place: Place<'_>, slot: Slot) {
+        place.passed(hash).for_each(|at| place.buckets.at(at).count_overflow());
+        place.buckets.at(place.bucket).put(place.number, hash.tag(), slot);
         half.used += 1;
     }
 
@@ -417,15 +462,9 @@ impl Segment {
 
     /// Empties the slot at `place`, which is on the probe path of `hash`. Call it under the shard's lock.
     #[inline]
-    pub(crate) fn clear(&self, half: &mut LockedHalf, hash: KeyHash, place: Place) {
-        let buckets = self.buckets();
-        let mask = buckets.len() - 1;
-        buckets[place.bucket].clear(place.number);
-        let mut at = hash.bucket(mask);
-        while at != place.bucket {
-            buckets[at].uncount_overflow();
-            at = (at + 1) & mask;
-        }
+    pub(crate) fn clear(&self, half: &mut LockedHalf, hash: KeyHash, place: Place<'_>) {
+        place.buckets.at(place.bucket).clear(place.number);
+        place.passed(hash).for_each(|at| place.buckets.at(at).uncount_overflow());
         half.used -= 1;
     }
 

@@ -67,7 +67,6 @@ impl<K: Key, V: Value> Core<K, V> {
         if self.shards.capacity.is_full() {
             return None;
         }
-        shard.reserve(hash, 1).ok()?;
         let vacant = shard.alloc(false, self.address()).ok()?;
         // Read before the flow is taken, which would be moved once more otherwise.
         let birth = self.bursts.era();

@@ -122,8 +122,15 @@ impl<K, V> Core<K, V> {
             }
             busy
         };
-        let busy = visit(due & ahead, false) | visit(due & !ahead, false);
-        visit(busy, true);
+        let mut busy = 0;
+        for shards in [due & ahead, due & !ahead] {
+            if shards != 0 {
+                busy |= visit(shards, false);
+            }
+        }
+        if busy != 0 {
+            visit(busy, true);
+        }
         let all = left > 0 && report.expired + report.cancelled <= most;
         report.more = !all && times.due_shards(now) != 0;
         report

@@ -214,7 +214,19 @@ impl<'s, K, V> Batch<'s, K, V> {
 }
 
 impl<K, V> Drop for Batch<'_, K, V> {
+    #[inline]
     fn drop(&mut self) {
+        if !self.flows.is_empty() {
+            self.take_back();
+        }
+    }
+}
+
+impl<K, V> Batch<'_, K, V> {
+    /// Returns the flows that were not handed over to the table.
+    #[cold]
+    #[inline(never)]
+    fn take_back(&mut self) {
         for (own, _) in self.flows.drain(..) {
             let result = self.shards.lock(own.at().shard()).take_back_ended(own);
             if let Err(own) = result {

@@ -27,8 +27,8 @@ pub(crate) struct ShardGuard<'s, K, V> {
 pub(crate) struct Question(Position);
 
 /// The result of [`ShardGuard::find_held`].
-pub(crate) enum Held<K, V> {
-    Found(Place, FlowAt<K, V>),
+pub(crate) enum Held<'s, K, V> {
+    Found(Place<'s>, FlowAt<K, V>),
     /// No flow has the key.
     None,
     /// No such flow, but others that may have the key: of two keys, or not held by the table any more.
@@ -194,15 +194,19 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         self.shards.index.segment(hash)
     }
 
-    /// Finds an empty slot on the key's probe path, if no slot on the path can be the key's and there is room.
+    /// Makes room for a slot, and finds an empty one on the key's probe path. There is none if a slot on the path
+    /// can be the key's, or memory is missing.
     #[inline]
-    pub(crate) fn vacancy(&self, hash: KeyHash) -> Option<Place> {
-        self.segment(hash).vacancy(&self.state.segments[self.shards.index.local(hash)], hash)
+    pub(crate) fn vacancy(&mut self, hash: KeyHash) -> Option<Place<'s>> {
+        let Shards { arena, index, .. } = self.shards;
+        let (segment, half) = (index.segment(hash), &mut self.state.segments[index.local(hash)]);
+        segment.reserve(half, 1, &index.arrays, arena).ok()?;
+        segment.vacancy(half, hash)
     }
 
     /// Fills the slot at `place`, which [`vacancy`](Self::vacancy) returned under the same lock.
     #[inline]
-    pub(crate) fn occupy(&mut self, hash: KeyHash, place: Place, slot: Slot) {
+    pub(crate) fn occupy(&mut self, hash: KeyHash, place: Place<'_>, slot: Slot) {
         self.segment(hash).occupy(&mut self.state.segments[self.shards.index.local(hash)], hash, place, slot);
     }
 
@@ -257,7 +261,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         &mut self,
         hash: KeyHash,
         mut is_wanted: impl FnMut(&FlowEntry<K, V>, Slot) -> bool,
-    ) -> Held<K, V> {
+    ) -> Held<'s, K, V> {
         let Shards { arena, index, .. } = self.shards;
         let ShardState { locked, segments, .. } = &mut *self.state;
         let mut others = false;
@@ -282,7 +286,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     /// Empties the slot at `place`, where [`find_held`](Self::find_held) has just found the flow.
     #[inline]
-    pub(crate) fn vacate(&mut self, place: Place, flow: FlowAt<K, V>) {
+    pub(crate) fn vacate(&mut self, place: Place<'_>, flow: FlowAt<K, V>) {
         let Shards { arena, index, .. } = self.shards;
         // The flow's own hash, and not that of the key by which it was found: it may have been inserted with
         // another one, and then other buckets count it.

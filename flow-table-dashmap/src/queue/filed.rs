@@ -92,10 +92,14 @@ impl<K, V> Filed<K, V> {
 
     /// Takes a note. The queue looks due until the lock is released, as it did while the note was there. So a
     /// concurrent reap waits, and does not assume that the flow has not ended.
+    #[inline]
     fn next_note(&self) -> Option<FlowId> {
-        if self.home.noted.is_empty() {
-            return None;
-        }
+        if self.home.noted.is_empty() { None } else { self.take_note() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_note(&self) -> Option<FlowId> {
         self.home.set_earliest(Some(Timestamp::ZERO));
         self.home.noted.pop()
     }
