@@ -9,16 +9,19 @@
 //!   Server, client and packet path share the machine, so the same is told without the time for which the thread
 //!   waited for a processor.
 //!
-//! With the argument `--test`, or from `cargo test`, everything is small.
+//! The arguments `client`, `promotion` and `outage` choose what is measured. With the argument `--test`, or from
+//! `cargo test`, everything is small.
 
 #[path = "../tests/nats/node.rs"]
 mod node;
 #[path = "../tests/nats/server.rs"]
 mod server;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,26 +49,29 @@ fn main() {
     } else {
         Size { flows: 1_000_000, seconds: 8, rate: 200_000, rounds: 5 }
     };
+    let parts = [("client", client as fn(&mut Servers, &Size)), ("promotion", promotion), ("outage", outage)];
+    let chosen = |name: &str| std::env::args().any(|argument| argument == name);
+    let all = !parts.iter().any(|(name, _)| chosen(name));
     println!("| | |\n|---|---:|");
-    client(&Servers::start(program.clone(), 1), &size);
-    promotion(&mut Servers::start(program.clone(), 1), &size);
-    outage(&mut Servers::start(program, 1), &size);
+    for (_, measure) in parts.into_iter().filter(|(name, _)| all || chosen(name)) {
+        measure(&mut Servers::start(program.clone(), 1), &size);
+    }
 }
 
-/// Processor time of one thread of this process in nanoseconds, or of all of them.
-fn processor(thread: Option<&str>) -> u64 {
-    let read = |path: String| -> u64 {
-        // A thread may have ended meanwhile.
-        let text = fs::read_to_string(path).unwrap_or_default();
-        text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
+/// The processor time of this process's threads in nanoseconds, by their names, without the thread that asks.
+fn processor() -> BTreeMap<String, u64> {
+    // A thread may have ended meanwhile.
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+    let used = |path: &Path| -> u64 {
+        read(path.join("schedstat")).split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
     };
-    match thread {
-        Some(thread) => read(format!("/proc/{thread}/schedstat")),
-        None => {
-            let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
-            tasks.map(|task| read(task.path().join("schedstat").display().to_string())).sum()
-        }
+    let this = fs::read_link("/proc/thread-self").expect("Linux");
+    let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let mut times = BTreeMap::new();
+    for task in tasks.filter(|task| Some(&*task.file_name()) != this.file_name()) {
+        *times.entry(read(task.path().join("comm")).trim().to_owned()).or_default() += used(&task.path());
     }
+    times
 }
 
 /// Flows begin and end at a rate, for a while.
@@ -86,17 +92,23 @@ fn churn(owner: &Node, size: &Size) {
     }
 }
 
-fn client(servers: &Servers, size: &Size) {
+fn client(servers: &mut Servers, size: &Size) {
     let owner = Node::start(&servers.connect(), 1, SWEEP);
     assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
-    let others = || processor(None) - processor(Some("thread-self"));
     let counters = || owner.gateway.status().counters;
-    let (before, used) = (counters(), others());
+    let (before, used) = (counters(), processor());
     churn(&owner, size);
-    let (after, used) = (counters(), others() - used);
+    let (after, now) = (counters(), processor());
     let records = after.recorded - before.recorded;
-    println!("| client: ns of processor time a record | {:.0} |", used as f64 / records as f64);
+    let batches = after.published - before.published;
+    let times = now.iter().map(|(name, time)| (name, time - used.get(name).copied().unwrap_or(0)));
+    let each = |time: u64| time as f64 / records as f64;
+    println!("| client: ns of processor time a record | {:.0} |", each(times.clone().map(|(_, time)| time).sum()));
+    for (name, time) in times.filter(|(_, time)| each(*time) >= 0.5) {
+        println!("| of it {name} | {:.0} |", each(time));
+    }
     println!("| records a second | {} |", records / size.seconds);
+    println!("| records a batch | {} |", records / batches.max(1));
     println!("| records dropped | {} |", after.dropped - before.dropped);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! worker threads            ring                 publisher
-//! [buffer|buffer] ─ full ─▶ [ | | | ] ─────────▶ window ─▶ transport
+//! [buffer|buffer] ─ full ─▶ [ | | | ] ─ merged ─▶ window ─▶ transport
 //! [buffer|buffer] ─ 2 ms ─▶      ▲
 //! sweeper ───────────────▶ [ | ] ┘ (waits for room; workers never do)
 //! ```
@@ -11,10 +11,12 @@ mod counters;
 mod exports;
 mod health;
 mod outbox;
+mod parcel;
 mod record;
 
 pub use counters::Counters;
 pub(crate) use exports::{Exports, Held};
-pub(crate) use outbox::{Outbox, Parcel};
+pub(crate) use outbox::Outbox;
+pub(crate) use parcel::Parcel;
 pub use record::Feed;
 pub(crate) use record::Shared;

@@ -1,69 +1,19 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam::queue::ArrayQueue;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use thread_local::ThreadLocal;
 
 use super::counters::Counting;
-use crate::record::{HEADER, Kind, MAX_BATCH, MAX_KEY, MAX_VALUE, Mark, TooLong, put_mark};
+use super::parcel::Parcel;
+use crate::record::{HEADER, Kind, TooLong};
 use crate::{Settings, ShardId, ShardSet};
 
-/// What is left of a batch when it counts as full: more than any record takes.
-const ROOM: usize = 2 * MAX_KEY + MAX_VALUE + 64;
+/// How often a thread tries to get one of its two buffers. See [`Worker`].
+const TRIES: usize = 3;
 
-/// A batch on its way, with room for its header.
-#[derive(Debug, Default)]
-pub struct Parcel {
-    pub bytes: Vec<u8>,
-    pub records: u16,
-    pub shards: ShardSet,
-}
-
-impl Parcel {
-    /// A marker that says this about shards.
-    pub fn marker(marks: impl IntoIterator<Item = Mark>) -> Self {
-        let mut parcel = Self { bytes: vec![0; HEADER], ..Self::default() };
-        for mark in marks {
-            put_mark(&mut parcel.bytes, mark);
-            parcel.shards.insert(mark.shard);
-        }
-        parcel
-    }
-
-    fn is_full(&self, limit: u16) -> bool {
-        self.records >= limit || self.bytes.len() + ROOM > MAX_BATCH
-    }
-
-    /// Appends a record. If `write` fails or panics, the parcel is as it was.
-    pub fn append(
-        &mut self,
-        shard: ShardId,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
-    ) -> Result<(), TooLong> {
-        if self.bytes.is_empty() {
-            self.bytes.resize(HEADER, 0);
-        }
-        let mut undo = Undo { len: self.bytes.len(), bytes: &mut self.bytes };
-        write(undo.bytes)?;
-        undo.len = usize::MAX;
-        drop(undo);
-        self.records += 1;
-        self.shards.insert(shard);
-        Ok(())
-    }
-}
-
-/// Takes back what was appended: user code that writes keys and values may panic.
-struct Undo<'b> {
-    bytes: &'b mut Vec<u8>,
-    len: usize,
-}
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        self.bytes.truncate(self.len);
-    }
-}
+/// `reap_local` leaves fewer records than this to the publisher: small batches would fill the ring.
+const WORTHWHILE: u16 = 64;
 
 /// User code that writes keys and values has panicked: the record is lost.
 struct Lost<'o> {
@@ -79,18 +29,18 @@ impl Drop for Lost<'_> {
 }
 
 /// The buffers of one thread. The thread and the publisher try their locks and never wait for them. The publisher
-/// holds at most one of the two, so the thread always finds the other. If user code that writes a value records
-/// something itself, that goes into the other one as well.
+/// holds at most one of the two, and goes from the first to the second: a thread that finds the first one held,
+/// and then the second, finds the first one free again, unless the publisher has come round meanwhile. If user
+/// code that writes a value records something itself, that goes into the other one as well.
 #[derive(Default)]
 struct Worker {
-    buffers: [Mutex<Buffer>; 2],
+    buffers: [Mutex<Parcel>; 2],
 }
 
-#[derive(Default)]
-struct Buffer {
-    parcel: Parcel,
-    /// The publisher has seen records in it.
-    seen: bool,
+impl Worker {
+    fn buffer(&self) -> Option<MutexGuard<'_, Parcel>> {
+        (0..TRIES).find_map(|turn| self.buffers[turn % 2].try_lock())
+    }
 }
 
 /// A batch of a sweep or a claim: with its kind, the number of the sweep or of the claim, and its place.
@@ -110,7 +60,10 @@ pub struct Outbox {
     /// How often records were lost, and how many of these losses a sweep has repaired.
     losses: AtomicU64,
     repaired: AtomicU64,
+    /// Empty buffers. The publisher sees to it that threads find one and need not allocate.
     spare: ArrayQueue<Vec<u8>>,
+    /// The size of buffers: the most bytes that one has had.
+    size: AtomicUsize,
     dirty: [AtomicU64; 4],
     limit: u16,
 }
@@ -128,6 +81,7 @@ impl Outbox {
             losses: AtomicU64::new(0),
             repaired: AtomicU64::new(0),
             spare: ArrayQueue::new(settings.ring_buffers),
+            size: AtomicUsize::new(HEADER + 64 * usize::from(settings.buffer_records)),
             dirty: Default::default(),
             limit: settings.buffer_records,
         }
@@ -141,27 +95,26 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
     ) {
         let worker = self.workers.get_or_default();
-        let Some(mut buffer) = worker.buffers.iter().find_map(Mutex::try_lock) else {
+        let Some(mut parcel) = worker.buffer() else {
             return self.lose(1, [shard].into_iter().collect(), counters);
         };
         let unless_written = Lost { outbox: self, shard, counters };
-        let written = buffer.parcel.append(shard, write);
+        let written = parcel.append(shard, write);
         std::mem::forget(unless_written);
         if written.is_err() {
             counters.oversized.add(1);
         }
-        if buffer.parcel.is_full(self.limit) {
-            self.hand_over(&mut buffer, counters);
+        if parcel.is_full(self.limit) {
+            self.hand_over(&mut parcel, counters);
         }
     }
 
-    fn hand_over(&self, buffer: &mut Buffer, counters: &Counting) {
-        buffer.seen = false;
-        if buffer.parcel.records == 0 {
+    fn hand_over(&self, buffer: &mut Parcel, counters: &Counting) {
+        if buffer.records == 0 {
             return;
         }
-        let parcel = std::mem::take(&mut buffer.parcel);
-        buffer.parcel.bytes = self.spare.pop().unwrap_or_default();
+        let empty = Parcel { bytes: self.spare.pop().unwrap_or_default(), ..Parcel::default() };
+        let parcel = std::mem::replace(buffer, empty);
         let records = parcel.records.into();
         match self.ring.push(parcel) {
             Ok(()) => counters.recorded.add(records),
@@ -174,33 +127,60 @@ impl Outbox {
 
     /// Hands this thread's buffers over. Never waits.
     pub fn flush(&self, counters: &Counting) {
-        let buffers = self.workers.get().into_iter().flat_map(|worker| &worker.buffers);
-        buffers.filter_map(Mutex::try_lock).for_each(|mut buffer| self.hand_over(&mut buffer, counters));
+        self.flush_above(0, counters);
     }
 
-    /// For the publisher: hands over the buffers that already had records when this was called before, of threads
-    /// that have ended too. With `all`, hands every buffer over. Returns `false` if a thread was using one of
-    /// them.
-    pub fn collect(&self, all: bool, counters: &Counting) -> bool {
-        let mut complete = true;
+    /// Hands this thread's buffers over that are worth a batch. Never waits.
+    pub fn flush_worthwhile(&self, counters: &Counting) {
+        self.flush_above(WORTHWHILE.min(self.limit / 2), counters);
+    }
+
+    fn flush_above(&self, least: u16, counters: &Counting) {
+        let buffers = self.workers.get().into_iter().flat_map(|worker| &worker.buffers);
+        let buffers = buffers.filter_map(Mutex::try_lock).filter(|parcel| parcel.records >= least);
+        buffers.for_each(|mut parcel| self.hand_over(&mut parcel, counters));
+    }
+
+    /// For the publisher: hands over the buffers of all threads, of those that have ended too. Returns `false` if
+    /// a thread was using one of them.
+    pub fn collect(&self, counters: &Counting) -> bool {
+        let (mut complete, mut workers) = (true, 0);
         for worker in &self.workers {
+            workers += 1;
             for buffer in &worker.buffers {
-                let Some(mut buffer) = buffer.try_lock() else {
-                    complete = false;
-                    continue;
-                };
-                if all || buffer.seen {
-                    self.hand_over(&mut buffer, counters);
-                } else {
-                    buffer.seen = buffer.parcel.records > 0;
+                match buffer.try_lock() {
+                    Some(mut parcel) => self.hand_over(&mut parcel, counters),
+                    None => complete = false,
                 }
             }
         }
+        self.stock(4 * workers);
         complete
     }
 
+    /// Allocates buffers here and not on the packet path, and touches their memory.
+    fn stock(&self, buffers: usize) {
+        // Relaxed: only the publisher uses it.
+        let size = self.size.load(Ordering::Relaxed);
+        while self.spare.len() < buffers.min(self.spare.capacity()) {
+            let mut bytes = Vec::with_capacity(size);
+            bytes.resize(size, 1);
+            self.recycle(bytes);
+        }
+    }
+
+    /// For the publisher: what waits in the ring, as far as one batch takes it.
     pub fn pop(&self) -> Option<Parcel> {
-        self.ring.pop()
+        let mut parcel = self.ring.pop()?;
+        // Relaxed: see `stock`.
+        self.size.fetch_max(parcel.bytes.len(), Ordering::Relaxed);
+        while parcel.takes_more()
+            && let Some(next) = self.ring.pop()
+        {
+            parcel.absorb(&next);
+            self.recycle(next.bytes);
+        }
+        Some(parcel)
     }
 
     /// A claim, which goes before everything else. Returns its number; `None` if there are too many already.
@@ -297,5 +277,77 @@ impl Outbox {
     pub fn is_dirty(&self) -> bool {
         // Relaxed: a hint.
         self.dirty.iter().any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClusterKey;
+    use crate::record::MAX_BATCH;
+
+    fn outbox(buffer_records: u16) -> Outbox {
+        Outbox::new(&Settings::new(ClusterKey::new([1; 16])).buffer_records(buffer_records))
+    }
+
+    fn record(outbox: &Outbox, counters: &Counting, number: u32, bytes: usize) {
+        for id in 0..number {
+            outbox.record(ShardId::new(id as u8), counters, |batch| {
+                batch.resize(batch.len() + bytes, id as u8);
+                Ok(())
+            });
+        }
+    }
+
+    #[test]
+    fn what_several_threads_have_recorded_is_one_batch() {
+        let (outbox, counters) = (outbox(4), Counting::default());
+        std::thread::scope(|scope| {
+            (0..3).for_each(|_| drop(scope.spawn(|| record(&outbox, &counters, 10, 5))));
+        });
+        assert!(outbox.collect(&counters));
+        let parcel = outbox.pop().unwrap();
+        assert_eq!((parcel.records, parcel.bytes.len(), parcel.shards.len()), (30, HEADER + 150, 10));
+        assert!(outbox.pop().is_none());
+    }
+
+    #[test]
+    fn batches_have_their_bounds() {
+        for (number, bytes) in [(1_000, 4_096), (40_000, 1)] {
+            let (outbox, counters) = (outbox(4_096), Counting::default());
+            // A small one first, behind which there is room.
+            record(&outbox, &counters, 15, bytes);
+            outbox.collect(&counters);
+            record(&outbox, &counters, number, bytes);
+            outbox.collect(&counters);
+            let parcels: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
+            assert!(parcels.len() > 1 && parcels.iter().all(|parcel| parcel.bytes.len() <= MAX_BATCH));
+            let all = parcels.iter().map(|parcel| u32::from(parcel.records)).sum::<u32>();
+            assert_eq!((all, counters.read().dropped), (number + 15, 0));
+        }
+    }
+
+    #[test]
+    fn the_publisher_allocates_and_threads_do_not() {
+        let (outbox, counters) = (outbox(100), Counting::default());
+        record(&outbox, &counters, 1, 30);
+        outbox.collect(&counters);
+        let capacity = || outbox.workers.get().unwrap().buffers[0].lock().bytes.capacity();
+        let before = capacity();
+        for _ in 0..3 {
+            record(&outbox, &counters, 100, 30);
+            assert!(capacity() > before, "the next buffer is ready");
+        }
+    }
+
+    #[test]
+    fn a_few_records_are_left_to_the_publisher() {
+        let (outbox, counters) = (outbox(512), Counting::default());
+        record(&outbox, &counters, 63, 5);
+        outbox.flush_worthwhile(&counters);
+        assert_eq!(counters.read().recorded, 0);
+        record(&outbox, &counters, 1, 5);
+        outbox.flush_worthwhile(&counters);
+        assert_eq!(counters.read().recorded, 64);
     }
 }

@@ -123,6 +123,11 @@ impl<C> Feed<C> {
         )
     }
 
+    /// Hands over the buffers of this thread that are worth a batch. Never waits.
+    pub(crate) fn flush_worthwhile(&self) {
+        self.shared.outbox.flush_worthwhile(&self.shared.counting);
+    }
+
     fn record(&self, shard: ShardId, write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>) {
         self.shared.outbox.record(shard, &self.shared.counting, write);
     }

@@ -212,7 +212,7 @@ fn publish<S: Sink>(mut publisher: Publisher<S>, stop: &AtomicBool) {
     let start = Instant::now();
     while !stopped(stop) {
         publisher.poll(since(start));
-        thread::park_timeout(Duration::from_millis(1));
+        thread::park_timeout(Duration::from_millis(2));
     }
     // What is recorded goes out; a transport that is down is not waited for.
     for _ in 0..200 {

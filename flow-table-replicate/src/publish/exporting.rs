@@ -12,6 +12,6 @@ pub(super) enum Exporting {
     Queued(u64),
     /// The batches up to this number are to be stored.
     Sent { losses: u64, last: u64 },
-    /// A batch with this number or a later one is to come back. The last one was sent then.
+    /// A heartbeat with this number or a later one is to come back. The last one was sent then.
     Stored { marker: u64, sent: Timestamp },
 }

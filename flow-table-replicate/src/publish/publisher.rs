@@ -12,11 +12,15 @@ use crate::transport::{Outcome, Sink};
 /// After this long without a batch, a heartbeat tells standbys that the owner is there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// For how long a thread's records wait in a buffer that is not full.
+const COLLECT: Duration = Duration::from_millis(2);
+
 /// The first pause before a batch is offered again that the transport did not take.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Publishes what a table records. Poll it about once in a millisecond, on a thread of its own; a
-/// [`Gateway`](crate::Gateway) does.
+/// Publishes what a table records. Poll it every two milliseconds, on a thread of its own; a
+/// [`Gateway`](crate::Gateway) does. The packet path wakes nobody. What all threads have recorded between two
+/// polls becomes one batch, as far as it fits.
 ///
 /// Several batches are under way at once, and are acknowledged in any order. A batch that is not acknowledged in
 /// time is published again, with growing pauses and some chance in them, and given up after a while. Then the next
@@ -31,6 +35,10 @@ pub struct Publisher<S> {
     /// When a batch was sent last, and when one was stored last.
     sent: Timestamp,
     stored: Timestamp,
+    /// When the buffers of all threads were handed over last.
+    collected: Option<Timestamp>,
+    /// Some batch was refused since the transport resumed last.
+    refused: bool,
     exporting: Exporting,
 }
 
@@ -41,6 +49,8 @@ struct Pending {
     /// When it is sent again.
     due: Timestamp,
     attempts: u32,
+    /// The transport has not taken it, or has not stored it.
+    refused: bool,
 }
 
 impl<S: Sink> Publisher<S> {
@@ -56,6 +66,8 @@ impl<S: Sink> Publisher<S> {
             outcomes: Vec::new(),
             sent: Timestamp::ZERO,
             stored: Timestamp::ZERO,
+            collected: None,
+            refused: false,
             exporting: Exporting::Idle,
         }
     }
@@ -63,7 +75,9 @@ impl<S: Sink> Publisher<S> {
     /// Does what is to be done at `now`, on any clock that goes forward. Returns `true` if batches are under way,
     /// or final records wait. Does not wait.
     pub fn poll(&mut self, now: Timestamp) -> bool {
-        self.shared.outbox.collect(false, &self.shared.counting);
+        if self.collected.is_none_or(|collected| now.saturating_since(collected) >= COLLECT) {
+            self.collect(now);
+        }
         self.settle(now);
         self.repeat(now);
         let sent_all = self.publish(now);
@@ -78,13 +92,19 @@ impl<S: Sink> Publisher<S> {
 
     /// As [`poll`](Self::poll), with all buffers handed over first.
     pub fn flush(&mut self, now: Timestamp) -> bool {
-        self.shared.outbox.collect(true, &self.shared.counting);
+        self.collect(now);
         self.poll(now)
+    }
+
+    fn collect(&mut self, now: Timestamp) {
+        self.shared.outbox.collect(&self.shared.counting);
+        self.collected = Some(now);
     }
 
     /// Takes in the outcomes.
     fn settle(&mut self, now: Timestamp) {
         self.sink.outcomes(&mut self.outcomes);
+        let mut resumed = false;
         for Outcome { token, stored } in self.outcomes.drain(..) {
             if stored {
                 // Absent if an earlier attempt was acknowledged after all, or if it was given up.
@@ -93,10 +113,22 @@ impl<S: Sink> Publisher<S> {
                     self.shared.outbox.recycle(pending.parcel.bytes);
                 }
                 self.stored = now;
+                resumed |= self.refused;
             } else if let Some(pending) = self.pending.get_mut(&token) {
+                (pending.refused, self.refused) = (true, true);
                 pending.due = pending.due.min(now + pause(&mut self.random, pending.attempts));
             }
         }
+        if resumed {
+            self.resume(now);
+        }
+    }
+
+    /// The transport stores again: what it refused is older than what it gets from now on, and goes first.
+    fn resume(&mut self, now: Timestamp) {
+        self.refused = false;
+        let refused = self.pending.values_mut().filter(|pending| pending.refused);
+        refused.for_each(|pending| pending.due = now);
     }
 
     /// Sends again what was not acknowledged in time, and gives up what is too old.
@@ -114,10 +146,13 @@ impl<S: Sink> Publisher<S> {
             }
             pending.attempts += 1;
             self.shared.counting.repeated.add(1);
-            let wait = match self.sink.send(token, &pending.parcel.bytes) {
+            let sent = self.sink.send(token, &pending.parcel.bytes);
+            let wait = match sent {
                 Ok(()) => settings.acknowledgement,
                 Err(_) => pause(&mut self.random, pending.attempts),
             };
+            pending.refused = sent.is_err();
+            self.refused |= pending.refused;
             pending.due = now + wait;
         }
     }
@@ -138,7 +173,7 @@ impl<S: Sink> Publisher<S> {
                 exports.seal();
                 Exporting::Buffered(losses)
             }
-            Exporting::Buffered(losses) if outbox.collect(true, &shared.counting) => Exporting::Queued(losses),
+            Exporting::Buffered(losses) if outbox.collect(&shared.counting) => Exporting::Queued(losses),
             Exporting::Queued(losses) if sent_all => Exporting::Sent { losses, last: self.next - 1 },
             Exporting::Sent { losses: before, last } => match self.pending.first_key_value() {
                 Some((oldest, _)) if *oldest <= last => return,
@@ -194,12 +229,15 @@ impl<S: Sink> Publisher<S> {
         let Parcel { records, .. } = parcel;
         let header = Header { kind, records, origin: self.shared.origin, number: token, sweep, index };
         seal(&mut parcel.bytes, header);
-        let wait = match self.sink.send(token, &parcel.bytes) {
+        let sent = self.sink.send(token, &parcel.bytes);
+        let wait = match sent {
             Ok(()) => self.shared.settings.acknowledgement,
             Err(_) => pause(&mut self.random, 0),
         };
+        let refused = sent.is_err();
+        self.refused |= refused;
         self.sent = now;
-        self.pending.insert(token, Pending { parcel, since: now, due: now + wait, attempts: 0 });
+        self.pending.insert(token, Pending { parcel, since: now, due: now + wait, attempts: 0, refused });
     }
 }
 

@@ -119,6 +119,12 @@ impl<'b> Batch<'b> {
         Self::from_parts(head, body).ok_or(BatchError::Magic)?
     }
 
+    /// Whether this is a batch with records by this origin, as far as can be told without its checksum.
+    pub(crate) fn has_records_of(bytes: &[u8], origin: u64) -> bool {
+        let kinds = [Kind::Live.code(), Kind::Sweep.code()];
+        bytes.get(5).is_some_and(|kind| kinds.contains(kind)) && bytes.get(8..16) == Some(&origin.to_le_bytes())
+    }
+
     /// `None` if it is no batch at all.
     fn from_parts(head: &[u8; HEADER], body: &'b [u8]) -> Option<Result<Self, BatchError>> {
         let mut fields = Fields(head);

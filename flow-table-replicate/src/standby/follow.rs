@@ -83,6 +83,10 @@ impl State {
         let shared = table.feed().shared();
         let counting = &shared.counting;
         counting.received.add(1);
+        // Its own records come back, and nobody needs them here.
+        if Batch::has_records_of(bytes, shared.origin) {
+            return;
+        }
         let batch = match Batch::parse(bytes) {
             Ok(batch) => batch,
             Err(BatchError::Unknown { .. }) => return counting.unknown.add(1),
@@ -90,7 +94,7 @@ impl State {
         };
         let header = batch.header;
         if header.origin == shared.origin {
-            // After the claims before it.
+            // A heartbeat or a marker, after the claims before it.
             shared.outbox.see_own(header.number);
             if header.kind == Kind::Claim {
                 batch.marks().for_each(|mark| shared.ownership.fence(mark.shard, mark.epoch));

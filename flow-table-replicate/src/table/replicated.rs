@@ -300,7 +300,7 @@ where
 
     fn reap_local_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport {
         let report = self.table.reap_local_with(now, budget, self.recorded(ended));
-        self.feed.flush();
+        self.feed.flush_worthwhile();
         report
     }
 

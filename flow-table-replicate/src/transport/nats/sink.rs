@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use bytes::Bytes;
@@ -19,7 +20,9 @@ const WAITING: usize = 64;
 /// Publishes the batches of one gateway: see [`NatsTransport::sink`].
 #[derive(Debug)]
 pub struct NatsSink {
-    transport: NatsTransport,
+    client: Client,
+    /// The publishing task ends with the runtime, and that with the last user of the transport.
+    _transport: NatsTransport,
     batches: mpsc::Sender<(u64, Bytes)>,
     answers: Arc<Answers>,
 }
@@ -42,14 +45,14 @@ impl NatsTransport {
         let answers = Arc::new(Answers { outcomes: SegQueue::new(), start, answered: AtomicU64::new(0) });
         let task = publish(transport.context.clone(), transport.subject(node), received, Arc::clone(&answers));
         transport.runtime.spawn(task);
-        NatsSink { transport, batches, answers }
+        NatsSink { client: transport.context.client(), _transport: transport, batches, answers }
     }
 }
 
 impl Sink for NatsSink {
     fn send(&mut self, token: u64, batch: &[u8]) -> Result<(), Busy> {
         // A client that is not connected would keep everything until it is.
-        if self.transport.context.client().connection_state() != State::Connected {
+        if self.client.connection_state() != State::Connected {
             return Err(Busy);
         }
         self.batches.try_send((token, Bytes::copy_from_slice(batch))).map_err(|_| Busy)
