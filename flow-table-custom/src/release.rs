@@ -86,22 +86,25 @@ impl<K, V> Core<K, V> {
 
     /// Takes the entry's slots out of the table, one shard's lock at a time.
     fn unlink_all(&self, flow: FlowAt<K, V>) {
-        self.unlink_reply(flow);
+        if flow.is_pair() {
+            self.unlink_reply(flow);
+        }
         self.shards.lock(flow.shard()).unlink_key(flow, Direction::Forward);
     }
 
     /// Takes a pair's slot for its reply key out of the table.
-    fn unlink_reply(&self, flow: FlowAt<K, V>) {
-        if flow.is_pair() {
-            let shard = self.shards.index.shard_of(flow.hash(Direction::Reply));
-            self.shards.lock(shard).unlink_key(flow, Direction::Reply);
-        }
+    #[inline(never)]
+    fn unlink_reply(&self, pair: FlowAt<K, V>) {
+        let shard = self.shards.index.shard_of(pair.hash(Direction::Reply));
+        self.shards.lock(shard).unlink_key(pair, Direction::Reply);
     }
 
     /// Takes the slots of an entry out whose flow has been dropped, and frees it.
     fn reclaim(&self, entry: Empty<K, V>) -> LastOwner<K, V> {
         let flow = entry.at();
-        self.unlink_reply(flow);
+        if flow.is_pair() {
+            self.unlink_reply(flow);
+        }
         let mut shard = self.shards.lock(flow.shard());
         shard.unlink_key(flow, Direction::Forward);
         shard.free(entry);

@@ -71,8 +71,7 @@ impl<K: Key, V: Value, S> FlowTable<K, V, S> {
     }
 
     #[cold]
-    fn refusal(&self, flow: Option<NewFlow<K, V>>, why: Refusal<K, V>) -> InsertError<K, V, StrongRef<K, V>> {
-        let flow = flow.expect("a flow that is refused is not taken");
+    fn refusal(&self, flow: NewFlow<K, V>, why: Refusal<K, V>) -> InsertError<K, V, StrongRef<K, V>> {
         match why {
             Refusal::IdenticalKeys => InsertError::IdenticalKeys { flow },
             Refusal::Full => InsertError::Full { flow, capacity: self.core.shards.capacity.limit() },
@@ -162,22 +161,24 @@ where
         flow: NewFlow<K, V>,
         now: Timestamp,
     ) -> Result<Inserted<StrongRef<K, V>>, InsertError<K, V, StrongRef<K, V>>> {
-        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
-        self.core.insert(&mut flow, hashes, now, Mode::Replace).map_err(|why| self.refusal(flow, why))
+        let hashes = self.hashes_of(&flow);
+        self.core.insert(flow, hashes, now, Mode::Replace).map_err(|(flow, why)| self.refusal(flow, why))
     }
 
     fn insert_if_absent(&self, flow: NewFlow<K, V>, now: Timestamp) -> AdmissionResult<K, V> {
-        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
-        match self.core.insert(&mut flow, hashes, now, Mode::IfAbsent) {
+        let hashes = self.hashes_of(&flow);
+        match self.core.insert(flow, hashes, now, Mode::IfAbsent) {
             Ok(inserted) => Ok(Admission::Inserted(inserted.flow)),
-            Err(Refusal::Held { holder, key }) => Ok(Admission::Existing { holder, key, rejected: flow }),
-            Err(why) => Err(self.refusal(flow, why)),
+            Err((flow, Refusal::Held { holder, key })) => {
+                Ok(Admission::Existing { holder, key, rejected: Some(flow) })
+            }
+            Err((flow, why)) => Err(self.refusal(flow, why)),
         }
     }
 
     fn prepare(&self, flow: NewFlow<K, V>) -> Result<StrongRef<K, V>, InsertError<K, V, StrongRef<K, V>>> {
-        let (hashes, mut flow) = (self.hashes_of(&flow), Some(flow));
-        self.core.prepare_flow(&mut flow, hashes).map_err(|why| self.refusal(flow, why))
+        let hashes = self.hashes_of(&flow);
+        self.core.prepare_flow(flow, hashes).map_err(|(flow, why)| self.refusal(flow, why))
     }
 
     fn reinsert(

@@ -14,19 +14,19 @@ pub(crate) trait Queue {
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Result<(), AllocError>;
-    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool;
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries<Found = EntryIndex>) -> bool;
     fn pop_due(
         &mut self,
         now: Timestamp,
         budget: &mut usize,
         rescheduled: &mut usize,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Option<EntryIndex>;
     fn next_due(&self) -> Option<Timestamp>;
     fn memory(&self) -> usize;
-    fn shrink(&mut self, entries: &mut impl Entries);
+    fn shrink(&mut self, entries: &mut impl Entries<Found = EntryIndex>);
 }
 
 impl Queue for TimerQueue {
@@ -38,12 +38,14 @@ impl Queue for TimerQueue {
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Result<(), AllocError> {
-        self.arm(entry, deadline, entries)
+        let position = self.arm(entry, deadline, entries)?;
+        entries.set_position(entry, position);
+        Ok(())
     }
 
-    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries<Found = EntryIndex>) -> bool {
         self.disarm(entry, entries)
     }
 
@@ -52,7 +54,7 @@ impl Queue for TimerQueue {
         now: Timestamp,
         budget: &mut usize,
         rescheduled: &mut usize,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Option<EntryIndex> {
         self.pop_due(now, budget, rescheduled, entries)
     }
@@ -65,7 +67,7 @@ impl Queue for TimerQueue {
         self.memory()
     }
 
-    fn shrink(&mut self, entries: &mut impl Entries) {
+    fn shrink(&mut self, entries: &mut impl Entries<Found = EntryIndex>) {
         self.shrink(entries);
     }
 }
@@ -82,12 +84,14 @@ impl Queue for HeapQueue {
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Result<(), AllocError> {
-        self.0.push(entry, deadline, entries)
+        let position = self.0.push(entry, deadline, entries)?;
+        entries.set_position(entry, position);
+        Ok(())
     }
 
-    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+    fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries<Found = EntryIndex>) -> bool {
         let Place::Heap(index) = entries.position(entry).place() else { return false };
         self.0.remove(index, entries);
         entries.set_position(entry, Position::NONE);
@@ -99,7 +103,7 @@ impl Queue for HeapQueue {
         now: Timestamp,
         budget: &mut usize,
         rescheduled: &mut usize,
-        entries: &mut impl Entries,
+        entries: &mut impl Entries<Found = EntryIndex>,
     ) -> Option<EntryIndex> {
         while *budget > 0 && self.0.first()? <= now {
             let entry = self.0.pop(entries)?;
@@ -111,7 +115,8 @@ impl Queue for HeapQueue {
                 }
                 Due::At(deadline) => {
                     *rescheduled += 1;
-                    self.0.push(entry, deadline, entries).expect("an entry was taken out");
+                    let position = self.0.push(entry, deadline, entries).expect("an entry was taken out");
+                    entries.set_position(entry, position);
                 }
             }
         }
@@ -126,7 +131,7 @@ impl Queue for HeapQueue {
         self.0.memory()
     }
 
-    fn shrink(&mut self, _entries: &mut impl Entries) {
+    fn shrink(&mut self, _entries: &mut impl Entries<Found = EntryIndex>) {
         self.0.shrink();
     }
 }

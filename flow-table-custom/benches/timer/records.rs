@@ -56,6 +56,16 @@ impl Records {
 }
 
 impl Entries for Records {
+    type Found = EntryIndex;
+
+    fn find(&self, entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
+    fn index(entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
     #[inline]
     fn position(&self, entry: EntryIndex) -> Position {
         self.notes[number(entry)].position

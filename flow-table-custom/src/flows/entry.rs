@@ -265,7 +265,21 @@ impl<K, V> Entry<K, V> {
     /// # Safety
     ///
     /// 1. The caller brought the count to zero, no burst that could see the entry is open, and this is done once.
+    #[inline]
     pub(crate) unsafe fn drop_flow(self, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
+        if const { std::mem::needs_drop::<(K, V)>() } || records.is_some() {
+            // SAFETY: (1) is passed on.
+            unsafe { self.drop_parts(records, panics) };
+        }
+    }
+
+    /// As [`drop_flow`](Self::drop_flow), of a flow that needs a drop or a record.
+    ///
+    /// # Safety
+    ///
+    /// 1. As (1) of [`drop_flow`](Self::drop_flow).
+    #[inline(never)]
+    unsafe fn drop_parts(self, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
         // A flow that was only prepared has not been in the table.
         if let Some(records) = records.filter(|_| !self.state().load().is_starting()) {
             let StateWord { status, deadline } = self.state().load();

@@ -90,11 +90,18 @@ impl Slab {
     #[inline]
     pub(crate) fn free<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, entry: Empty<K, V>) {
         let Empty(at) = entry;
-        let (page, id, pair) = (at.page(), at.index().page(), at.is_pair());
+        let page = at.page();
         let was_full = page.is_full(locked);
-        if !page.free(locked, at.index().place()) {
-            return;
+        if page.free(locked, at.index().place()) && (was_full || page.live(locked) == 0) {
+            self.free_slow(arena, locked, at, was_full);
         }
+    }
+
+    /// Notes that the entry is free, in a page that was full or is empty now.
+    #[cold]
+    #[inline(never)]
+    fn free_slow<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, at: FlowAt<K, V>, was_full: bool) {
+        let (page, id, pair) = (at.page(), at.index().page(), at.is_pair());
         if was_full {
             self.roomy.insert(id);
             self.lowest = self.roomy.first();

@@ -26,51 +26,38 @@ pub(crate) enum Refusal<K, V> {
     OutOfMemory,
 }
 
-type InsertResult<K, V> = Result<Inserted<StrongRef<K, V>>, Refusal<K, V>>;
+/// A flow that was not inserted.
+pub(super) type Refused<K, V> = (NewFlow<K, V>, Refusal<K, V>);
+
+type InsertResult<E, K, V> = Result<Inserted<StrongRef<K, V>>, E>;
 
 impl<K: Key, V: Value> Core<K, V> {
-    /// Inserts the flow. It takes it out of `flow` if it installs it, and leaves it there otherwise, so the
-    /// flow is moved once. `hashes` are the hashes of its keys.
+    /// Inserts the flow. `hashes` are the hashes of its keys.
+    ///
+    /// This is the usual case: the flow has one key, no slot in the table can be that key's, and there is room and
+    /// memory. All other cases are left to [`insert_slow`](Self::insert_slow). The flow comes by value, and its
+    /// parts go from where the caller has it straight to the entry.
     #[inline]
     pub(crate) fn insert(
         &self,
-        flow: &mut Option<NewFlow<K, V>>,
+        flow: NewFlow<K, V>,
         hashes: KeyHashes,
         now: Timestamp,
         mode: Mode,
-    ) -> InsertResult<K, V> {
-        let new = flow.as_ref().expect("the caller's flow");
-        if new.reply_key() == Some(new.key()) {
-            return Err(Refusal::IdenticalKeys);
+    ) -> InsertResult<Refused<K, V>, K, V> {
+        if hashes.reply.is_some() {
+            return self.insert_slow(flow, hashes, now, mode);
         }
-        if hashes.reply.is_none()
-            && let Some(handle) = self.insert_fresh(flow, hashes, now)
-        {
-            return Ok(Inserted::new(handle));
-        }
-        self.insert_slow(flow, hashes, now, mode)
-    }
-
-    /// The usual case: the flow has one key, no slot in the table can be that key's, and there is room and
-    /// memory. All other cases are left to [`insert_slow`](Self::insert_slow).
-    #[inline]
-    fn insert_fresh(
-        &self,
-        flow: &mut Option<NewFlow<K, V>>,
-        hashes: KeyHashes,
-        now: Timestamp,
-    ) -> Option<StrongRef<K, V>> {
         let hash = hashes.forward;
         // The bucket is not in the cache. It is loaded while the entry is written.
         self.shards.index.segment(hash).prefetch(hash);
         let mut shard = self.shards.lock(self.shards.index.shard_of(hash));
-        if self.shards.capacity.is_full() {
-            return None;
-        }
-        let vacant = shard.alloc(false, self.address()).ok()?;
-        // Read before the flow is taken, which would be moved once more otherwise.
-        let birth = self.bursts.era();
-        let (new, timeout) = shard.write(vacant, flow.take()?, hashes, birth);
+        let vacant = if self.shards.capacity.is_full() { None } else { shard.alloc(false, self.address()).ok() };
+        let Some(vacant) = vacant else {
+            drop(shard);
+            return self.insert_slow(flow, hashes, now, mode);
+        };
+        let (new, timeout) = shard.write(vacant, flow, hashes, self.bursts.era());
         let (at, deadline) = (new.at(), now + timeout);
         let filing = self.shards.filing(deadline, now);
         // The bucket comes last, so that there is time to load it.
@@ -80,8 +67,9 @@ impl<K: Key, V: Value> Core<K, V> {
         // insertions fail in the meantime.
         let Some(place) = vacancy.filter(|_| self.shards.capacity.reserve()) else {
             shard.disarm(at);
-            *flow = Some(shard.take_back(new));
-            return None;
+            let flow = shard.take_back(new);
+            drop(shard);
+            return self.insert_slow(flow, hashes, now, mode);
         };
         let handle = StrongRef::publish(new);
         shard.occupy(hash, place, Slot::new(at.index(), Direction::Forward));
@@ -93,33 +81,36 @@ impl<K: Key, V: Value> Core<K, V> {
         shard.count_insert(filing);
         drop(shard);
         self.shards.alarm.ring(filing);
-        Some(handle)
+        Ok(Inserted::new(handle))
     }
 
     #[inline(never)]
     fn insert_slow(
         &self,
-        flow: &mut Option<NewFlow<K, V>>,
+        flow: NewFlow<K, V>,
         hashes: KeyHashes,
         now: Timestamp,
         mode: Mode,
-    ) -> InsertResult<K, V> {
-        let mut room = Room::new(&self.shards, now);
-        loop {
-            match Deferred::scope(|deferred| self.try_insert(flow, hashes, mode, &mut room, deferred)) {
-                Some(result) => {
-                    if let Ok(inserted) = &result {
-                        self.ring_for(&inserted.flow, now);
-                    }
-                    return result;
+    ) -> InsertResult<Refused<K, V>, K, V> {
+        if flow.reply_key() == Some(flow.key()) {
+            return Err((flow, Refusal::IdenticalKeys));
+        }
+        let (mut flow, mut room) = (Some(flow), Room::new(&self.shards, now));
+        let refusal = loop {
+            match Deferred::scope(|deferred| self.try_insert(&mut flow, hashes, mode, &mut room, deferred)) {
+                Some(Ok(inserted)) => {
+                    self.ring_for(&inserted.flow, now);
+                    return Ok(inserted);
                 }
+                Some(Err(refusal)) => break refusal,
                 None if room.make() => {}
                 None => {
                     self.count_refusal(hashes);
-                    return Err(Refusal::Full);
+                    break Refusal::Full;
                 }
             }
-        }
+        };
+        Err((flow.expect("a flow that is refused is not taken"), refusal))
     }
 
     /// Wakes those who sleep, if they sleep longer than until a flow that became active at `now` comes up.
@@ -132,7 +123,7 @@ impl<K: Key, V: Value> Core<K, V> {
         self.shards.get(self.shards.index.shard_of(hashes.forward)).counters.refusals.add(1);
     }
 
-    /// Inserts the flow. Returns `None` if the table is full.
+    /// Inserts the flow, which it takes out of `flow`, or leaves it there. Returns `None` if the table is full.
     fn try_insert(
         &self,
         flow: &mut Option<NewFlow<K, V>>,
@@ -140,7 +131,7 @@ impl<K: Key, V: Value> Core<K, V> {
         mode: Mode,
         room: &mut Room<'_, K, V>,
         deferred: &mut Deferred<K, V>,
-    ) -> Option<InsertResult<K, V>> {
+    ) -> Option<InsertResult<Refusal<K, V>, K, V>> {
         let (now, new) = (room.now(), flow.as_ref().expect("the caller's flow"));
         let keys = (new.key(), new.reply_key());
         let mut holders = self.find_holders(keys, hashes, Some(now), deferred);

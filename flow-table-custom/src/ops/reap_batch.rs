@@ -185,9 +185,8 @@ impl<'s, K, V> Batch<'s, K, V> {
         let mut pairs = ArrayVec::<_, BATCH>::new_const();
         for (own, reason) in self.flows.drain(..) {
             let flow = own.at();
-            let findable = is_findable(flow);
             if flow.is_pair() {
-                if !findable {
+                if !is_findable(flow) {
                     guard.unlink_key(flow, Direction::Forward);
                 }
                 pairs.push((own, reason));
@@ -195,7 +194,7 @@ impl<'s, K, V> Batch<'s, K, V> {
             }
             let dead = own.release();
             // There may be other holders, but none of them can free the entry without this shard's lock.
-            if dead.is_some() || !findable {
+            if dead.is_some() || !is_findable(flow) {
                 guard.unlink_key(flow, Direction::Forward);
             }
             unreferenced.dead.extend(dead);

@@ -27,28 +27,31 @@ impl Dying {
     /// Adds a flow that is filed nowhere. If there is no memory, the process ends. Callers that can fail call
     /// [`reserve`](Self::reserve) first.
     pub(crate) fn push(&mut self, entry: EntryIndex, entries: &mut impl Entries) {
-        entries.set_position(entry, Position::dying(self.0.len()));
+        entries.place(entry, Position::dying(self.0.len()));
         self.0.push(entry);
     }
 
     /// Removes a flow. Returns `false` if it is not on the list.
-    pub(crate) fn remove(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+    pub(crate) fn remove<E: Entries>(&mut self, entry: E::Found, entries: &mut E) -> bool {
         let Place::Dying(at) = entries.position(entry).place() else { return false };
         self.0.swap_remove(at);
         if let Some(&moved) = self.0.get(at) {
-            entries.set_position(moved, Position::dying(at));
+            entries.place(moved, Position::dying(at));
         }
         entries.set_position(entry, Position::NONE);
         true
     }
 
     /// Removes and returns one entry.
-    pub(crate) fn pop(&mut self, entries: &mut impl Entries) -> Option<EntryIndex> {
+    #[inline]
+    pub(crate) fn pop<E: Entries>(&mut self, entries: &mut E) -> Option<E::Found> {
         let entry = self.0.pop();
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = Vec::new();
         }
-        entry.inspect(|&entry| entries.set_position(entry, Position::NONE))
+        let entry = entries.find(entry?);
+        entries.set_position(entry, Position::NONE);
+        Some(entry)
     }
 
     /// The entries on the list.

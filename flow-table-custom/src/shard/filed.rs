@@ -1,10 +1,10 @@
 //! The view that the timer queue has of the entries of its shard. The queue knows entry indices only; this
 //! finds their records and flows.
 
-use flow_table_api::{Status, Timestamp};
+use flow_table_api::{Direction, Status, Timestamp};
 
 use super::shards::Shards;
-use crate::flows::Locked;
+use crate::flows::{FlowAt, Locked};
 use crate::ids::EntryIndex;
 use crate::timer::{Due, Entries, Position};
 
@@ -22,19 +22,31 @@ impl<'g, K, V> Filed<'g, K, V> {
 }
 
 impl<K, V> Entries for Filed<'_, K, V> {
+    type Found = FlowAt<K, V>;
+
     #[inline]
-    fn position(&self, entry: EntryIndex) -> Position {
-        Position::from_bits(self.shards.arena.page_of(entry).timer(self.locked, entry.place()))
+    fn find(&self, entry: EntryIndex) -> FlowAt<K, V> {
+        self.shards.arena.at(entry)
     }
 
     #[inline]
-    fn set_position(&mut self, entry: EntryIndex, position: Position) {
-        self.shards.arena.page_of(entry).set_timer(self.locked, entry.place(), position.to_bits());
+    fn index(flow: FlowAt<K, V>) -> EntryIndex {
+        flow.index()
     }
 
     #[inline]
-    fn due(&self, entry: EntryIndex, now: Timestamp) -> Due {
-        let word = self.shards.arena.entry(entry).state().load();
+    fn position(&self, flow: FlowAt<K, V>) -> Position {
+        Position::from_bits(flow.page().timer(self.locked, flow.index().place()))
+    }
+
+    #[inline]
+    fn set_position(&mut self, flow: FlowAt<K, V>, position: Position) {
+        flow.page().set_timer(self.locked, flow.index().place(), position.to_bits());
+    }
+
+    #[inline]
+    fn due(&self, flow: FlowAt<K, V>, now: Timestamp) -> Due {
+        let word = flow.entry().state().load();
         if word.status == Status::Active && now < word.deadline {
             Due::At(self.shards.filing(word.deadline, now))
         } else {
@@ -44,13 +56,14 @@ impl<K, V> Entries for Filed<'_, K, V> {
 
     #[inline]
     fn prefetch(&self, entry: EntryIndex) {
-        crate::prefetch::read(self.shards.arena.entry(entry).as_ptr().as_ptr());
-        self.shards.arena.page_of(entry).prefetch_record(entry.place());
+        let flow = self.find(entry);
+        crate::prefetch::read(flow.entry().as_ptr().as_ptr());
+        flow.page().prefetch_record(entry.place());
     }
 
     #[inline]
     fn comes_up(&self, entry: EntryIndex) {
-        let hash = self.shards.arena.page_of(entry).hash(entry.place());
+        let hash = self.find(entry).hash(Direction::Forward);
         self.shards.index.segment(hash).prefetch(hash);
     }
 }

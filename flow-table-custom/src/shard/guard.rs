@@ -19,6 +19,7 @@ use crate::timer::{Entries, Position};
 pub(crate) struct ShardGuard<'s, K, V> {
     state: MutexGuard<'s, ShardState>,
     shards: &'s Shards<K, V>,
+    shard: &'s Shard,
     number: usize,
 }
 
@@ -38,14 +39,16 @@ pub(crate) enum Held<'s, K, V> {
 impl<K, V> Shards<K, V> {
     #[inline]
     pub(crate) fn lock(&self, shard: usize) -> ShardGuard<'_, K, V> {
-        ShardGuard::new(self, shard, self.shards[shard].state.lock())
+        let own = self.get(shard);
+        ShardGuard { state: own.state.lock(), shards: self, shard: own, number: shard }
     }
 
     /// Locks the shard, if the lock is free or `wait` is set.
     #[inline]
     pub(crate) fn enter(&self, shard: usize, wait: bool) -> Option<ShardGuard<'_, K, V>> {
-        let state = if wait { self.shards[shard].state.lock() } else { self.shards[shard].state.try_lock()? };
-        Some(ShardGuard::new(self, shard, state))
+        let own = self.get(shard);
+        let state = if wait { own.state.lock() } else { own.state.try_lock()? };
+        Some(ShardGuard { state, shards: self, shard: own, number: shard })
     }
 
     /// Bytes of the shards and of what belongs to them.
@@ -65,11 +68,6 @@ macro_rules! split {
 
 impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
-    pub(super) const fn new(shards: &'s Shards<K, V>, number: usize, state: MutexGuard<'s, ShardState>) -> Self {
-        Self { state, shards, number }
-    }
-
-    #[inline]
     pub(crate) const fn number(&self) -> usize {
         self.number
     }
@@ -78,11 +76,6 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
     pub(super) fn shard_of(&self, hash: KeyHash) -> usize {
         self.shards.index.shard_of(hash)
-    }
-
-    #[inline]
-    fn shard(&self) -> &'s Shard {
-        self.shards.get(self.number)
     }
 
     // ---- Entries -------------------------------------------------------------------------------------------
@@ -240,9 +233,14 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
     pub(crate) fn unlink_key(&mut self, flow: FlowAt<K, V>, direction: Direction) {
         if flow.is_pair() || self.position(flow) != Position::UNLINKED {
-            self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
-            self.note_unlinked(flow);
+            self.unlink_flow(flow, direction);
         }
+    }
+
+    #[inline(never)]
+    fn unlink_flow(&mut self, flow: FlowAt<K, V>, direction: Direction) {
+        self.unlink(flow.hash(direction), Slot::new(flow.index(), direction));
+        self.note_unlinked(flow);
     }
 
     /// Notes that a flow with one key has lost its slot, so that nobody looks for it again. This is noted until
@@ -312,8 +310,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Files a flow under its deadline. It must not be filed anywhere.
     #[inline]
     pub(crate) fn arm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) -> Result<(), AllocError> {
+        debug_assert!(!self.position(flow).is_filed(), "armed twice");
         split!(self: timers with filed);
-        timers.arm(flow.index(), deadline, filed)
+        let position = timers.arm(flow.index(), deadline, filed)?;
+        flow.page().set_timer(&mut self.state.locked, flow.index().place(), position.to_bits());
+        Ok(())
     }
 
     /// Files a flow whose deadline has been brought forward, unless it comes up by then, or is filed nowhere
@@ -321,7 +322,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     pub(crate) fn bring_forward(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         let from = {
             split!(self: timers with filed);
-            timers.comes_up_from(flow.index(), filed)
+            timers.comes_up_from(flow, filed)
         };
         if from.is_some_and(|from| deadline < from) {
             self.disarm(flow);
@@ -334,7 +335,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     pub(crate) fn expire(&self, flow: FlowAt<K, V>, now: Timestamp) -> Expiry {
         let expiry = flow.entry().state().expire(now);
         if expiry == Expiry::Expired {
-            self.shard().counters.expired.add(1);
+            self.shard.counters.expired.add(1);
         }
         expiry
     }
@@ -348,27 +349,27 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Files a flow again that was taken out of the timer queue to be moved.
     pub(crate) fn rearm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         split!(self: timers with filed);
-        timers.rearm(flow.index(), deadline, filed);
+        timers.rearm(flow, deadline, filed);
     }
 
     /// Takes a flow out of the timer queue. Returns `false` if it was not filed there.
     #[inline]
     pub(crate) fn disarm(&mut self, flow: FlowAt<K, V>) -> bool {
         split!(self: timers with filed);
-        timers.disarm(flow.index(), filed)
+        timers.disarm(flow, filed)
     }
 
     /// Counts a flow of this shard that was removed, or evicted.
     #[inline]
     pub(crate) fn count_removed(&mut self, evicted: bool) {
-        let Counters { removed, evicted: others, .. } = &self.shard().counters;
+        let Counters { removed, evicted: others, .. } = &self.shard.counters;
         if evicted { others } else { removed }.add_locked(&mut self.state.locked, 1);
     }
 
     /// Counts a flow of this shard that has become active and is filed under `time`.
     #[inline]
     pub(crate) fn count_insert(&mut self, time: Timestamp) {
-        self.shard().counters.inserts.add_locked(&mut self.state.locked, 1);
+        self.shard.counters.inserts.add_locked(&mut self.state.locked, 1);
         self.shards.due.lower(self.number, time);
     }
 
@@ -403,7 +404,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Takes a flow off the list of the dying. Returns `false` if it was not there.
     pub(crate) fn remove_dying(&mut self, flow: FlowAt<K, V>) -> bool {
         split!(self: dying with filed);
-        let removed = dying.remove(flow.index(), filed);
+        let removed = dying.remove(flow, filed);
         if removed && dying.is_empty() {
             self.shards.due.set_dying(self.number, false);
         }
@@ -414,11 +415,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
     pub(crate) fn pop_dying(&mut self) -> Option<FlowAt<K, V>> {
         split!(self: dying with filed);
-        let index = dying.pop(filed)?;
+        let flow = dying.pop(filed)?;
         if dying.is_empty() {
             self.shards.due.set_dying(self.number, false);
         }
-        Some(self.shards.arena.at(index))
+        Some(flow)
     }
 
     /// Searches, within the budget, for flows that have a place in the table and have ended or are due. Passes
@@ -433,15 +434,14 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         mut most: usize,
         mut take: impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
     ) {
-        let Shard { notices, counters, .. } = self.shard();
+        let Shard { notices, counters, .. } = self.shard;
         let mut expired = 0;
         if !notices.is_empty() {
             self.search_noticed(budget, rescheduled, &mut most, &mut take);
         }
         while most > 0 {
             split!(self: timers with filed);
-            let Some(index) = timers.pop_due(now, budget, rescheduled, filed) else { break };
-            let flow = self.shards.arena.at(index);
+            let Some(flow) = timers.pop_due(now, budget, rescheduled, filed) else { break };
             match flow.entry().state().expire(now) {
                 Expiry::Expired => expired += 1,
                 Expiry::NotActive(_) => {}
@@ -465,7 +465,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// [`settle`](Self::settle) when no more flows are taken.
     pub(crate) fn pop_up(&mut self, now: Timestamp) -> Option<(FlowAt<K, V>, Timestamp)> {
         split!(self: timers with filed);
-        timers.pop(now, filed).map(|(index, time)| (self.shards.arena.at(index), time))
+        timers.pop(now, filed)
     }
 
     /// P14. Marks a flow that [`pop_up`](Self::pop_up) has returned as one that a reap asks about.
@@ -487,7 +487,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Sets the shard's time after it has been searched.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        let notices = &self.shard().notices;
+        let notices = &self.shard.notices;
         // The time is never later than the work that is known. It is lowered once more for a notice that has
         // come in between.
         let next = if notices.is_empty() { self.state.timers.next_due() } else { Some(Timestamp::ZERO) };
@@ -522,7 +522,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         most: &mut usize,
         take: &mut impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
     ) {
-        let (arena, notices) = (&self.shards.arena, &self.shard().notices);
+        let (arena, notices) = (&self.shards.arena, &self.shard.notices);
         while *budget > 0
             && *most > 0
             && let Some(slot) = notices.take()
@@ -588,7 +588,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         for (at, index) in dying.iter().enumerate() {
             let entry = arena.entry(index);
             let is_ended = entry.is_held() && entry.state().load().status != Status::Active;
-            if !is_ended || filed.position(index) != Position::dying(at) {
+            if !is_ended || filed.position(filed.find(index)) != Position::dying(at) {
                 return Err(format!("{index:?} is number {at} of the dying, and is not dying"));
             }
         }

@@ -30,7 +30,7 @@ fn hash(key: &u64) -> KeyHash {
 
 fn insert<V: Value>(core: &Core<u64, V>, flow: NewFlow<u64, V>) -> Option<StrongRef<u64, V>> {
     let hashes = KeyHashes { forward: hash(flow.key()), reply: flow.reply_key().map(hash) };
-    core.insert(&mut Some(flow), hashes, Timestamp::ZERO, Mode::Replace).ok().map(|inserted| inserted.flow)
+    core.insert(flow, hashes, Timestamp::ZERO, Mode::Replace).ok().map(|inserted| inserted.flow)
 }
 
 /// Forty flows, of which ten are held: four may be found after their end for that, and one of these is cancelled.

@@ -38,26 +38,37 @@ impl Block {
         &self.entries[..usize::from(self.len).min(Self::CAPACITY)]
     }
 
-    #[inline]
+    #[cfg(test)]
     pub(super) fn is_full(&self) -> bool {
         usize::from(self.len) == Self::CAPACITY
     }
 
-    /// Appends `entry`, and returns its slot.
+    /// Appends `entry`, and returns its slot, or `None` if the block is full.
     #[inline]
-    pub(super) fn push(&mut self, entry: EntryIndex) -> usize {
+    pub(super) fn push(&mut self, entry: EntryIndex) -> Option<usize> {
         let slot = usize::from(self.len);
-        self.entries[slot] = entry;
+        *self.entries.get_mut(slot)? = entry;
         self.len += 1;
-        slot
+        Some(slot)
     }
 
-    /// Takes the last entry out.
+    /// The entry so many before the end: the last one is one before it.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<EntryIndex> {
-        let last = *self.entries().last()?;
-        self.len -= 1;
-        Some(last)
+    pub(super) fn before_end(&self, number: usize) -> Option<&EntryIndex> {
+        self.entries.get(usize::from(self.len).checked_sub(number)?)
+    }
+
+    /// Takes the last entry out, and returns its slot beside it.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(EntryIndex, usize)> {
+        let slot = self.len.checked_sub(1)?;
+        let last = *self.entries.get(usize::from(slot))?;
+        self.len = slot;
+        Some((last, usize::from(slot)))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
     }
 
     #[inline]

@@ -15,36 +15,37 @@ pub(super) struct Buckets {
 }
 
 /// An entry is loaded into the cache when it is so many entries away from being taken out.
-const PREFETCH: usize = 12;
+pub(super) const PREFETCH: usize = 12;
 
 impl Buckets {
     pub(super) const fn new() -> Self {
         Self { occupied: 0, levels: [const { None }; Bucket::LEVELS], blocks: Blocks::new() }
     }
 
+    /// Adds an entry to a bucket, and returns its position, which the caller stores.
     #[inline]
-    pub(super) fn push(
-        &mut self,
-        bucket: Bucket,
-        entry: EntryIndex,
-        entries: &mut impl Entries,
-    ) -> Result<(), AllocError> {
+    pub(super) fn push(&mut self, bucket: Bucket, entry: EntryIndex) -> Result<Position, AllocError> {
+        if let Some(tail) = self.tail(bucket)
+            && let Some(slot) = self.blocks[tail].push(entry)
+        {
+            return Ok(Position::in_block(tail, slot));
+        }
+        self.push_slow(bucket, entry)
+    }
+
+    /// As [`push`](Self::push), where the last block is full or there is none.
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&mut self, bucket: Bucket, entry: EntryIndex) -> Result<Position, AllocError> {
         let level = match &mut self.levels[bucket.level()] {
             Some(level) => level,
             none => none.insert(Level::new()?),
         };
-        let tail = match level.tail(bucket.digit()) {
-            Some(tail) if !self.blocks[tail].is_full() => tail,
-            full_or_none => {
-                let tail = self.blocks.allocate(bucket, full_or_none)?;
-                level.set_tail(bucket.digit(), Some(tail));
-                self.occupied |= 1 << bucket.level();
-                tail
-            }
-        };
-        let slot = self.blocks[tail].push(entry);
-        entries.set_position(entry, Position::in_block(tail, slot));
-        Ok(())
+        let tail = self.blocks.allocate(bucket, level.tail(bucket.digit()))?;
+        level.set_tail(bucket.digit(), Some(tail));
+        self.occupied |= 1 << bucket.level();
+        let slot = self.blocks[tail].push(entry).expect("a new block is empty");
+        Ok(Position::in_block(tail, slot))
     }
 
     /// Takes the last entry of a bucket out. Returns `true` beside it if the bucket is empty now. The entry's
@@ -53,15 +54,25 @@ impl Buckets {
     pub(super) fn pop(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(EntryIndex, bool)> {
         let tail = self.tail(bucket)?;
         let block = &mut self.blocks[tail];
-        let last = block.pop()?;
-        let left = block.entries();
-        if let Some(ahead) = left.len().checked_sub(PREFETCH) {
-            entries.prefetch(left[ahead]);
+        let (last, left) = block.pop()?;
+        if let Some(&ahead) = block.before_end(PREFETCH) {
+            entries.prefetch(ahead);
         } else if let Some(prev) = block.prev {
-            let missing = PREFETCH - left.len();
+            let missing = PREFETCH - left;
             entries.prefetch(self.blocks[prev].entries()[Block::CAPACITY - missing]);
         }
-        Some((last, self.shorten(tail, entries)))
+        Some((last, left == 0 && self.free_last(tail, entries)))
+    }
+
+    /// Takes the last block of a bucket out with its entries, whose positions are left as they were; the caller
+    /// sets them. Returns `true` beside it if the bucket is empty now.
+    pub(super) fn take_block(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(Block, bool)> {
+        let tail = self.tail(bucket)?;
+        let block = self.blocks[tail];
+        self.blocks[tail].clear();
+        let emptied = self.free_last(tail, entries);
+        self.prefetch(bucket, entries);
+        Some((block, emptied))
     }
 
     /// Starts loading the block that [`prefetch`](Self::prefetch) reads.
@@ -89,24 +100,19 @@ impl Buckets {
     ) -> Option<Bucket> {
         let bucket = self.blocks[block].bucket;
         let tail = self.tail(bucket)?;
-        let last = self.blocks[tail].pop()?;
-        if (block, slot) != (tail, self.blocks[tail].entries().len()) {
+        let (last, left) = self.blocks[tail].pop()?;
+        if (block, slot) != (tail, left) {
             self.blocks[block].replace(slot, last);
-            entries.set_position(last, Position::in_block(block, slot));
+            entries.place(last, Position::in_block(block, slot));
         }
-        self.shorten(tail, entries).then_some(bucket)
+        (left == 0 && self.free_last(tail, entries)).then_some(bucket)
     }
 
     pub(super) fn bucket_of(&self, block: BlockNumber) -> Bucket {
         self.blocks[block].bucket
     }
 
-    /// Call it when the last block of a chain has lost an entry. Returns `true` if the bucket is empty now.
-    #[inline]
-    fn shorten(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
-        self.blocks[tail].entries().is_empty() && self.free_last(tail, entries)
-    }
-
+    /// Frees the last block of a chain, which is empty. Returns `true` if the bucket is empty now.
     #[inline(never)]
     fn free_last(&mut self, tail: BlockNumber, entries: &mut impl Entries) -> bool {
         let bucket = self.blocks[tail].bucket;
@@ -137,9 +143,12 @@ impl Buckets {
         }
     }
 
-    /// Returns `true` if the bucket has at most this many blocks.
-    pub(super) fn fits_into(&self, blocks: usize, bucket: Bucket) -> bool {
-        std::iter::successors(self.tail(bucket), |block| self.blocks[*block].prev).nth(blocks).is_none()
+    /// The number of entries in a bucket, if it has at most this many blocks.
+    pub(super) fn len_within(&self, blocks: usize, bucket: Bucket) -> Option<usize> {
+        let chain = std::iter::successors(self.tail(bucket), |block| self.blocks[*block].prev);
+        let mut lengths = chain.map(|block| self.blocks[block].entries().len());
+        let len = lengths.by_ref().take(blocks).sum();
+        lengths.next().is_none().then_some(len)
     }
 
     /// For each occupied level, the bucket that comes first, seen from `cursor`.
@@ -166,7 +175,7 @@ impl Buckets {
         let block = &self.blocks[moved];
         block.entries().iter().for_each(|entry| entries.prefetch(*entry));
         for (slot, entry) in block.entries().iter().enumerate() {
-            entries.set_position(*entry, Position::in_block(moved, slot));
+            entries.place(*entry, Position::in_block(moved, slot));
         }
         if block.next.is_none() {
             self.set_tail(block.bucket, Some(moved));
@@ -204,7 +213,7 @@ impl Buckets {
                     assert_eq!((block.bucket, block.next), (bucket, next));
                     assert!(!block.entries().is_empty() && (next.is_none() || block.is_full()));
                     for (slot, entry) in block.entries().iter().enumerate() {
-                        assert_eq!(entries.position(*entry), Position::in_block(current, slot));
+                        assert_eq!(entries.position(entries.find(*entry)), Position::in_block(current, slot));
                         filed.push((*entry, bucket));
                     }
                     blocks += 1;

@@ -41,17 +41,18 @@ impl Heap {
         self.nodes[index].deadline
     }
 
+    /// Adds an entry, and returns its position, which the caller stores.
     pub(crate) fn push(
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
         entries: &mut impl Entries,
-    ) -> Result<(), AllocError> {
+    ) -> Result<Position, AllocError> {
         try_reserve(&mut self.nodes, 1)?;
         let node = Node { deadline, entry };
         self.nodes.push(node);
-        self.sift_up(self.nodes.len() - 1, node, entries);
-        Ok(())
+        let index = self.sift_up(self.nodes.len() - 1, node, entries);
+        Ok(Position::in_heap(index))
     }
 
     /// Takes the entry with the earliest deadline out. Its position is left as it was; the caller sets it.
@@ -68,7 +69,8 @@ impl Heap {
         let Some(last) = self.nodes.pop() else { return };
         if index < self.nodes.len() {
             if index > 0 && last.deadline < self.nodes[(index - 1) / ARITY].deadline {
-                self.sift_up(index, last, entries);
+                let index = self.sift_up(index, last, entries);
+                entries.place(last.entry, Position::in_heap(index));
             } else {
                 self.sift_down(index, last, entries);
             }
@@ -79,8 +81,9 @@ impl Heap {
         }
     }
 
-    /// Moves the hole at `index` towards the root until `node` fits.
-    fn sift_up(&mut self, mut index: usize, node: Node, entries: &mut impl Entries) {
+    /// Moves the hole at `index` towards the root until `node` fits. Returns where that is, and does not store it
+    /// with the node's entry.
+    fn sift_up(&mut self, mut index: usize, node: Node, entries: &mut impl Entries) -> usize {
         while index > 0 {
             let parent = (index - 1) / ARITY;
             if self.nodes[parent].deadline <= node.deadline {
@@ -89,7 +92,8 @@ impl Heap {
             self.put(index, self.nodes[parent], entries);
             index = parent;
         }
-        self.put(index, node, entries);
+        self.nodes[index] = node;
+        index
     }
 
     /// Moves the hole at `index` towards the leaves until `node` fits.
@@ -120,7 +124,7 @@ impl Heap {
     #[inline]
     fn put(&mut self, index: usize, node: Node, entries: &mut impl Entries) {
         self.nodes[index] = node;
-        entries.set_position(node.entry, Position::in_heap(index));
+        entries.place(node.entry, Position::in_heap(index));
     }
 
     /// Bytes allocated.
@@ -137,7 +141,7 @@ impl Heap {
     #[cfg(test)]
     pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Timestamp)> {
         for (index, node) in self.nodes.iter().enumerate() {
-            assert_eq!(entries.position(node.entry), Position::in_heap(index));
+            assert_eq!(entries.position(entries.find(node.entry)), Position::in_heap(index));
             assert!(index == 0 || self.nodes[(index - 1) / ARITY].deadline <= node.deadline);
         }
         self.nodes.iter().map(|node| (node.entry, node.deadline)).collect()

@@ -1,9 +1,10 @@
 //! The timer queue of a shard. It finds the entries that come due next. The entries themselves store where they
 //! are filed.
 //!
-//! A [timing wheel](wheel::Wheel) files entries by ticks of 8.4 ms, in arrays of entry indices. A small
-//! [`Heap`] puts the entries of the current tick, and those that are late, in exact order. The record of an
-//! entry has its [`Position`], so that it can be taken out without a search.
+//! A [timing wheel](wheel::Wheel) files entries by ticks of 8.4 ms, in arrays of entry indices. Where they are
+//! few, a bucket of 2.1 s is put in exact order at once, as a [run](run::Run). A small [`Heap`] does this for the
+//! other entries of the current tick, and for those that are late. The record of an entry has its [`Position`], so
+//! that it can be taken out without a search.
 //!
 //! Refreshes do not touch the queue. When an entry comes up, the queue asks for its flow's deadline
 //! ([`Entries::due`]), and files the entry again if the deadline is later now. So an entry is never filed under
@@ -22,6 +23,7 @@ mod heap;
 mod level;
 mod position;
 mod queue;
+mod run;
 mod tick;
 mod wheel;
 

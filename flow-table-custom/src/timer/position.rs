@@ -10,7 +10,8 @@ use std::num::NonZeroU32;
 /// |  0   |                0               |  0 or 1  |   nowhere; 1: the entry has lost its slot in the index too
 /// |  0   |        block number, not 0     |   slot   |   in a bucket of the wheel
 /// +------+----+---------------------------+----------+
-/// |  1   | 0  |              index                   |   in the heap
+/// |  1   | 0  | 0 |          index                   |   in the heap
+/// |  1   | 0  | 1 |          index                   |   in the run
 /// |  1   | 1  | 0 |          index                   |   in no queue: in the list of dying flows
 /// |  1   | 1  | 1 |          number                  |   nowhere: a reap asks the question of this number
 /// +------+----+---+----------------------------------+
@@ -25,6 +26,7 @@ pub(crate) struct Position(u32);
 pub(crate) enum Place {
     Nowhere,
     Heap(usize),
+    Run(usize),
     Dying(usize),
     Block(BlockNumber, usize),
 }
@@ -42,14 +44,21 @@ impl Position {
     const HEAP: u32 = 1 << 31;
     const DYING: u32 = 1 << 30;
     const ASKED: u32 = 1 << 29;
-    /// The three bits that tell the last two kinds from the others.
+    const RUN: u32 = 1 << 29;
+    /// The three bits that tell the last four kinds apart.
     const KIND: u32 = Self::HEAP | Self::DYING | Self::ASKED;
     const SLOT_BITS: u32 = 6;
 
     #[inline]
     pub(super) fn in_heap(index: usize) -> Self {
-        debug_assert!(index < Self::DYING as usize);
+        debug_assert!(index < Self::RUN as usize);
         Self(Self::HEAP | index as u32)
+    }
+
+    #[inline]
+    pub(super) fn in_run(index: usize) -> Self {
+        debug_assert!(index < Self::RUN as usize);
+        Self(Self::HEAP | Self::RUN | index as u32)
     }
 
     /// The position on the list of the dying.
@@ -72,11 +81,12 @@ impl Position {
     #[inline]
     pub(crate) fn place(self) -> Place {
         if self.0 & Self::HEAP != 0 {
-            let index = (self.0 & !(Self::HEAP | Self::DYING)) as usize;
-            return match self.0 & Self::KIND {
-                Self::KIND => Place::Nowhere,
-                kind if kind & Self::DYING != 0 => Place::Dying(index),
-                _ => Place::Heap(index),
+            let index = (self.0 & !Self::KIND) as usize;
+            return match (self.0 & Self::DYING != 0, self.0 & Self::RUN != 0) {
+                (true, true) => Place::Nowhere,
+                (true, false) => Place::Dying(index),
+                (false, true) => Place::Run(index),
+                (false, false) => Place::Heap(index),
             };
         }
         match NonZeroU32::new(self.0 >> Self::SLOT_BITS) {
@@ -131,6 +141,7 @@ impl fmt::Debug for Position {
         match self.place() {
             Place::Nowhere => f.write_str("not filed"),
             Place::Heap(index) => write!(f, "heap {index}"),
+            Place::Run(index) => write!(f, "run {index}"),
             Place::Dying(index) => write!(f, "dying {index}"),
             Place::Block(block, slot) => write!(f, "block {block:?}:{slot}"),
         }
@@ -168,6 +179,9 @@ mod tests {
         fn places_round_trip(index in 0usize..1 << 29, block in 0..BlockNumber::LIMIT, slot in 0usize..1 << 6) {
             let heap = Position::in_heap(index);
             prop_assert_eq!(heap.place(), Place::Heap(index));
+            let run = Position::in_run(index);
+            prop_assert_eq!(run.place(), Place::Run(index));
+            prop_assert!(run.is_filed() && !run.is_dying());
             prop_assert_eq!(Position::dying(index).place(), Place::Dying(index));
             let number = BlockNumber::from_index(block);
             prop_assert_eq!(number.index(), block);

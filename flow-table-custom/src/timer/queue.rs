@@ -2,8 +2,10 @@ use std::alloc::{Layout, handle_alloc_error};
 
 use flow_table_api::Timestamp;
 
+use super::buckets::PREFETCH;
+use super::run::Run;
 use super::tick::Tick;
-use super::wheel::Wheel;
+use super::wheel::{First, Wheel};
 use super::{Due, Entries, Heap, Place, Position};
 use crate::ids::EntryIndex;
 use crate::memory::AllocError;
@@ -19,67 +21,69 @@ use crate::memory::AllocError;
 /// | memory | 4.2 bytes for each entry, plus a partly filled block of 256 bytes for each occupied bucket |
 pub(crate) struct TimerQueue {
     wheel: Wheel,
-    /// The entries that are not after the wheel's horizon: those of the current tick at least, and those that
-    /// are late.
+    /// Entries that are not after the wheel's horizon, from one bucket.
+    run: Run,
+    /// The other entries that are not after the wheel's horizon: those of the current tick at least, and those
+    /// that are late.
     heap: Heap,
 }
 
 impl TimerQueue {
     /// An empty queue. Allocates nothing.
     pub(crate) const fn new() -> Self {
-        Self { wheel: Wheel::new(), heap: Heap::new() }
+        Self { wheel: Wheel::new(), run: Run::new(), heap: Heap::new() }
     }
 
-    /// Files an entry that is not filed. Without memory it stays unfiled.
+    /// Files an entry that is not filed, and returns its position, which the caller stores. Without memory it
+    /// stays unfiled.
     #[inline]
     pub(crate) fn arm(
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
         entries: &mut impl Entries,
-    ) -> Result<(), AllocError> {
-        debug_assert!(!entries.position(entry).is_filed(), "armed twice");
-        self.file(entry, deadline, entries)
+    ) -> Result<Position, AllocError> {
+        match self.wheel.file(entry, Tick::of(deadline))? {
+            Some(position) => Ok(position),
+            None => self.arm_soon(entry, deadline, entries),
+        }
     }
 
-    #[inline]
-    fn file(
+    /// As [`arm`](Self::arm), before the wheel's horizon.
+    #[inline(never)]
+    fn arm_soon(
         &mut self,
         entry: EntryIndex,
         deadline: Timestamp,
         entries: &mut impl Entries,
-    ) -> Result<(), AllocError> {
-        if !self.wheel.file(entry, Tick::of(deadline), entries)? {
-            entries.comes_up(entry);
-            self.heap.push(entry, deadline, entries)?;
-        }
-        Ok(())
+    ) -> Result<Position, AllocError> {
+        entries.comes_up(entry);
+        self.heap.push(entry, deadline, entries)
     }
 
     /// Files an entry again that was taken out to be moved. No caller could handle an error here (P13). Without
     /// memory for a block, the entry goes to the heap, which takes any deadline. Without memory for that, the
     /// process ends.
-    #[inline]
-    pub(crate) fn rearm(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
-        if self.file(entry, deadline, entries).is_err() {
-            self.rearm_slow(entry, deadline, entries);
-        }
+    pub(crate) fn rearm<E: Entries>(&mut self, entry: E::Found, deadline: Timestamp, entries: &mut E) {
+        let filed = self.arm(E::index(entry), deadline, entries);
+        let position = filed.unwrap_or_else(|AllocError| self.rearm_slow(E::index(entry), deadline, entries));
+        entries.set_position(entry, position);
     }
 
     #[cold]
     #[inline(never)]
-    fn rearm_slow(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) {
-        if self.heap.push(entry, deadline, entries).is_err() {
-            handle_alloc_error(Layout::new::<(Timestamp, EntryIndex)>());
-        }
+    fn rearm_slow(&mut self, entry: EntryIndex, deadline: Timestamp, entries: &mut impl Entries) -> Position {
+        let filed = self.heap.push(entry, deadline, entries);
+        filed.unwrap_or_else(|AllocError| handle_alloc_error(Layout::new::<(Timestamp, EntryIndex)>()))
     }
 
     /// Takes an entry out. Returns `false` if it was not filed.
     #[inline]
-    pub(crate) fn disarm(&mut self, entry: EntryIndex, entries: &mut impl Entries) -> bool {
+    pub(crate) fn disarm<E: Entries>(&mut self, entry: E::Found, entries: &mut E) -> bool {
         match entries.position(entry).place() {
             Place::Nowhere | Place::Dying(_) => return false,
             Place::Heap(index) => self.heap.remove(index, entries),
+            Place::Run(index) => self.run.remove(index),
             Place::Block(block, slot) => self.wheel.remove(block, slot, entries),
         }
         entries.set_position(entry, Position::NONE);
@@ -93,15 +97,25 @@ impl TimerQueue {
     /// again and counted in `rescheduled`. If the result is `None` and budget is left,
     /// [`next_due`](Self::next_due) is after `now`.
     #[inline]
-    pub(crate) fn pop_due(
+    pub(crate) fn pop_due<E: Entries>(
         &mut self,
         now: Timestamp,
         budget: &mut usize,
         rescheduled: &mut usize,
-        entries: &mut impl Entries,
-    ) -> Option<EntryIndex> {
+        entries: &mut E,
+    ) -> Option<E::Found> {
         while *budget > 0 {
-            let entry = self.take(now, entries)?;
+            let entry = match self.take_in_order(now, entries) {
+                Some(entry) => entry,
+                None => {
+                    let (tick, first) = (Tick::of(now), self.wheel.begun(Tick::of(now))?);
+                    if !first.is_open() && self.put_in_order(first, now, budget, rescheduled, entries) {
+                        continue;
+                    }
+                    self.wheel.take(first, tick, entries)?
+                }
+            };
+            let entry = entries.find(entry);
             *budget -= 1;
             match entries.due(entry, now) {
                 Due::Now => {
@@ -118,32 +132,91 @@ impl TimerQueue {
         None
     }
 
+    /// Opens a bucket with few entries that begins by `now`, and puts them in order, except those that are due
+    /// after the bucket's end: these are filed. Returns `false` if it has not done so.
+    #[inline(never)]
+    fn put_in_order(
+        &mut self,
+        first: First,
+        now: Timestamp,
+        budget: &mut usize,
+        rescheduled: &mut usize,
+        entries: &mut impl Entries,
+    ) -> bool {
+        let Some(len) = self.wheel.len_to_order(first, Tick::of(now)) else { return false };
+        if !self.run.is_empty() || *budget < len || self.run.reserve(len).is_err() {
+            return false;
+        }
+        self.wheel.open(first, Tick::of(now), entries);
+        while let Some(block) = self.wheel.take_block(first, entries) {
+            let block = block.entries();
+            for (at, &entry) in block.iter().enumerate().rev() {
+                if let Some(ahead) = at.checked_sub(PREFETCH) {
+                    entries.prefetch(block[ahead]);
+                }
+                let found = entries.find(entry);
+                let Due::At(deadline) = entries.due(found, now) else {
+                    self.run.push(entry, Timestamp::ZERO);
+                    continue;
+                };
+                *budget -= 1;
+                *rescheduled += 1;
+                match self.wheel.file(entry, Tick::of(deadline)) {
+                    Ok(Some(position)) => entries.set_position(found, position),
+                    // Without memory for a block of the wheel, it goes to the run, which takes any deadline.
+                    Ok(None) | Err(AllocError) => self.run.push(entry, deadline),
+                }
+            }
+        }
+        self.run.sort(entries);
+        true
+    }
+
     /// A time before which the entry does not come up, and by which it does if that is an exact one. `None` if it
     /// is not filed.
-    pub(crate) fn comes_up_from(&self, entry: EntryIndex, entries: &impl Entries) -> Option<Timestamp> {
+    pub(crate) fn comes_up_from<E: Entries>(&self, entry: E::Found, entries: &E) -> Option<Timestamp> {
         match entries.position(entry).place() {
             Place::Nowhere | Place::Dying(_) => None,
             Place::Heap(index) => Some(self.heap.time(index)),
+            Place::Run(index) => Some(self.run.time(index)),
             Place::Block(block, _) => Some(self.wheel.begin(block).start()),
         }
     }
 
     /// Takes out the next entry that is filed under `now` or before, or in a bucket that begins by then.
     /// Returns that time, or when the bucket begins, beside it.
-    pub(crate) fn pop(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<(EntryIndex, Timestamp)> {
-        let first = self.heap.first().filter(|first| *first <= now);
-        let time = first.or_else(|| self.wheel.first_tick().map(Tick::start))?;
-        let entry = self.take(now, entries)?;
+    pub(crate) fn pop<E: Entries>(&mut self, now: Timestamp, entries: &mut E) -> Option<(E::Found, Timestamp)> {
+        let (time, entry) = match self.first_in_order() {
+            Some(first) if first <= now => (first, self.take_in_order(now, entries)?),
+            _ => {
+                let first = self.wheel.begun(Tick::of(now))?;
+                (first.begins().start(), self.wheel.take(first, Tick::of(now), entries)?)
+            }
+        };
+        let entry = entries.find(entry);
         entries.set_position(entry, Position::NONE);
         Some((entry, time))
     }
 
-    /// As [`pop`](Self::pop), but leaves the entry's position as it was; the caller sets it.
+    /// Takes out the next entry that is filed under `now` or before, except from the wheel. Its position is left
+    /// as it was; the caller sets it.
     #[inline]
-    fn take(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
-        match self.heap.first() {
-            Some(first) if first <= now => self.heap.pop(entries),
-            _ => self.wheel.take(Tick::of(now), entries),
+    fn take_in_order(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
+        if let Some(first) = self.run.first()
+            && first <= now
+            && self.heap.first().is_none_or(|other| first <= other)
+        {
+            return self.run.pop(entries);
+        }
+        if self.heap.first().is_some_and(|first| first <= now) { self.heap.pop(entries) } else { None }
+    }
+
+    /// The earliest time under which an entry is filed, except in the wheel.
+    #[inline]
+    fn first_in_order(&self) -> Option<Timestamp> {
+        match (self.run.first(), self.heap.first()) {
+            (Some(run), Some(heap)) => Some(run.min(heap)),
+            (run, heap) => run.or(heap),
         }
     }
 
@@ -152,21 +225,22 @@ impl TimerQueue {
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let wheel = self.wheel.first_tick().map(Tick::start);
-        match (wheel, self.heap.first()) {
-            (Some(wheel), Some(heap)) => Some(wheel.min(heap)),
-            (wheel, heap) => wheel.or(heap),
+        match (wheel, self.first_in_order()) {
+            (Some(wheel), Some(other)) => Some(wheel.min(other)),
+            (wheel, other) => wheel.or(other),
         }
     }
 
     /// Bytes allocated, besides the queue itself.
     pub(crate) fn memory(&self) -> usize {
-        self.wheel.memory() + self.heap.memory()
+        self.wheel.memory() + self.run.memory() + self.heap.memory()
     }
 
     /// Gives all memory back that is not needed. The work is proportional to the number of entries filed.
     /// Removal does so by itself, step by step, when more than half of the memory has become unused.
     pub(crate) fn shrink(&mut self, entries: &mut impl Entries) {
         self.wheel.shrink(entries);
+        self.run.shrink();
         self.heap.shrink();
     }
 
@@ -174,6 +248,7 @@ impl TimerQueue {
     #[cfg(test)]
     pub(super) fn check(&self, entries: &impl Entries) -> Vec<(EntryIndex, Timestamp)> {
         let mut filed = self.heap.check(entries);
+        filed.extend(self.run.check(entries));
         filed.extend(self.wheel.check(entries));
         filed
     }

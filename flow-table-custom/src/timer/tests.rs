@@ -6,6 +6,7 @@ mod histories;
 mod memory;
 mod prefetch;
 mod refusal;
+mod run;
 mod wheel;
 
 use flow_table_api::Timestamp;
@@ -55,6 +56,16 @@ impl Flows {
 }
 
 impl Entries for Flows {
+    type Found = EntryIndex;
+
+    fn find(&self, entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
+    fn index(entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
     fn position(&self, entry: EntryIndex) -> Position {
         self.flows[number(entry)].position
     }

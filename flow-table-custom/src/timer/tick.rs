@@ -17,6 +17,13 @@ pub(super) struct Tick(u64);
 impl Tick {
     const NANOS_BITS: u32 = 23;
 
+    /// Later than all ticks.
+    pub(super) const NEVER: Self = Self(u64::MAX);
+
+    pub(super) const fn is_a_time(self) -> bool {
+        self.0 != Self::NEVER.0
+    }
+
     #[inline]
     pub(super) const fn of(time: Timestamp) -> Self {
         Self(time.as_nanos() >> Self::NANOS_BITS)
@@ -26,6 +33,13 @@ impl Tick {
     #[inline]
     pub(super) const fn start(self) -> Timestamp {
         Timestamp::from_nanos(self.0 << Self::NANOS_BITS)
+    }
+
+    /// The first tick with the same digit at `level`, and the same ones above: where the bucket that the tick
+    /// falls in at that level begins.
+    #[inline]
+    pub(super) const fn floor(self, level: usize) -> Self {
+        Self(self.0 & u64::MAX << (level as u32 * Bucket::DIGIT_BITS))
     }
 
     /// The tick in steps of the digit of `level`.
@@ -144,6 +158,7 @@ mod tests {
             let first = bucket.first_tick(cursor);
             let last = bucket.last_tick(first);
             prop_assert!(cursor < first && first <= tick && tick <= last);
+            prop_assert_eq!(tick.floor(bucket.level()), first);
             prop_assert_eq!(Bucket::of(last, cursor), Some(bucket));
             prop_assert_eq!(Bucket::at(bucket.level(), tick), bucket);
             prop_assert_eq!(Bucket::new(bucket.level(), bucket.digit()), bucket);

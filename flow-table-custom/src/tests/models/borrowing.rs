@@ -84,7 +84,7 @@ impl Table {
         freed[0] += 1;
     }
 
-    /// As `insert_fresh` does, but its stores are in the total order: see the ground rules.
+    /// As `Core::insert` does, but its stores are in the total order: see the ground rules.
     fn insert(&self, flow: u32) {
         let _shard = self.freed.lock();
         self.state.reset(Status::Detached, Timestamp::ZERO);

@@ -6,7 +6,7 @@ use super::segment::{HASH, OLD, Table, against};
 use crate::index::LockedHalf;
 use crate::sync::{Ordering, fence};
 
-/// The flow goes, and another one with the same key comes into its entry, as `Core::insert_fresh` puts it
+/// The flow goes, and another one with the same key comes into its entry, as `Core::insert` puts it
 /// there: `start` fills its slot and makes it active. A look-up that has found it once, perhaps by its old
 /// slot, finds it again.
 fn against_reuse(start: fn(&Table, &mut LockedHalf)) {

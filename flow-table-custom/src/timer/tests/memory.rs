@@ -91,7 +91,10 @@ fn the_heap_gives_memory_back_as_well() {
 fn the_heap_keeps_room_for_twice_as_many_once_three_quarters_are_unused() {
     const NODE: usize = size_of::<(Timestamp, EntryIndex)>();
     let (mut heap, mut flows) = (Heap::new(), Flows::new(1_000));
-    let mut push = |heap: &mut Heap, flow| heap.push(entry(flow), deadline(flow), &mut flows).is_ok();
+    let mut push = |heap: &mut Heap, flow| {
+        let position = heap.push(entry(flow), deadline(flow), &mut flows);
+        position.map(|position| flows.set_position(entry(flow), position)).is_ok()
+    };
     assert!((0..100).all(|flow| push(&mut heap, flow)));
     // It doubles from here on: not by powers of two.
     heap.shrink();

@@ -11,6 +11,16 @@ struct Watched {
 }
 
 impl Entries for Watched {
+    type Found = EntryIndex;
+
+    fn find(&self, entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
+    fn index(entry: EntryIndex) -> EntryIndex {
+        entry
+    }
+
     fn position(&self, entry: EntryIndex) -> Position {
         self.flows.position(entry)
     }
