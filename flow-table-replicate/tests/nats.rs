@@ -95,10 +95,15 @@ fn without_the_engine_a_standby_takes_over_from_memory() {
     assert_eq!(map.owned_by(NodeId(2)), ShardSet::ALL);
 }
 
+/// More batches than the client holds that were not received yet: 256 asked for, and 64 in the source.
+const READ_AHEAD: u64 = 400;
+
 /// A source that does not read while it is stopped.
 struct Stoppable {
     source: NatsSource,
     stopped: Arc<AtomicBool>,
+    /// It has noticed.
+    idle: Arc<AtomicBool>,
 }
 
 impl Source for Stoppable {
@@ -111,6 +116,7 @@ impl Source for Stoppable {
     ) -> usize {
         // Relaxed: a switch.
         if self.stopped.load(Ordering::Relaxed) {
+            self.idle.store(true, Ordering::Relaxed);
             thread::sleep(wait);
             return 0;
         }
@@ -130,16 +136,18 @@ fn a_slow_standby_catches_up_and_one_whose_log_was_cut_off_is_resynchronized() {
     let config = NatsConfig { max_bytes: 4 << 20, ..servers.config() };
     let transport = servers.connect_with(&config);
     let owner = Node::start(&transport, 1, SWEEP);
-    let stopped = Arc::new(AtomicBool::new(false));
-    let source = Stoppable { source: transport.source(), stopped: Arc::clone(&stopped) };
+    let (stopped, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let source = Stoppable { source: transport.source(), stopped: Arc::clone(&stopped), idle: Arc::clone(&idle) };
     let standby = Node::start_with(&transport, 2, SWEEP, Box::new(source));
     assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
     let counters = || standby.gateway.status().counters;
     let stop = |stop| {
+        idle.store(false, Ordering::Relaxed);
         stopped.store(stop, Ordering::Relaxed);
         // A read that is under way ends.
-        thread::sleep(Duration::from_millis(100));
+        wait_for("the standby to stop", PATIENCE, || !stop || idle.load(Ordering::Relaxed));
     };
+    let has = |id| standby.gateway.table().lookup(&key(id), flow_table_api::Timestamp::ZERO).is_some();
 
     // Slow: the log still has everything.
     (0..5_000).for_each(|id| owner.insert(id));
@@ -154,14 +162,29 @@ fn a_slow_standby_catches_up_and_one_whose_log_was_cut_off_is_resynchronized() {
     assert_eq!(counters().gaps, 0);
 
     // Cut off: nobody can read any more that most of these flows have begun, and that they and others have ended.
+    // The client reads ahead, so more batches than that are written: each pause ends one.
     stop(true);
-    (10_000..100_000).for_each(|id| owner.insert(id));
-    (5_000..95_000).for_each(|id| drop(owner.gateway.table().remove(&key(id))));
-    let oldest = || transport.log().expect("the log is there").first;
-    let before = oldest();
-    wait_for("the log to be cut off", PATIENCE, || oldest() > before + 100);
+    let log = || transport.log().expect("the log is there");
+    let written = log().last;
+    let pause = |id: u32| {
+        if id.is_multiple_of(100) {
+            thread::sleep(Duration::from_millis(3));
+        }
+    };
+    (10_000..100_000).for_each(|id| {
+        owner.insert(id);
+        pause(id);
+    });
+    (5_000..95_000).for_each(|id| {
+        drop(owner.gateway.table().remove(&key(id)));
+        pause(id);
+    });
+    wait_for("the log to be cut off", PATIENCE, || log().first > written + READ_AHEAD);
     stop(false);
-    let healed = wait_for("the flows at the standby", PATIENCE, || standby.len() == 10_000);
+    let healed = wait_for("the flows at the standby", PATIENCE, || {
+        // It had as many before.
+        standby.len() == 10_000 && has(99_999) && !has(5_000)
+    });
     let Counters { gaps, unnamed, corrupt, .. } = counters();
     eprintln!(
         "the standby is right {healed:?} after {gaps} batches were cut off; a sweep removed {unnamed} flows"
