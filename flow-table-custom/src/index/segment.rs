@@ -377,21 +377,29 @@ impl Segment {
         {
             return Some(Place { buckets, bucket, number });
         }
-        Self::vacancy_of_path(buckets, hash)
+        let (bucket, number) = Self::vacancy_of_path(buckets, hash);
+        (number < SLOTS).then_some(Place { buckets, bucket, number })
     }
 
+    /// As [`vacancy`](Self::vacancy), if the home bucket does not tell. Without a place, the number is [`SLOTS`]:
+    /// both numbers are in registers.
     #[inline(never)]
-    fn vacancy_of_path(buckets: Buckets<'_>, hash: KeyHash) -> Option<Place<'_>> {
+    fn vacancy_of_path(buckets: Buckets<'_>, hash: KeyHash) -> (usize, usize) {
+        const NONE: (usize, usize) = (0, SLOTS);
         let (tag, home) = (hash.tag(), buckets.home(hash));
-        let (mut at, mut vacancy) = (home, None);
+        let (mut at, mut vacancy) = (home, NONE);
         loop {
             let tags = buckets.at(at).tags();
             if tags.matching(tag).next().is_some() {
-                return None;
+                return NONE;
             }
-            vacancy = vacancy.or_else(|| Some(Place { buckets, bucket: at, number: tags.empty().next()? }));
+            if vacancy == NONE
+                && let Some(number) = tags.empty().next()
+            {
+                vacancy = (at, number);
+            }
             at = buckets.next(at);
-            if vacancy.is_some() && !tags.overflows() || at == home {
+            if vacancy != NONE && !tags.overflows() || at == home {
                 return vacancy;
             }
         }

@@ -39,17 +39,23 @@ impl Dying {
             entries.place(moved, Position::dying(at));
         }
         entries.set_position(entry, Position::NONE);
+        self.give_back();
         true
+    }
+
+    /// Gives the memory back that an empty list does not keep.
+    #[inline]
+    fn give_back(&mut self) {
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.0 = Vec::new();
+        }
     }
 
     /// Removes and returns one entry.
     #[inline]
     pub(crate) fn pop<E: Entries>(&mut self, entries: &mut E) -> Option<E::Found> {
-        let entry = self.0.pop();
-        if self.0.is_empty() && self.0.capacity() > KEPT {
-            self.0 = Vec::new();
-        }
-        let entry = entries.find(entry?);
+        let entry = entries.find(self.0.pop()?);
+        self.give_back();
         entries.set_position(entry, Position::NONE);
         Some(entry)
     }

@@ -36,7 +36,7 @@ impl TimerQueue {
 
     /// Files an entry that is not filed, and returns its position, which the caller stores. Without memory it
     /// stays unfiled.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arm(
         &mut self,
         entry: EntryIndex,
