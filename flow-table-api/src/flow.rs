@@ -33,6 +33,8 @@ pub trait KeyForm<K: ?Sized>: Hash + Equivalent<K> {}
 impl<K: ?Sized, Q: Hash + Equivalent<K> + ?Sized> KeyForm<K> for Q {}
 
 /// What a value must be. Implemented for every such type.
+///
+/// A table may move a value to another address while nobody holds or has borrowed its flow (contract C3a).
 pub trait Value: Send + Sync + 'static {}
 impl<V: Send + Sync + 'static> Value for V {}
 

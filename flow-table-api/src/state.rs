@@ -12,8 +12,12 @@
 //! +-----+-----+-------+--------+-----------------------------+
 //! ```
 //!
-//! `Active` is the highest status. So a flow is live at `now` exactly if its word is above that of an active flow
-//! with the deadline `now`, and a sum that is too large for a deadline saturates by itself.
+//! `Active` is the highest status. So a flow is live at `now` if its word is above that of an active flow with the
+//! deadline `now`, and a sum that is too large for a deadline saturates by itself.
+//!
+//! The words of cancelled flows use 61 bits for the deadline. Those with bit 61 set are active flows that are
+//! *marked*: a backend may be about to move them to other memory (see [`FlowState::mark`]). So marks cost the
+//! usual operations nothing: a marked flow fails the comparison above, and what comes then looks again.
 //!
 //! Every change of either half of the word is one compare-and-swap. So an expiry that has seen an old deadline
 //! fails if a refresh has moved it since: a granted refresh is never lost (contract D2).
@@ -31,19 +35,31 @@ pub struct StateWord {
     /// The status.
     pub status: Status,
     /// The deadline. For a flow that has ended: its last deadline, but at least 1 ns (see
-    /// [`is_starting`](Self::is_starting)).
+    /// [`is_starting`](Self::is_starting)). If a cancelled flow's deadline was 2⁶¹ - 1 ns or later, which is 73
+    /// years, it is [`Timestamp::MAX`].
     pub deadline: Timestamp,
 }
 
 impl StateWord {
     const STATUS_SHIFT: u32 = 62;
+    /// The upper three bits of a marked flow's word, and the bits below them.
+    const MARKED: u64 = (Status::Cancelled as u64) << 1 | 1;
+    const MARKED_SHIFT: u32 = Self::STATUS_SHIFT - 1;
+    const BELOW_MARK: u64 = (1 << Self::MARKED_SHIFT) - 1;
+    /// The flow was moved, and is somewhere else now.
+    const MOVED: u64 = Self::MARKED << Self::MARKED_SHIFT;
     /// A detached flow that is about to come back. The word would mean a cancelled flow with deadline zero,
     /// which does not exist.
     const DETACHED_RETURNS: u64 = (Status::Cancelled as u64) << Self::STATUS_SHIFT;
 
     #[inline]
     const fn pack(self) -> u64 {
-        (self.status as u64) << Self::STATUS_SHIFT | self.deadline.as_nanos()
+        let deadline = self.deadline.as_nanos();
+        let deadline = match self.status {
+            Status::Cancelled if deadline > Self::BELOW_MARK => Self::BELOW_MARK,
+            _ => deadline,
+        };
+        (self.status as u64) << Self::STATUS_SHIFT | deadline
     }
 
     /// The word of an active flow.
@@ -57,11 +73,45 @@ impl StateWord {
         let status = match word >> Self::STATUS_SHIFT {
             0 => Status::Detached,
             1 => Status::Expired,
-            2 if word == Self::DETACHED_RETURNS => Status::Detached,
-            2 => Status::Cancelled,
+            2 => return Self::unpack_cancelled(word),
             _ => Status::Active,
         };
         Self { status, deadline: Timestamp::from_nanos(word & Timestamp::MAX.as_nanos()) }
+    }
+
+    /// As [`unpack`](Self::unpack), for the words of cancelled flows and those that are told from them by their
+    /// deadlines.
+    #[cold]
+    const fn unpack_cancelled(word: u64) -> Self {
+        let status = match word {
+            Self::DETACHED_RETURNS => Status::Detached,
+            // Nobody takes a flow that was moved for one that can start or end.
+            Self::MOVED => return Self { status: Status::Cancelled, deadline: Timestamp::from_nanos(1) },
+            _ if Self::is_marked(word) => Status::Active,
+            _ => Status::Cancelled,
+        };
+        let deadline = match word & Self::BELOW_MARK {
+            Self::BELOW_MARK => Timestamp::MAX,
+            deadline => Timestamp::from_nanos(deadline),
+        };
+        Self { status, deadline }
+    }
+
+    /// Returns `true` if the word is that of a marked flow, or of one that was moved.
+    #[inline]
+    const fn is_marked(word: u64) -> bool {
+        word >> Self::MARKED_SHIFT == Self::MARKED
+    }
+
+    /// The marked word of an active flow. `None` if it cannot be marked: its deadline is zero, or so late that
+    /// there is no such word.
+    const fn marked(self) -> Option<u64> {
+        match self.deadline.as_nanos() {
+            0 => None,
+            never if never == Timestamp::MAX.as_nanos() => Some(Self::MOVED | Self::BELOW_MARK),
+            deadline if deadline < Self::BELOW_MARK => Some(Self::MOVED | deadline),
+            _ => None,
+        }
     }
 
     /// Returns `true` if the flow has not become active yet: it is new ([`FlowState::reset`]) or about to come
@@ -133,9 +183,94 @@ impl FlowState {
     /// Returns `true` if the flow is active and `now` is before its deadline (contract T3).
     #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
+        self.is_live_unmarked(now) || self.is_live_without_mark(now)
+    }
+
+    /// Returns `true` if the flow is live at `now` and not [marked](Self::mark): one comparison. It is for
+    /// look-ups that look again, and for backends that mark no flow.
+    #[inline]
+    pub fn is_live_unmarked(&self, now: Timestamp) -> bool {
         // SeqCst: a burst may rely on it instead of looking for a reference: an active flow is referenced, and
         // ends before its last reference is given up. Pairs with `transition`.
         StateWord::active(now) < self.0.load(Ordering::SeqCst)
+    }
+
+    /// As [`is_live`](Self::is_live), after taking the flow's mark off, if it has one.
+    #[cold]
+    #[inline(never)]
+    fn is_live_without_mark(&self, now: Timestamp) -> bool {
+        // It may be marked again in between.
+        while self.take_mark_off() {
+            let word = self.0.load(Ordering::SeqCst);
+            if !StateWord::is_marked(word) {
+                return StateWord::active(now) < word;
+            }
+        }
+        false
+    }
+
+    /// Marks an active flow as one that the backend may move to other memory. Returns `false` if it is not active,
+    /// or has a deadline between 2⁶¹ ns and [`Timestamp::MAX`].
+    ///
+    /// A mark changes nothing that users see. Every change of the word takes it off. Whoever wants to use the
+    /// flow's keys or value, and was not excluded by other means, first calls [`settle`](Self::settle) or finds
+    /// the flow [live](Self::is_live). So a flow that is still marked was used by nobody since.
+    pub fn mark(&self) -> bool {
+        // SeqCst: before the look for those who use the flow already; pairs with `settle` and `is_live`.
+        let word = self.0.load(Ordering::SeqCst);
+        let old = StateWord::unpack(word);
+        let marked = if old.status == Status::Active { old.marked() } else { None };
+        marked.is_some_and(|new| self.0.compare_exchange(word, new, Ordering::SeqCst, Ordering::SeqCst).is_ok())
+    }
+
+    /// Returns `true` if the flow is marked, and was not moved.
+    pub fn is_marked(&self) -> bool {
+        // SeqCst: as in `mark`.
+        let word = self.0.load(Ordering::SeqCst);
+        StateWord::is_marked(word) && word != StateWord::MOVED
+    }
+
+    /// Declares a flow that is still marked to be moved. Returns its deadline, or `None` if the mark is gone. From
+    /// then on, the flow is not there any more for those who meet this word, and never will be again.
+    pub fn begin_move(&self) -> Option<Timestamp> {
+        let word = self.0.load(Ordering::SeqCst);
+        if !StateWord::is_marked(word) || word == StateWord::MOVED {
+            return None;
+        }
+        // SeqCst: pairs with `settle` and `is_live`: whoever looked before has taken the mark off.
+        let moved = self.0.compare_exchange(word, StateWord::MOVED, Ordering::SeqCst, Ordering::SeqCst);
+        moved.is_ok().then(|| StateWord::unpack(word).deadline)
+    }
+
+    /// Returns `true` if the flow was moved.
+    pub fn is_moved(&self) -> bool {
+        // Acquire: pairs with `begin_move`.
+        self.0.load(Ordering::Acquire) == StateWord::MOVED
+    }
+
+    /// Takes the mark off a flow, if it has one. Returns `false` if it was moved.
+    #[inline]
+    pub fn settle(&self) -> bool {
+        // SeqCst: after the caller's reference or announcement, for which `mark` is followed by a look.
+        !StateWord::is_marked(self.0.load(Ordering::SeqCst)) || self.take_mark_off()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_mark_off(&self) -> bool {
+        let mut word = self.0.load(Ordering::SeqCst);
+        while StateWord::is_marked(word) {
+            if word == StateWord::MOVED {
+                return false;
+            }
+            let active = StateWord::unpack(word).pack();
+            // SeqCst: pairs with `begin_move`, of which one fails.
+            match self.0.compare_exchange_weak(word, active, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return true,
+                Err(current) => word = current,
+            }
+        }
+        true
     }
 
     /// Repeats the compare-and-swap until it succeeds or `next` refuses. `Ok` holds the word that was replaced.
@@ -203,7 +338,16 @@ impl FlowState {
             }
             return true;
         }
-        false
+        StateWord::is_marked(word) && self.refresh_marked(now, slack, options)
+    }
+
+    /// A refresh of a flow that was marked. `now` is the word of an active flow that is due at the time of the
+    /// refresh.
+    #[cold]
+    #[inline(never)]
+    fn refresh_marked(&self, now: u64, slack: impl Fn() -> Duration + Copy, options: &FlowOptions) -> bool {
+        let now = StateWord::unpack(now).deadline;
+        self.take_mark_off() && self.refresh_with_slack(now, options, slack)
     }
 
     /// Corrects a refresh of the word `old` with the options `stale`, whose timeout was changed at the same
@@ -228,11 +372,13 @@ impl FlowState {
             let (wrong, right) = (refreshed(stale), refreshed(bits));
             // SeqCst: as in `transition`. If the word has changed by now, the operation that changed it has
             // seen the deadline that it had.
-            let swapped = self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst);
-            if swapped.is_err() || Timeout::from_bits(options.bits() ^ bits) == Timeout::ZERO {
-                return;
+            match self.0.compare_exchange(wrong, right, Ordering::SeqCst, Ordering::SeqCst) {
+                // A mark says nothing about what whoever made it has seen.
+                Err(current) if StateWord::is_marked(current) && self.take_mark_off() => continue,
+                Err(_) => return,
+                Ok(_) if Timeout::from_bits(options.bits() ^ bits) == Timeout::ZERO => return,
+                Ok(_) => stale = bits,
             }
-            stale = bits;
         }
     }
 

@@ -529,8 +529,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     /// not what keys and values own elsewhere.
     fn memory(&self) -> usize;
 
-    /// Gives unused memory back to the system as far as possible. Reaping does so by itself when much of the
-    /// table has become unused (contract C3).
+    /// Gives unused memory back to the system as far as possible. Reaping does so by itself when much of the table
+    /// has become unused (contract C3), whatever pattern the flows that live on have in memory (contract C3a).
     fn shrink_to_fit(&self);
 }
 

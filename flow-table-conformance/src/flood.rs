@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use flow_table_api::{Budget, Burst, NewFlow, Table};
+use flow_table_api::{Budget, Burst, Flow, NewFlow, Table};
 
 use crate::Backend;
 use crate::fixture::at;
@@ -97,6 +97,115 @@ pub fn stalls<B: Backend>(meter: impl Fn() -> Option<usize>) {
     assert!(waiting == 0 && bytes <= empty.0 + RESERVE, "{bytes} bytes and {waiting} flows without a burst");
 }
 
+/// Floods of which some flows live on, wherever they are: each second, tenth, hundredth, thousandth, and a random
+/// hundredth, of one key and of two. Then twenty cycles in which others live on each time. After each flood, some
+/// reaps later, the memory is within a factor of two of what a new table with the same flows takes (contract C3a).
+/// This is checked by the table's own account and by `meter`, as in [`floods`].
+///
+/// # Panics
+///
+/// Panics if memory is kept, or a flow is lost.
+pub fn survivors<B: Backend>(meter: impl Fn() -> Option<usize>) {
+    const CYCLES: u64 = 20;
+    const MOST_PAIRS: u64 = 200_000;
+    let random = |key: u64| (key ^ 0x5555).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let kinds: [(u64, &dyn Fn(u64) -> bool); 5] = [
+        (50_000, &|key| key.is_multiple_of(2)),
+        (100_000, &|key| key.is_multiple_of(10)),
+        (1_000_000, &|key| key.is_multiple_of(100)),
+        (200_000, &|key| key.is_multiple_of(1_000)),
+        (200_000, &|key| random(key).is_multiple_of(100)),
+    ];
+    for (flows, lives) in kinds {
+        for pairs in [false, true] {
+            let flows = if pairs { flows.min(MOST_PAIRS) } else { flows };
+            let expected = Sprinkled::<B>::fresh((0..flows).filter(|key| lives(*key)), pairs, &meter);
+            let flood = Sprinkled::<B>::new(flows as usize, pairs);
+            flood.flood(0..flows, 0, lives);
+            flood.check(&expected, (0..flows).filter(|key| lives(*key)), &meter);
+        }
+    }
+    let lives = |key: u64| random(key).is_multiple_of(50);
+    let cycles = Sprinkled::<B>::new(100_000, false);
+    for cycle in 0..CYCLES {
+        let keys = cycle * 60_000..(cycle + 1) * 60_000;
+        let expected = Sprinkled::<B>::fresh(keys.clone().filter(|key| lives(*key)), false, &meter);
+        cycles.flood(keys.clone(), cycle, lives);
+        cycles.check(&expected, keys.clone().filter(|key| lives(*key)), &meter);
+        for key in keys.filter(|key| lives(*key)) {
+            assert!(cycles.table.remove(&key).is_some(), "{key} in cycle {cycle}");
+        }
+    }
+}
+
+/// What an allocator or a table of any size may keep, and pages that are not full.
+const SPRINKLED_RESERVE: usize = 3 << 20;
+/// So many reaps come after the one that reaps the flood.
+const FURTHER_REAPS: usize = 50;
+
+/// A table in which flows live on among others that end.
+struct Sprinkled<B: Backend> {
+    table: B::Table<u64, [u64; 8]>,
+    pairs: bool,
+}
+
+impl<B: Backend> Sprinkled<B> {
+    fn new(capacity: usize, pairs: bool) -> Self {
+        Self { table: B::Table::new(capacity), pairs }
+    }
+
+    /// The bytes that a new table with these flows takes, by its own account and by `meter`.
+    fn fresh(
+        keys: impl Iterator<Item = u64>,
+        pairs: bool,
+        meter: impl Fn() -> Option<usize>,
+    ) -> (usize, Option<usize>) {
+        let fresh = Self::new(usize::MAX, pairs);
+        keys.for_each(|key| fresh.insert(key, Duration::MAX, 0));
+        (fresh.table.memory(), meter())
+    }
+
+    fn insert(&self, key: u64, timeout: Duration, now: u64) {
+        let flow = NewFlow::new(key, [key; 8]).timeout(timeout);
+        let flow = if self.pairs { flow.reply(!key) } else { flow };
+        drop(self.table.insert(flow, at(now)).expect("there is room"));
+    }
+
+    /// Inserts flows, of which those that do not live on end, and reaps.
+    fn flood(&self, keys: impl Iterator<Item = u64>, cycle: u64, lives: impl Fn(u64) -> bool) {
+        let (now, timeout) = (1_000 * cycle, Duration::from_secs(10));
+        for key in keys {
+            self.insert(key, if lives(key) { Duration::MAX } else { timeout }, now);
+        }
+        for _ in 0..=FURTHER_REAPS {
+            self.table.reap(at(now) + timeout, Budget::UNLIMITED);
+        }
+    }
+
+    /// Checks that those that live on are there, and that they take at most twice what is expected.
+    fn check(
+        &self,
+        expected: &(usize, Option<usize>),
+        keys: impl Iterator<Item = u64>,
+        meter: impl Fn() -> Option<usize>,
+    ) {
+        let after = (self.table.memory(), meter());
+        let told = format!("pairs: {}; {after:?} bytes after the flood, {expected:?} when new", self.pairs);
+        assert!(after.0 <= 2 * expected.0 + SPRINKLED_RESERVE, "{told}");
+        if let (Some(after), Some(expected)) = (after.1, expected.1) {
+            assert!(after <= 2 * expected + SPRINKLED_RESERVE, "{told}");
+        }
+        let mut there = 0;
+        for key in keys {
+            let flow = self.table.lookup(&key, at(0)).expect("it lives on");
+            assert_eq!((*flow.key(), *flow.value()), (key, [key; 8]));
+            assert!(!self.pairs || self.table.lookup(&!key, at(0)) == Some(flow));
+            there += 1;
+        }
+        assert_eq!(self.table.len(), there);
+    }
+}
+
 /// The physical memory of this process, in bytes, if the system reports it in `/proc`.
 pub fn resident() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -126,6 +235,27 @@ macro_rules! flood_test {
             }
 
             $crate::floods::<UnderTest>($meter);
+        }
+    };
+}
+
+/// Makes one test, of memory after floods of which some flows live on: see [`survivors`](crate::survivors()). As
+/// for [`flood_test`], it must be the only test of its file.
+#[macro_export]
+macro_rules! survivor_test {
+    ($($table:ident)::+) => {
+        $crate::survivor_test!($($table)::+, $crate::resident);
+    };
+    ($($table:ident)::+, $meter:expr) => {
+        #[test]
+        fn memory_follows_those_that_live_on() {
+            struct UnderTest;
+
+            impl $crate::Backend for UnderTest {
+                type Table<K: $crate::api::Key + Clone, V: $crate::api::Value> = $($table)::+<K, V>;
+            }
+
+            $crate::survivors::<UnderTest>($meter);
         }
     };
 }

@@ -23,7 +23,7 @@ pub use rstest;
 pub use actor::Actor;
 pub use backend::{Backend, TestRef, TestTable};
 pub use fixture::{Ledger, TestKey, TestValue};
-pub use flood::{floods, resident, stalls};
+pub use flood::{floods, resident, stalls, survivors};
 pub use handles::a_million_handles_outlive_the_table;
 pub use instantiate::run;
 pub use registry::{CASES, Case, CaseInfo};

@@ -310,6 +310,7 @@ macro_rules! __cases {
             }
             memory {
                 memory_goes_back_after_a_flood [C3];
+                memory_follows_those_that_live_on [C3A C3 E3 R1];
                 dead_slots_do_not_prevent_shrinking [C3 L4];
                 one_packet_flows_leave_nothing [C3 C4 R5];
                 a_flood_stays_within_bounds [C4 C1 C2];

@@ -111,6 +111,8 @@ rules! {
     C2,
     /// Memory goes back.
     C3,
+    /// Memory follows the flows that live on, whatever pattern they have in it.
+    C3A,
     /// Chosen keys.
     C4,
     /// Counters.

@@ -63,7 +63,7 @@ impl KeyHash {
 }
 
 /// The hashes of a flow's keys: one or two.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyHashes {
     pub(crate) forward: KeyHash,
     pub(crate) reply: Option<KeyHash>,

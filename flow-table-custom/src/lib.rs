@@ -16,8 +16,8 @@
 //! the caches. So the time that an operation takes is mostly the number of cache lines that it loads from
 //! memory, and the number of locked writes to lines that processors share.
 //!
-//! **The structures.** There is one entry for each flow. The hash table, the timers, handles and bursts all
-//! point to it, by its index or its address. Entries never move.
+//! **The structures.** There is one entry for each flow. The hash table, the timers, handles and bursts all point
+//! to it, by its index or its address. Entries never move, but a flow that nobody uses may move to another one.
 //!
 //! ```text
 //!  hash of the key

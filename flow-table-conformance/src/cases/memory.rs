@@ -46,6 +46,32 @@ pub fn memory_goes_back_after_a_flood<B: Backend>(setup: Setup) {
     assert_eq!(table.len(), LONG_LIVED as usize);
 }
 
+/// Of a flood, each twentieth flow lives on. A few reaps later, these take no more than in a table that never had
+/// others, and each is where it was.
+pub fn memory_follows_those_that_live_on<B: Backend>(setup: Setup) {
+    const FURTHER_REAPS: usize = 50;
+    let new = || PayloadTable::<B>::with_config(setup.config(FLOOD as usize));
+    let live_on = || (0..FLOOD).filter(|key| key.is_multiple_of(20));
+    let (fresh, table) = (new(), new());
+    live_on().for_each(|key| put::<B>(&fresh, key, YEAR));
+    (0..FLOOD).for_each(|key| put::<B>(&table, key, if key.is_multiple_of(20) { YEAR } else { secs(10) }));
+    let (held, bound) = (table.lookup(&0, at(0)), bound(fresh.memory(), table.memory()));
+    for _ in 0..=FURTHER_REAPS {
+        table.reap(at(10), Budget::UNLIMITED);
+    }
+    let after = table.memory();
+    assert!(after <= bound, "{} bytes in a new table, {after} after the flood", fresh.memory());
+    assert_eq!(table.lookup(&0, at(10)), held, "somebody holds it");
+    for key in live_on() {
+        let found = table.lookup(&key, at(10)).expect("it lives on");
+        assert_eq!((found.value(), found.deadline()), (&[key; 16], at(0) + YEAR));
+    }
+    let mut visited: Vec<_> = table.snapshot().iter().map(|flow| *flow.key()).collect();
+    visited.sort_unstable();
+    assert!(visited.into_iter().eq(live_on()));
+    assert_eq!(table.reap(at(0) + YEAR, Budget::UNLIMITED).expired, live_on().count());
+}
+
 /// Slots of flows that were held beyond their end do not keep the table large after these were dropped.
 pub fn dead_slots_do_not_prevent_shrinking<B: Backend>(setup: Setup) {
     let table = PayloadTable::<B>::with_config(setup.config((LONG_LIVED + FLOOD) as usize));

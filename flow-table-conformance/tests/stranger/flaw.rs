@@ -123,6 +123,8 @@ macro_rules! each_flaw {
             PanicTakesAPlace => "panics::any_call_may_panic",
             /// Memory is never given back.
             NeverShrinks => "memory::memory_goes_back_after_a_flood",
+            /// Memory goes back in pages, and flows stay in theirs.
+            FlowsKeepTheirPages => "memory::memory_follows_those_that_live_on",
             /// The slots of flows that made room pile up.
             DeadSlotsPileUp => "memory::a_flood_stays_within_bounds",
 

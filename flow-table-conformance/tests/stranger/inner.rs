@@ -1,6 +1,6 @@
 //! What the table's lock protects. Only `find` calls user code (`Eq` of keys), and it changes nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -396,6 +396,16 @@ impl<K: Key, V: Value> Inner<K, V> {
         let queue = self.queue.len() * size_of::<(Timestamp, u64)>();
         let lists = self.index.len() * 4 * size_of::<Slot<K, V>>();
         let notes = self.notes.capacity() * size_of::<u64>() + size_of_val(self.kept_notes.as_slice());
-        notes + slots + held + queue + lists + self.held.len() * size_of::<Node<K, V>>()
+        notes + slots + held + queue + lists + self.nodes_kept() * size_of::<Node<K, V>>()
+    }
+
+    /// The flows for which there is memory.
+    fn nodes_kept(&self) -> usize {
+        const PAGE: u64 = 512;
+        if !self.is(Flaw::FlowsKeepTheirPages) {
+            return self.held.len();
+        }
+        let pages: HashSet<_> = self.held.keys().map(|id| id / PAGE).collect();
+        pages.len() * PAGE as usize
     }
 }

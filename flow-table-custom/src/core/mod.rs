@@ -20,6 +20,8 @@ pub(crate) struct Core<K, V> {
     pub(crate) limbo: Limbo,
     /// The shard at which the next reap starts.
     pub(crate) reap_from: AtomicUsize,
+    /// The iterations that are going on.
+    pub(crate) iterations: AtomicUsize,
     /// The number of samples taken, which tells the next one where to start.
     pub(crate) sampled: AtomicUsize,
     pub(crate) keeper: Keeper<Arc<Core<K, V>>>,
@@ -36,6 +38,7 @@ impl<K, V> Core<K, V> {
             bursts: Bursts::new((processors * 2).next_power_of_two()),
             limbo: Limbo::new(),
             reap_from: AtomicUsize::new(0),
+            iterations: AtomicUsize::new(0),
             sampled: AtomicUsize::new(0),
             keeper: Keeper::new(),
             records,

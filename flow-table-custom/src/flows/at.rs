@@ -79,6 +79,12 @@ impl<K, V> FlowAt<K, V> {
         }
     }
 
+    /// The era of the flow's birth. The ground rules of `page` say who may read it.
+    #[inline]
+    pub(crate) fn birth(&self) -> u32 {
+        self.page().birth(self.index.place())
+    }
+
     /// The hashes of the flow's keys. The ground rules of `page` say who may read them.
     #[inline]
     pub(crate) fn hashes(&self) -> KeyHashes {

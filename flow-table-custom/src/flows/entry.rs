@@ -18,6 +18,8 @@
 //! * P2, P3. Keys and value are initialised while the count in `refs` is not zero, and until the thread that
 //!   brought it to zero has dropped them. They are read with a counted reference, or within a burst that has
 //!   seen a count above zero. Only the owner of an unreferenced entry writes and drops them.
+//! * P15. Keys and value of a flow that was moved ([`FlowState::begin_move`]) belong to another entry. Nobody
+//!   reads them here any more, also with a reference.
 //! * P5. Status and deadline are one word ([`FlowState`]). The operation that moves a flow out of `Active`
 //!   counts its end.
 //! * P4. The own bits of `options` are [`HELD`] and [`PAIR`]. `HELD` is set while the table owns one of the
@@ -280,6 +282,10 @@ impl<K, V> Entry<K, V> {
     /// 1. As (1) of [`drop_flow`](Self::drop_flow).
     #[inline(never)]
     unsafe fn drop_parts(self, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
+        // P15: keys and value of a flow that was moved are somewhere else now.
+        if self.state().is_moved() {
+            return;
+        }
         // A flow that was only prepared has not been in the table.
         if let Some(records) = records.filter(|_| !self.state().load().is_starting()) {
             let StateWord { status, deadline } = self.state().load();

@@ -17,7 +17,35 @@ pub(crate) struct Vacant<K, V> {
     pub(super) generation: u32,
 }
 
+/// A flow in its new entry, and the table's reference to the old one, in which there is nothing to drop.
+pub(crate) struct Moved<K, V> {
+    pub(crate) new: FlowAt<K, V>,
+    pub(crate) old: TableRef<K, V>,
+}
+
 impl<K, V> Vacant<K, V> {
+    /// P15. Moves a flow here that [was marked](flow_table_api::state::FlowState::mark) and whose only reference
+    /// is the table's: its keys and value, its birth, and the table's reference. It is live here at once. Without
+    /// `Ok`, the flow was used since it was marked, and stays where it is.
+    ///
+    /// # Panics
+    ///
+    /// If the entry is of the other kind.
+    pub(crate) fn adopt(self, locked: &mut Locked, flow: FlowAt<K, V>) -> Result<Moved<K, V>, Empty<K, V>> {
+        assert!(flow.is_pair() == self.at.is_pair(), "an entry of the other kind");
+        let Some(deadline) = flow.entry().state().begin_move() else { return Err(Empty(self.at)) };
+        // SAFETY: the flow's only reference is the table's, and by the mark nobody else has reached it since, nor
+        // will: whoever meets it from now on sees that it was moved, and reads neither keys nor value. Nobody
+        // drops them there.
+        let parts = unsafe { flow.entry().take() };
+        let (birth, hashes) = (flow.birth(), flow.hashes());
+        let (new, _) = self.write(locked, parts.into(), hashes, birth);
+        let new = new.publish(1);
+        new.entry().state().start(deadline);
+        let old = TableRef::take(flow, locked).expect("the table holds what it moves");
+        Ok(Moved { new, old })
+    }
+
     /// For tests: makes the entry one that was used so often, to be freed.
     #[cfg(all(test, not(any(flow_table_loom, flow_table_shuttle))))]
     pub(crate) fn age(self, generation: u32) -> Empty<K, V> {
@@ -142,7 +170,7 @@ impl<K, V> Dead<K, V> {
     /// The era in which the flow was born.
     #[inline]
     pub(crate) fn birth(&self) -> u32 {
-        self.0.page().birth(self.0.index().place())
+        self.0.birth()
     }
 
     /// Reduces it to what limbo keeps. [`from_limbo`](Self::from_limbo) reverses this.

@@ -23,15 +23,15 @@ pub use entry::FlowEntry;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use entry::HELD;
 pub(crate) use entry::{Entry, Recorder};
-pub(crate) use life::{Dead, Empty, TableRef, Unpublished, Vacant};
+pub(crate) use life::{Dead, Empty, Moved, TableRef, Unpublished, Vacant};
 pub(crate) use locked::Locked;
 pub(crate) use notices::Notices;
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use notices::PageNotices;
 
-pub(crate) use page::Page;
 #[cfg(all(test, not(flow_table_loom)))]
 pub(crate) use page::entry_bytes;
+pub(crate) use page::{Page, entries_in_page};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use refs::RefWord;
 pub(crate) use slab::Slab;

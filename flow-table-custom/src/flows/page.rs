@@ -129,6 +129,11 @@ pub(crate) const fn entry_bytes<K, V>(pair: bool) -> usize {
     geometry.stride + geometry.record_words * 4
 }
 
+/// The number of entries in a page.
+pub(crate) const fn entries_in_page<K, V>(pair: bool) -> usize {
+    Layout::<K, V>::geometry(pair).entries
+}
+
 /// The offset of an entry in its page.
 #[inline]
 pub(super) const fn entry_offset(place: u32) -> usize {
@@ -326,6 +331,11 @@ impl<K, V> Page<K, V> {
     /// The generation below which entries must not start when the page is used again.
     pub(super) fn next_generation(&self, locked: &mut Locked) -> u32 {
         self.part(locked).next_generation
+    }
+
+    /// The place of the entry with this number, if it may be in use.
+    pub(crate) fn used_place(&self, locked: &mut Locked, number: u32) -> Option<u32> {
+        (number < self.part(locked).fresh).then(|| self.geometry().place(number))
     }
 
     /// The places at which an entry may be in use.

@@ -51,6 +51,16 @@ impl PageSet {
         first
     }
 
+    /// The highest member below `limit`.
+    pub(crate) fn last_below(&self, limit: u32) -> Option<u32> {
+        let limit = (limit as usize).min(self.words.len() * BITS);
+        let below = (1 << (limit % BITS)) - 1;
+        let cut = self.words.get(limit / BITS).map(|word| (limit / BITS, word & below));
+        let whole = self.words[..limit / BITS].iter().copied().enumerate();
+        let last = cut.into_iter().chain(whole.rev()).find(|(_, word)| *word != 0);
+        last.map(|(at, word)| (at * BITS) as u32 + word.ilog2())
+    }
+
     /// The members, lowest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let words = self.words.iter().enumerate().skip(self.skip);
@@ -91,6 +101,9 @@ mod tests {
                 }
                 prop_assert_eq!(set.first(), model.first().copied());
                 prop_assert!(set.iter().eq(model.iter().copied()));
+                for limit in [0, 1, 63, 64, 65, page, 299, u32::MAX] {
+                    prop_assert_eq!(set.last_below(limit), model.range(..limit).next_back().copied());
+                }
                 prop_assert!(set.every(7, 3).eq(model.iter().copied().filter(|page| page % 7 == 3)));
                 let agree = |page| set.contains(page) == model.contains(&page);
                 prop_assert!([page, 0, 63, 64, 400].into_iter().all(agree));

@@ -1,10 +1,10 @@
 //! The reference count of an entry and its generation, in one word.
 //!
 //! ```text
-//!  63            32 31             0
-//! +----------------+----------------+
-//! |   generation   |     count      |
-//! +----------------+----------------+
+//!   63   62        32 31             0
+//! +------+------------+----------------+
+//! | kept | generation |     count      |
+//! +------+------------+----------------+
 //! ```
 //!
 //! # Ground rules
@@ -16,6 +16,8 @@
 //!   still see the flow (see `bursts`).
 //! * The generation is incremented each time the entry is freed, so a weak handle never takes a later flow for
 //!   its own.
+//! * P15. A flow to which there was ever a weak handle *keeps* its entry: the handle knows no other. The bit is
+//!   set by the holder of a reference, and stays until the entry is freed.
 //! * All-zero memory is generation 0 and count 0: there is no flow.
 
 use std::process::abort;
@@ -26,6 +28,8 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct RefWord(AtomicU64);
 
 const COUNT_MASK: u64 = u32::MAX as u64;
+const KEEPS_ENTRY: u64 = 1 << 63;
+const LAST_GENERATION: u32 = i32::MAX as u32;
 /// As for `Arc`: a program with so many handles must be leaking them.
 const COUNT_MAX: u64 = i32::MAX as u64;
 
@@ -34,7 +38,7 @@ const fn count(word: u64) -> u64 {
 }
 
 const fn generation(word: u64) -> u32 {
-    (word >> 32) as u32
+    (word >> 32) as u32 & LAST_GENERATION
 }
 
 impl RefWord {
@@ -73,7 +77,8 @@ impl RefWord {
             if count(word) >= COUNT_MAX {
                 abort();
             }
-            match self.0.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Acquire) {
+            // SeqCst: before the look at the flow's mark. Pairs with `is_only_reference`.
+            match self.0.compare_exchange_weak(word, word + 1, Ordering::SeqCst, Ordering::Acquire) {
                 Ok(_) => return Some(count(word) as u32),
                 Err(current) => word = current,
             }
@@ -115,6 +120,20 @@ impl RefWord {
         count(self.0.load(Ordering::Acquire)) as u32
     }
 
+    /// Says that the flow must keep its entry. The caller has a reference.
+    pub(crate) fn keep_entry(&self) {
+        // SeqCst: before the caller's reference is given up. Pairs with `is_only_reference`.
+        self.0.fetch_or(KEEPS_ENTRY, Ordering::SeqCst);
+    }
+
+    /// Returns `true` if there is one reference, and the flow need not keep its entry.
+    pub(crate) fn is_only_reference(&self) -> bool {
+        // SeqCst: after the flow was marked, in the total order. A look-up counts its reference and then looks for
+        // a mark. So if it has seen none, its reference is counted here.
+        let word = self.0.load(Ordering::SeqCst);
+        count(word) == 1 && word & KEEPS_ENTRY == 0
+    }
+
     /// The generation. It does not change while the caller has a reference or owns the entry.
     #[inline]
     pub(crate) fn generation(&self) -> u32 {
@@ -139,7 +158,7 @@ impl RefWord {
     /// Moves an unreferenced entry, which the caller owns, to its next generation as it is freed. Returns
     /// `None` if there is none: the entry must then never be used again.
     pub(crate) fn retire(&self) -> Option<u32> {
-        let next = self.generation().checked_add(1)?;
+        let next = Some(self.generation() + 1).filter(|next| *next <= LAST_GENERATION)?;
         // Relaxed: the lock under which entries are freed and taken orders it. A reader sees count zero before
         // and after.
         self.0.store(u64::from(next) << 32, Ordering::Relaxed);
@@ -177,9 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn who_keeps_an_entry_keeps_it_until_it_is_freed() {
+        let word = RefWord::new();
+        word.publish(0, 2);
+        assert!(!word.is_only_reference());
+        assert!(!word.release() && word.is_only_reference());
+        word.keep_entry();
+        assert!(!word.is_only_reference() && word.count() == 1 && word.generation() == 0);
+        assert!(word.release());
+        word.publish(word.retire().expect("there are more"), 1);
+        assert!(word.is_only_reference());
+    }
+
+    #[test]
     fn the_last_generation_is_never_reused() {
         let word = RefWord::new();
-        word.publish(u32::MAX, 1);
+        word.publish(LAST_GENERATION, 1);
         assert!(word.release());
         assert_eq!(word.retire(), None);
     }

@@ -5,6 +5,7 @@ use super::at::FlowAt;
 use super::life::{Empty, Vacant};
 use super::locked::Locked;
 use super::notices;
+use super::page::entries_in_page;
 use super::page_set::PageSet;
 use crate::ids::EntryIndex;
 use crate::memory::AllocError;
@@ -24,6 +25,11 @@ pub(crate) struct Slab {
     /// The number of pages with no entry in use. A slab of several pages keeps one, so that a flow that comes
     /// and goes does not take and return a page each time.
     empty: usize,
+}
+
+/// The greatest power of two that is not more than `number`, or one.
+const fn last_power_of_two(number: usize) -> u32 {
+    if number == 0 { 1 } else { 1 << number.ilog2() }
 }
 
 /// A slab keeps an empty page once it has so many pages.
@@ -58,6 +64,31 @@ impl Slab {
         Ok(Vacant { at: FlowAt::new(page.entry(place), EntryIndex::new(id, place, pair)), generation })
     }
 
+    /// Takes a free entry of a page below `page`, if there is one, or with `within` also of that page.
+    pub(crate) fn alloc_below<K, V>(
+        &mut self,
+        page: u32,
+        within: bool,
+        arena: &Arena<K, V>,
+        locked: &mut Locked,
+        pair: bool,
+        core: *const (),
+    ) -> Option<Vacant<K, V>> {
+        let is_there = self.lowest.is_some_and(|lowest| lowest < page || within && lowest == page);
+        if is_there { self.alloc(arena, locked, pair, core).ok() } else { None }
+    }
+
+    /// The highest page below `limit`, if a page below it, or with `within` also itself, has a free entry.
+    pub(crate) fn page_to_empty(&self, limit: u32, within: bool) -> Option<u32> {
+        let (page, lowest) = (self.pages.last_below(limit)?, self.lowest?);
+        (lowest < page || within && lowest == page).then_some(page)
+    }
+
+    /// The number of pages.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     #[cold]
     #[inline(never)]
     fn grow<K, V>(
@@ -86,21 +117,31 @@ impl Slab {
         Ok(id)
     }
 
-    /// Frees an entry whose flow is gone.
+    /// Frees an entry whose flow is gone. Returns `true` each time that a page has lost so many entries that the
+    /// slab may have become sparse.
     #[inline]
-    pub(crate) fn free<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, entry: Empty<K, V>) {
+    pub(crate) fn free<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, entry: Empty<K, V>) -> bool {
         let Empty(at) = entry;
         let page = at.page();
         let was_full = page.is_full(locked);
-        if page.free(locked, at.index().place()) && (was_full || page.live(locked) == 0) {
-            self.free_slow(arena, locked, at, was_full);
-        }
+        // Some eighths of the page, and none.
+        let look = const { last_power_of_two(entries_in_page::<K, V>(false) / 8) } - 1;
+        page.free(locked, at.index().place())
+            && (was_full || page.live(locked) & look == 0)
+            && self.free_slow(arena, locked, at, was_full)
     }
 
-    /// Notes that the entry is free, in a page that was full or is empty now.
+    /// Notes that the entry is free, in a page that was full or has lost some more entries. Returns `true`: the
+    /// slab may be sparse now.
     #[cold]
     #[inline(never)]
-    fn free_slow<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, at: FlowAt<K, V>, was_full: bool) {
+    fn free_slow<K, V>(
+        &mut self,
+        arena: &Arena<K, V>,
+        locked: &mut Locked,
+        at: FlowAt<K, V>,
+        was_full: bool,
+    ) -> bool {
         let (page, id, pair) = (at.page(), at.index().page(), at.is_pair());
         if was_full {
             self.roomy.insert(id);
@@ -115,6 +156,7 @@ impl Slab {
                 self.shrink(arena, locked, pair);
             }
         }
+        true
     }
 
     fn release<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, id: u32, pair: bool) {

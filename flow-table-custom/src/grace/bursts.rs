@@ -258,6 +258,12 @@ impl Bursts {
         (newest == 0 || births.into_iter().all(|birth| newest < birth)).then_some(Unseen(()))
     }
 
+    /// Returns `true` if a burst is open that may have looked at a flow of this birth before its mark was stamped
+    /// with `epoch`.
+    pub(crate) fn may_have_seen(&self, birth: u32, epoch: u64) -> bool {
+        self.slots().any(|slot| slot.may_see(birth, epoch))
+    }
+
     /// The stamp for flows that ended before this call. Bursts that open from now on do not wait for them.
     pub(super) fn next_epoch(&self, _: &mut ClockLock) -> u64 {
         // Relaxed: stored under the same lock. SeqCst: pairs with `open`.

@@ -81,6 +81,11 @@ impl Limbo {
         self.len.load(Ordering::Relaxed)
     }
 
+    /// P15. A stamp for flows that were marked before this call: bursts that open from now on see the marks.
+    pub(crate) fn stamp(&self, bursts: &Bursts) -> u64 {
+        bursts.next_epoch(&mut self.waiting.lock().clock)
+    }
+
     /// Adds entries whose flows have no reference any more, with their births. Returns `true` if the caller's
     /// thread, which has this number, is to begin collecting.
     pub(crate) fn push(

@@ -17,8 +17,8 @@ pub(crate) fn peek<'b, K, V>(
     bursts.sees(announced, move || entry.refs().is_referenced()).then(|| unsafe { entry.flow() })
 }
 
-/// As [`peek`], if the flow is live at `now`. It looks at the state alone: an active flow is referenced, and its
-/// state changes before its last reference is given up.
+/// As [`peek`], if the flow is live at `now` and unmarked. It looks at the state alone: an active flow is
+/// referenced, and its state changes before its last reference is given up.
 #[inline]
 pub(crate) fn peek_live<'b, K, V>(
     entry: Entry<K, V>,
@@ -27,5 +27,5 @@ pub(crate) fn peek_live<'b, K, V>(
     announced: &'b Announcement<'_>,
 ) -> Option<&'b FlowEntry<K, V>> {
     // SAFETY: (1) as in `peek`, for the look at the state, which was `Active` then.
-    bursts.sees(announced, move || entry.state().is_live(now)).then(|| unsafe { entry.flow() })
+    bursts.sees(announced, move || entry.state().is_live_unmarked(now)).then(|| unsafe { entry.flow() })
 }

@@ -212,6 +212,7 @@ impl<K: Send + Sync, V: Send + Sync> FlowRef<K, V> for StrongRef<K, V> {
     }
 
     fn downgrade(&self) -> WeakRef<K, V> {
+        self.refs().keep_entry();
         WeakRef {
             core: self.core().share(),
             index: self.at().index(),

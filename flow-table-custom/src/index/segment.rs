@@ -486,6 +486,18 @@ impl Segment {
         place.is_some()
     }
 
+    /// Replaces a slot by another one for the same key, and increments the version: a look-up that has passed the
+    /// old one by, because its flow had left, looks again. Returns `false` if it was not there. Call it under the
+    /// shard's lock.
+    pub(crate) fn replace(&self, half: &mut LockedHalf, hash: KeyHash, old: Slot, new: Slot) -> bool {
+        let place = self.find_place(half, hash, |place, other| (other == old).then_some(place));
+        if let Some(Place { buckets, bucket, number }) = place {
+            buckets.at(bucket).put(number, hash.tag(), new);
+            self.bump(half);
+        }
+        place.is_some()
+    }
+
     /// Halves an array that is nearly empty. Without memory it stays as it is. Call it under the shard's lock.
     #[inline]
     pub(crate) fn shrink(&self, half: &mut LockedHalf, source: &impl BucketSource, hashes: &impl SlotHashes) {

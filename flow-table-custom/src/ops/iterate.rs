@@ -1,4 +1,5 @@
-//! Iteration: visits every flow, page by page, because entries never move. Samples: visits some flows of a page.
+//! Iteration: visits every flow, page by page. No flow is moved to another page meanwhile. Samples: visits some
+//! flows of a page.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -9,7 +10,7 @@ use crate::core::Core;
 use crate::handle::StrongRef;
 use crate::ids::EntryIndex;
 use crate::shard::ShardGuard;
-use crate::sync::Ordering;
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Flows to visit under no lock, with their generations.
 type Noted = Vec<(EntryIndex, u32)>;
@@ -37,6 +38,7 @@ impl<K, V> Core<K, V> {
     }
 
     fn try_for_each_held<R>(&self, mut visit: impl FnMut(StrongRef<K, V>) -> ControlFlow<R>) -> ControlFlow<R> {
+        let _stays = Iteration::begin(&self.iterations);
         let mut noted = Vec::new();
         for shard in 0..self.shards.len() {
             for pair in [false, true] {
@@ -83,7 +85,28 @@ impl<K, V> Core<K, V> {
     }
 
     fn acquire_noted(&self, (index, generation): (EntryIndex, u32)) -> Option<StrongRef<K, V>> {
-        StrongRef::acquire_generation(self.shards.arena.entry(index), generation, Direction::Forward)
+        let flow = StrongRef::acquire_generation(self.shards.arena.entry(index), generation, Direction::Forward)?;
+        // P15. Only a sample can meet a flow that was moved.
+        flow.entry().state().settle().then_some(flow)
+    }
+}
+
+/// P15. While there is one, flows keep their entries, so that an iteration visits each of them once.
+struct Iteration<'c>(&'c AtomicUsize);
+
+impl<'c> Iteration<'c> {
+    fn begin(iterations: &'c AtomicUsize) -> Self {
+        // SeqCst: before the locks of the shards that are visited. A move under such a lock either comes before
+        // the visit, or finds the iteration.
+        iterations.fetch_add(1, Ordering::SeqCst);
+        Self(iterations)
+    }
+}
+
+impl Drop for Iteration<'_> {
+    fn drop(&mut self) {
+        // Release: the visits come before the moves that follow.
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) trait Reach<K, V>: Copy {
     /// Gets access to the flow in an entry, if there is one.
     fn reach(self, bursts: &Bursts, entry: Entry<K, V>, direction: Direction) -> Option<Self::Found>;
 
-    /// Gets access to the flow in an entry if it is live at `now`.
+    /// Gets access to the flow in an entry if it is live at `now` and unmarked.
     fn reach_live(
         self,
         bursts: &Bursts,
@@ -56,7 +56,7 @@ impl<K, V> Reach<K, V> for Counted {
         direction: Direction,
         now: Timestamp,
     ) -> Option<StrongRef<K, V>> {
-        StrongRef::acquire(entry, direction).filter(|flow| flow.is_live(now))
+        StrongRef::acquire(entry, direction).filter(|flow| flow.entry().state().is_live_unmarked(now))
     }
 }
 
@@ -85,6 +85,16 @@ impl<'b, K: 'b, V: 'b> Reach<K, V> for &'b Announcement<'_> {
     ) -> Option<Borrowed<'b, FlowEntry<K, V>>> {
         peek_live(entry, now, bursts, self).map(|flow| Borrowed::new(flow, direction))
     }
+}
+
+/// What a look-up meets in a slot.
+enum Met<F> {
+    /// A flow with the key.
+    Key(F),
+    /// Nothing, or a flow with another key.
+    Other,
+    /// A flow that was moved from there (P15). Its slot changes before its shard is unlocked.
+    Moved,
 }
 
 /// What a flow with the key means for a look-up.
@@ -165,9 +175,10 @@ impl<K: Key, V: Value> Core<K, V> {
     ) -> Option<R::Found> {
         let segment = self.shards.index.segment(hash);
         let version = segment.version();
-        let met = segment.find(hash, |slot| {
-            let flow = self.reach_key(reach, slot, key)?;
-            Some(flow.is_live(now).then_some(flow))
+        let met = segment.find(hash, |slot| match self.reach_key(reach, slot, key) {
+            Met::Key(flow) => Some(flow.is_live(now).then_some(flow)),
+            Met::Other => None,
+            Met::Moved => Some(None),
         });
         match met {
             Some(Some(flow)) => Some(flow),
@@ -177,16 +188,21 @@ impl<K: Key, V: Value> Core<K, V> {
         }
     }
 
-    /// The flow in `slot`, if it has the key.
+    /// Looks at the flow in `slot`. P15: the key is read after the mark is off.
     #[inline]
     fn reach_key<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
         &self,
         reach: R,
         slot: Slot,
         key: &Q,
-    ) -> Option<R::Found> {
-        let flow = reach.reach(&self.bursts, self.shards.arena.entry(slot.entry()), slot.direction())?;
-        flow.has_key(slot, key).then_some(flow)
+    ) -> Met<R::Found> {
+        let entry = self.shards.arena.entry(slot.entry());
+        match reach.reach(&self.bursts, entry, slot.direction()) {
+            None => Met::Other,
+            Some(_) if !entry.state().settle() => Met::Moved,
+            Some(flow) if flow.has_key(slot, key) => Met::Key(flow),
+            Some(_) => Met::Other,
+        }
     }
 
     /// Looks all keys up so that their cache misses overlap: first all buckets, then all flows. It fills
@@ -228,8 +244,10 @@ impl<K: Key, V: Value> Core<K, V> {
     /// call (P6). It prefers a live flow to one that has expired and is still held: the live one has taken the
     /// key from it (P7).
     ///
-    /// It waits for no other thread: it repeats the visit only if another operation has made progress in the
-    /// meantime.
+    /// It waits for no other thread, and repeats the visit only if another operation has made progress in the
+    /// meantime, with one exception: if the flow is being moved, it waits until that is done (P15). Moves wait for
+    /// nothing, and it takes no lock of the caller's: a flow that is being moved has no slot in a shard that
+    /// anybody else has locked.
     #[inline(never)]
     fn search<R: Reach<K, V>, Q: Equivalent<K> + ?Sized>(
         &self,
@@ -242,10 +260,17 @@ impl<K: Key, V: Value> Core<K, V> {
         let switch = &self.shards.get(shard).switch;
         loop {
             let (mut kept, mut announced, mut is_newest) = (None, None, false);
-            let mut came_back = false;
+            let (mut came_back, mut moved) = (false, false);
             let version = segment.version();
             let decided = segment.find(hash, |slot| {
-                let flow = self.reach_key(reach, slot, key)?;
+                let flow = match self.reach_key(reach, slot, key) {
+                    Met::Key(flow) => flow,
+                    Met::Other => return None,
+                    Met::Moved => {
+                        moved = true;
+                        return None;
+                    }
+                };
                 match self.see(flow.entry(), slot.entry(), shard, now, R::COUNTS) {
                     Seen::Found => return Some(Some(flow)),
                     Seen::Expired => return Some(None),
@@ -271,6 +296,10 @@ impl<K: Key, V: Value> Core<K, V> {
             });
             if let Some(decided) = decided {
                 return decided;
+            }
+            if moved {
+                drop(self.shards.lock(shard));
+                continue;
             }
             let is_certain = !came_back
                 && segment.version() == version

@@ -2,6 +2,7 @@
 
 mod ask;
 mod close;
+mod compact;
 mod deferred;
 mod holders;
 mod insert;

@@ -96,6 +96,7 @@ impl<K, V> Core<K, V> {
         let (capacity, times) = (&self.shards.capacity, &self.shards.due);
         let due = times.due_shards(now);
         if due == 0 {
+            self.compact(&mut left);
             return report;
         }
         // If callbacks keep putting flows back that are due at once, those are left to the next reap at some
@@ -133,6 +134,9 @@ impl<K, V> Core<K, V> {
         }
         let all = left > 0 && report.expired + report.cancelled <= most;
         report.more = !all && times.due_shards(now) != 0;
+        if all {
+            self.compact(&mut left);
+        }
         report
     }
 }

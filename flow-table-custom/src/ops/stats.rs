@@ -30,6 +30,8 @@ impl<K, V> Core<K, V> {
     }
 
     pub(crate) fn shrink_to_fit(&self) {
+        (0..self.shards.len()).for_each(|shard| self.shards.lock(shard).begin_anew());
+        self.compact(&mut { usize::MAX });
         for shard in 0..self.shards.len() {
             self.shards.lock(shard).shrink();
         }

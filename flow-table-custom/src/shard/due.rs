@@ -23,6 +23,8 @@ pub(crate) struct DueTimes {
     /// The shards in which flows are dying, as bits. They are work for a reap, whatever the time. The bit of a
     /// shard changes under its lock.
     dying: AtomicU64,
+    /// The shards whose flows lie far apart in memory, as bits. The bit of a shard changes under its lock.
+    sparse: AtomicU64,
 }
 
 impl DueTimes {
@@ -30,7 +32,7 @@ impl DueTimes {
     pub(crate) fn new(shards: usize) -> Self {
         debug_assert!(shards <= u64::BITS as usize);
         let times = std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect();
-        Self { times, dying: AtomicU64::new(0) }
+        Self { times, dying: AtomicU64::new(0), sparse: AtomicU64::new(0) }
     }
 
     /// Records that there is work in `shard` from `time` on.
@@ -49,6 +51,24 @@ impl DueTimes {
         // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as
         // long for both.)
         self.times[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
+    }
+
+    /// Sets or clears the bit that says that the shard's flows lie far apart in memory. Call it under the shard's
+    /// lock.
+    #[cold]
+    pub(super) fn set_sparse(&self, shard: usize, is_sparse: bool) {
+        // Relaxed, here and below: only a hint for the next reap.
+        if is_sparse {
+            self.sparse.fetch_or(1 << shard, Ordering::Relaxed);
+        } else {
+            self.sparse.fetch_and(!(1 << shard), Ordering::Relaxed);
+        }
+    }
+
+    /// The shards whose flows lie far apart in memory, as bits.
+    #[inline]
+    pub(crate) fn sparse(&self) -> u64 {
+        self.sparse.load(Ordering::Relaxed)
     }
 
     /// Sets or clears the bit that says that flows are dying in the shard. Call it under the shard's lock.

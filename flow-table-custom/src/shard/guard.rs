@@ -17,10 +17,10 @@ use crate::timer::{Entries, Position};
 
 /// A locked shard. It is the only way to what the lock protects.
 pub(crate) struct ShardGuard<'s, K, V> {
-    state: MutexGuard<'s, ShardState>,
-    shards: &'s Shards<K, V>,
+    pub(super) state: MutexGuard<'s, ShardState>,
+    pub(super) shards: &'s Shards<K, V>,
     shard: &'s Shard,
-    number: usize,
+    pub(super) number: usize,
 }
 
 /// A question about a flow that a reap asks.
@@ -113,8 +113,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
     pub(crate) fn free(&mut self, entry: Empty<K, V>) {
         let ShardState { locked, slabs, entries, .. } = &mut *self.state;
-        slabs[usize::from(entry.at().is_pair())].free(&self.shards.arena, locked, entry);
+        let look = slabs[usize::from(entry.at().is_pair())].free(&self.shards.arena, locked, entry);
         *entries -= 1;
+        if look {
+            self.note_if_sparse();
+        }
     }
 
     /// Takes the table's reference to a flow, and takes the flow out of the timer queue. P4: whoever gets the
@@ -246,7 +249,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     /// Notes that a flow with one key has lost its slot, so that nobody looks for it again. This is noted until
     /// the flow is filed again.
     #[inline]
-    fn note_unlinked(&mut self, flow: FlowAt<K, V>) {
+    pub(crate) fn note_unlinked(&mut self, flow: FlowAt<K, V>) {
         if !flow.is_pair() && self.position(flow) == Position::NONE {
             let bits = Position::UNLINKED.to_bits();
             flow.page().set_timer(&mut self.state.locked, flow.index().place(), bits);
@@ -303,7 +306,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     // ---- Timers --------------------------------------------------------------------------------------------
 
     #[inline]
-    fn position(&self, flow: FlowAt<K, V>) -> Position {
+    pub(super) fn position(&self, flow: FlowAt<K, V>) -> Position {
         Position::from_bits(flow.page().timer(&self.state.locked, flow.index().place()))
     }
 
@@ -350,6 +353,12 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     pub(crate) fn rearm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) {
         split!(self: timers with filed);
         timers.rearm(flow, deadline, filed);
+    }
+
+    /// Files an entry that is filed nowhere in the place of another one.
+    pub(super) fn rename_timer(&mut self, old: FlowAt<K, V>, new: FlowAt<K, V>) {
+        split!(self: timers with filed);
+        timers.rename(old, new, filed);
     }
 
     /// Takes a flow out of the timer queue. Returns `false` if it was not filed there.

@@ -6,10 +6,12 @@ mod capacity;
 mod counters;
 mod due;
 mod dying;
+mod emptying;
 mod filed;
 mod guard;
 mod locks;
 mod shards;
+mod sparse;
 mod switch;
 
 #[cfg(all(test, flow_table_loom))]
@@ -17,6 +19,7 @@ pub(crate) use capacity::Capacity;
 pub(crate) use counters::{Counter, Counters};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use due::DueTimes;
+pub(crate) use emptying::{Emptied, Stage};
 pub(crate) use guard::{Held, Question, ShardGuard};
 pub(crate) use locks::Locks;
 pub(crate) use shards::Shards;

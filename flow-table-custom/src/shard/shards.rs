@@ -7,6 +7,7 @@ use super::capacity::Capacity;
 use super::counters::Counters;
 use super::due::DueTimes;
 use super::dying::Dying;
+use super::emptying::{ALWAYS, Emptying};
 use super::switch::Switch;
 use crate::flows::{Arena, FlowAt, Locked, Notices, Slab};
 use crate::index::{Index, LockedHalf, SEGMENTS};
@@ -45,6 +46,7 @@ pub(super) struct ShardState {
     pub(super) slabs: [Slab; 2],
     pub(super) timers: TimerQueue,
     pub(super) dying: Dying,
+    pub(super) emptying: Emptying,
     pub(super) segments: Box<[LockedHalf]>,
     /// Entries in use.
     pub(super) entries: usize,
@@ -95,6 +97,12 @@ impl<K, V> Shards<K, V> {
         self.period != u64::MAX || self.questions.load(Ordering::Relaxed) != 0
     }
 
+    /// The shards in which pages are to be emptied, as bits.
+    #[inline]
+    pub(crate) fn sparse(&self) -> u64 {
+        if ALWAYS { u64::MAX >> (u64::BITS as usize - self.len()) } else { self.due.sparse() }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard> {
         self.shards.iter().map(|shard| &**shard)
     }
@@ -120,6 +128,7 @@ impl Shard {
             slabs: Default::default(),
             timers: TimerQueue::new(),
             dying: Dying::default(),
+            emptying: Emptying::default(),
             segments: std::iter::repeat_with(LockedHalf::default).take(segments).collect(),
             entries: 0,
             closed: false,

@@ -159,7 +159,7 @@ fn an_entry_whose_generations_run_out_is_not_used_again() {
     }
     assert!(core.remove(&7, hash(&7)).is_some() && !is_full());
     let Ok(vacant) = core.shards.lock(0).alloc(false, core.address()) else { panic!("one is free") };
-    let place = vacant.age(u32::MAX - 2);
+    let place = vacant.age(i32::MAX as u32 - 2);
     core.shards.lock(0).free(place);
     for _ in 0..10 {
         assert!(put(7) && core.remove(&7, hash(&7)).is_some());

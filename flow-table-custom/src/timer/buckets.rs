@@ -108,6 +108,11 @@ impl Buckets {
         (left == 0 && self.free_last(tail, entries)).then_some(bucket)
     }
 
+    /// Files another entry in a slot that is taken.
+    pub(super) fn rename(&mut self, block: BlockNumber, slot: usize, entry: EntryIndex) {
+        self.blocks[block].replace(slot, entry);
+    }
+
     pub(super) fn bucket_of(&self, block: BlockNumber) -> Bucket {
         self.blocks[block].bucket
     }

@@ -41,6 +41,11 @@ impl Heap {
         self.nodes[index].deadline
     }
 
+    /// Files another entry in the place of the one at `index`.
+    pub(super) fn rename(&mut self, index: usize, entry: EntryIndex) {
+        self.nodes[index].entry = entry;
+    }
+
     /// Adds an entry, and returns its position, which the caller stores.
     pub(crate) fn push(
         &mut self,

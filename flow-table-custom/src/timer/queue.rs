@@ -90,6 +90,20 @@ impl TimerQueue {
         true
     }
 
+    /// Files `new`, which is filed nowhere, in the place of `old`.
+    pub(crate) fn rename<E: Entries>(&mut self, old: E::Found, new: E::Found, entries: &mut E) {
+        debug_assert!(!entries.position(new).is_filed(), "filed twice");
+        let position = entries.position(old);
+        match position.place() {
+            Place::Nowhere | Place::Dying(_) => return,
+            Place::Heap(index) => self.heap.rename(index, E::index(new)),
+            Place::Run(index) => self.run.rename(index, E::index(new)),
+            Place::Block(block, slot) => self.wheel.rename(block, slot, E::index(new)),
+        }
+        entries.set_position(new, position);
+        entries.set_position(old, Position::NONE);
+    }
+
     /// Takes out the next entry for which [`Entries::due`] returns `Now`. Returns `None` if `budget` is used up
     /// or no entry is due at `now`.
     ///

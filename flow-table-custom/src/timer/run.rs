@@ -50,6 +50,11 @@ impl Run {
         self.nodes[index].deadline
     }
 
+    /// Files another entry in the place of the one at `index`.
+    pub(super) fn rename(&mut self, index: usize, entry: EntryIndex) {
+        self.nodes[index].entry = Some(entry);
+    }
+
     /// Makes room for so many entries.
     pub(super) fn reserve(&mut self, entries: usize) -> Result<(), AllocError> {
         try_reserve(&mut self.nodes, entries)

@@ -168,6 +168,11 @@ impl Wheel {
         }
     }
 
+    /// Files another entry in a slot that is taken.
+    pub(super) fn rename(&mut self, block: BlockNumber, slot: usize, entry: EntryIndex) {
+        self.buckets.rename(block, slot, entry);
+    }
+
     /// Moves the cursor to `tick`, by which no bucket begins. It may move either way, but it moves back only if
     /// every entry then still is where it belongs.
     #[inline]

@@ -30,7 +30,7 @@ impl<K: Key, V: Value> Core<K, V> {
     ) -> Option<Found<K, V>> {
         let occupant = self.occupant(hash, key)?;
         let flow = occupant.flow?;
-        if flow.state.is_live(now) {
+        if flow.state.is_live_unmarked(now) {
             return Some((flow, occupant.slot.direction()));
         }
         drop(flow);

@@ -25,6 +25,7 @@ mod counting;
 mod ending;
 mod leaving;
 mod missing;
+mod moving;
 mod noticing;
 mod paging;
 mod refreshing;
@@ -59,6 +60,11 @@ unsafe impl Sync for Payload {}
 impl Payload {
     fn of(flow: u32) -> Self {
         Self(UnsafeCell::new(Some(flow)))
+    }
+
+    /// No flow is there yet.
+    fn none() -> Self {
+        Self(UnsafeCell::new(None))
     }
 
     fn write(&self, flow: u32) {

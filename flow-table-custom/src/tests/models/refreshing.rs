@@ -173,3 +173,28 @@ fn refreshing_in_two_steps_has_no_place_in_the_order() {
 fn refreshing_in_two_steps_beside_a_timeout_that_leaves_the_deadline_is_refuted() {
     three_at_once(3, at(55), refresh_in_two_steps, [refresh, shorten, refresh]);
 }
+
+/// The same beside a reap that marks the flow (P15). With these times, the shorter timeout leaves the word as it
+/// was, so the refresh has to correct itself, and may meet the mark.
+#[test]
+fn a_mark_hides_no_shorter_timeout() {
+    explore_within(4, || {
+        let flow = Arc::new(Flow::due_at(DEADLINE));
+        let threads = [
+            thread::spawn({
+                let flow = Arc::clone(&flow);
+                move || drop(flow.state.mark())
+            }),
+            thread::spawn({
+                let flow = Arc::clone(&flow);
+                move || {
+                    let half = Duration::from_nanos(50);
+                    flow.state.set_timeout(half.into(), at(50), &flow.options).unwrap();
+                }
+            }),
+        ];
+        assert!(flow.state.refresh(at(50), &flow.options));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(flow.state.load().deadline, DEADLINE, "extended by the timeout of before");
+    });
+}
