@@ -235,6 +235,18 @@ fn moving_what_bursts_have_borrowed_is_refuted() {
 
 #[test]
 #[should_panic(expected = "Causality violation")]
+fn borrowing_without_taking_the_mark_off_is_refuted() {
+    against(
+        Variant::Right,
+        1,
+        &[|table| {
+            table.borrow(0, |entry| entry.refs.is_referenced() && !entry.state.is_moved());
+        }],
+    );
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
 fn stamping_before_the_mark_is_refuted() {
     against(Variant::StampEarly, 1, &[|table| table.borrow(0, live)]);
 }
