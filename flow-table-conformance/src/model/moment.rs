@@ -109,9 +109,9 @@ impl Model {
                 let cancelled = entry.waiting && entry.status == Status::Cancelled;
                 !cancelled && (entry.status != Status::Active || entry.is_live(*now))
             }),
-            Fact::Shows(flow, status, deadline, timeout) => entry(flow).is_some_and(|entry| {
-                (entry.status, entry.deadline, entry.timeout) == (*status, *deadline, *timeout)
-            }),
+            Fact::Shows(flow, status, deadline, timeout) => {
+                entry(flow).is_some_and(|entry| entry.shows((*status, *deadline, *timeout)))
+            }
             Fact::Empty => self.len() == 0,
         }
     }

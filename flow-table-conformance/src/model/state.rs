@@ -49,6 +49,14 @@ impl Entry {
         self.deadline = self.deadline.max(Timestamp::from_nanos(1));
     }
 
+    /// Returns `true` if a flow in this state may show this. Backends may take the deadline of a cancelled flow for
+    /// the latest one if it was so late.
+    pub(super) fn shows(&self, (status, deadline, timeout): (Status, Timestamp, Duration)) -> bool {
+        const LATE: Timestamp = Timestamp::from_nanos((1 << 61) - 1);
+        let rounded = status == Status::Cancelled && self.deadline >= LATE && deadline == Timestamp::MAX;
+        (self.status, self.timeout) == (status, timeout) && (self.deadline == deadline || rounded)
+    }
+
     /// The table or a handle keeps its value alive.
     pub(super) fn is_kept(&self) -> bool {
         self.status == Status::Active || self.waiting || self.handles > 0
