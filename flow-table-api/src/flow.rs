@@ -69,8 +69,8 @@ pub trait Flow<K, V> {
         self.state().load().status
     }
 
-    /// The time at which the flow expires unless it is refreshed. For a flow that has ended: its last deadline. For a
-    /// cancelled flow, it may be [`Timestamp::MAX`] if it was 2⁶¹ - 1 ns (73 years) or later.
+    /// The time at which the flow expires unless it is refreshed. For a flow that has ended: its last deadline.
+    /// For a cancelled flow, it may be [`Timestamp::MAX`] if it was 2⁶¹ - 1 ns (73 years) or later.
     #[inline]
     fn deadline(&self) -> Timestamp {
         self.state().load().deadline
