@@ -87,6 +87,7 @@ pub fn value(id: u32) -> u64 {
 }
 
 /// Waits until `condition` holds, and returns how long that took.
+#[allow(dead_code, reason = "not every test needs it")]
 pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !condition() {
