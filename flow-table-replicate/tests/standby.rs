@@ -173,6 +173,21 @@ fn an_end_that_comes_first_is_the_end() {
     assert_eq!(follower.value(1), Some(1), "the end of one life is not that of the next");
 }
 
+/// The publisher repeats a batch for seconds, and sweeps may follow each other quickly.
+#[test]
+fn a_beginning_that_comes_long_after_the_end_is_refused() {
+    let (mut owner, mut follower) = (Owner::new(settings()), Follower::new());
+    owner.insert(1);
+    let begin = owner.published();
+    drop(owner.table.remove(&key(1)));
+    follower.follow(owner.published());
+    for _ in 0..4 {
+        follower.follow(owner.swept());
+    }
+    let counters = follower.follow_at(NOW + Duration::from_secs(5), begin);
+    assert_eq!((follower.value(1), counters.completed, counters.duplicates), (None, 4, 2));
+}
+
 #[test]
 fn what_an_earlier_epoch_writes_after_the_claim_is_refused() {
     let (mut former, mut follower) = (Owner::new(settings()), Follower::new());

@@ -9,7 +9,6 @@ mod dying;
 mod emptying;
 mod filed;
 mod guard;
-mod keep;
 mod locks;
 mod shards;
 mod sparse;

@@ -130,9 +130,12 @@ impl Outbox {
         self.flush_above(0, counters);
     }
 
-    /// Hands this thread's buffers over that are worth a batch. Never waits.
+    /// Hands this thread's buffers over that are worth a batch, unless others wait already: then they would fill the
+    /// ring, and not come to the log any earlier. Never waits.
     pub fn flush_worthwhile(&self, counters: &Counting) {
-        self.flush_above(WORTHWHILE.min(self.limit / 2), counters);
+        if self.ring.is_empty() {
+            self.flush_above(WORTHWHILE.min(self.limit / 2), counters);
+        }
     }
 
     fn flush_above(&self, least: u16, counters: &Counting) {
@@ -144,22 +147,19 @@ impl Outbox {
     /// For the publisher: hands over the buffers of all threads, of those that have ended too. Returns `false` if
     /// a thread was using one of them.
     pub fn collect(&self, counters: &Counting) -> bool {
-        let (mut complete, mut workers) = (true, 0);
-        for worker in &self.workers {
-            workers += 1;
-            for buffer in &worker.buffers {
-                match buffer.try_lock() {
-                    Some(mut parcel) => self.hand_over(&mut parcel, counters),
-                    None => complete = false,
-                }
+        let mut complete = true;
+        for buffer in self.workers.iter().flat_map(|worker| &worker.buffers) {
+            match buffer.try_lock() {
+                Some(mut parcel) => self.hand_over(&mut parcel, counters),
+                None => complete = false,
             }
         }
-        self.stock(4 * workers);
         complete
     }
 
-    /// Allocates buffers here and not on the packet path, and touches their memory.
-    fn stock(&self, buffers: usize) {
+    /// Allocates buffers here and not on the packet path, and touches their memory: four for each thread.
+    pub fn stock(&self) {
+        let buffers = 4 * self.workers.iter().count();
         // Relaxed: only the publisher uses it.
         let size = self.size.load(Ordering::Relaxed);
         while self.spare.len() < buffers.min(self.spare.capacity()) {
@@ -332,6 +332,7 @@ mod tests {
         let (outbox, counters) = (outbox(100), Counting::default());
         record(&outbox, &counters, 1, 30);
         outbox.collect(&counters);
+        outbox.stock();
         let capacity = || outbox.workers.get().unwrap().buffers[0].lock().bytes.capacity();
         let before = capacity();
         for _ in 0..3 {
@@ -349,5 +350,11 @@ mod tests {
         record(&outbox, &counters, 1, 5);
         outbox.flush_worthwhile(&counters);
         assert_eq!(counters.read().recorded, 64);
+        record(&outbox, &counters, 64, 5);
+        outbox.flush_worthwhile(&counters);
+        assert_eq!(counters.read().recorded, 64, "others wait");
+        outbox.pop().expect("the first ones");
+        outbox.flush_worthwhile(&counters);
+        assert_eq!(counters.read().recorded, 128);
     }
 }

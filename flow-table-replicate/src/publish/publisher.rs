@@ -24,7 +24,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// Several batches are under way at once, and are acknowledged in any order. A batch that is not acknowledged in
 /// time is published again, with growing pauses and some chance in them, and given up after a while. Then the next
-/// sweep repeats what was in its shards.
+/// sweep repeats what was in its shards. A claim is not given up: somebody waits until it comes back.
+///
+/// While the window is full, records stay in the threads' buffers until these are full: so the ring holds full ones,
+/// and an engine that stalls costs no records before it has stalled for as long as they last.
 pub struct Publisher<S> {
     shared: Arc<Shared>,
     sink: S,
@@ -51,6 +54,7 @@ struct Pending {
     attempts: u32,
     /// The transport has not taken it, or has not stored it.
     refused: bool,
+    is_claim: bool,
 }
 
 impl<S: Sink> Publisher<S> {
@@ -75,10 +79,13 @@ impl<S: Sink> Publisher<S> {
     /// Does what is to be done at `now`, on any clock that goes forward. Returns `true` if batches are under way,
     /// or final records wait. Does not wait.
     pub fn poll(&mut self, now: Timestamp) -> bool {
-        if self.collected.is_none_or(|collected| now.saturating_since(collected) >= COLLECT) {
-            self.collect(now);
-        }
         self.settle(now);
+        if self.collected.is_none_or(|collected| now.saturating_since(collected) >= COLLECT) {
+            if self.has_room() {
+                self.collect(now);
+            }
+            self.shared.outbox.stock();
+        }
         self.repeat(now);
         let sent_all = self.publish(now);
         self.export(now, sent_all);
@@ -138,7 +145,7 @@ impl<S: Sink> Publisher<S> {
         let due: Vec<u64> = due.map(|(token, _)| *token).collect();
         for token in due {
             let pending = self.pending.get_mut(&token).expect("it was there");
-            if now.saturating_since(pending.since) >= settings.give_up {
+            if !pending.is_claim && now.saturating_since(pending.since) >= settings.give_up {
                 let Pending { parcel, .. } = self.pending.remove(&token).expect("it was there");
                 self.shared.counting.given_up.add(1);
                 self.shared.outbox.lose(parcel.records.into(), parcel.shards, &self.shared.counting);
@@ -155,6 +162,11 @@ impl<S: Sink> Publisher<S> {
             self.refused |= pending.refused;
             pending.due = now + wait;
         }
+    }
+
+    /// Whether one more batch may be under way.
+    fn has_room(&self) -> bool {
+        self.pending.len() < self.shared.settings.window
     }
 
     fn has_exports(&self) -> bool {
@@ -205,7 +217,7 @@ impl<S: Sink> Publisher<S> {
     /// Sends what waits in the ring. Returns `true` if nothing waits any more.
     fn publish(&mut self, now: Timestamp) -> bool {
         let mut sent_all = false;
-        while self.pending.len() < self.shared.settings.window {
+        while self.has_room() {
             let outbox = &self.shared.outbox;
             let next = outbox.pop_claim().or_else(|| {
                 let live = outbox.pop().map(|parcel| (Kind::Live, 0, 0, parcel));
@@ -237,7 +249,9 @@ impl<S: Sink> Publisher<S> {
         let refused = sent.is_err();
         self.refused |= refused;
         self.sent = now;
-        self.pending.insert(token, Pending { parcel, since: now, due: now + wait, attempts: 0, refused });
+        let is_claim = kind == Kind::Claim;
+        self.pending
+            .insert(token, Pending { parcel, since: now, due: now + wait, attempts: 0, refused, is_claim });
     }
 }
 

@@ -57,7 +57,7 @@ impl<K: Key, V: Value, T: Table<K, Tracked<V>>, C: Codec<K, V>> Apply<'_, K, V, 
         let found = found.filter(|flow| flow.status() == Status::Active);
         match (record.op, record.body) {
             (Op::End, _) => {
-                self.tombstones.insert(hash, record.epoch, record.life);
+                self.tombstones.insert(self.now, hash, record.epoch, record.life);
                 self.end(found, record)
             }
             (_, None) => self.named(found.as_ref(), record),

@@ -41,7 +41,9 @@ where
 {
     /// `table` follows `source`. A table follows one source.
     pub fn new(table: Arc<Replicated<K, V, T, C>>, source: S) -> Self {
-        let tombstones = Tombstones::new(table.feed().shared().settings.tombstones);
+        let settings = &table.feed().shared().settings;
+        // A batch may be on its way for a while after it was repeated for the last time.
+        let tombstones = Tombstones::new(settings.tombstones, settings.give_up.saturating_mul(2));
         let (origins, heard) = (Origins::default(), Timestamp::ZERO);
         Self { table, source, state: State { origins, tombstones, heard, completed: None } }
     }
@@ -128,7 +130,7 @@ impl State {
             && let Some(complete) = self.origins.swept(&header, batch.marks())
         {
             drop_unnamed(table, &complete);
-            self.tombstones.swept();
+            self.tombstones.swept(now);
             self.completed = Some(now);
             counting.completed.add(1);
         }

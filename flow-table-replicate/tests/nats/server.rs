@@ -111,6 +111,13 @@ impl Server {
         self.process = Some(command.spawn().unwrap());
     }
 
+    /// Sends its process a signal.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
+    }
+
     /// Ends it at once, as a failure would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -108,7 +108,7 @@ struct Consumer {
 /// Reads the log, and goes on with another consumer whenever something is wrong with the one that it has: its
 /// leader is gone, the connection is silent, a message is missing. While the servers elect a leader of theirs they
 /// make no consumers, for up to nine seconds. Until then the log's own leader is asked for one message after the
-/// other, and a consumer that is only silent is kept.
+/// other, and a consumer that is only silent is kept. A log that has lost its end is read again from its beginning.
 async fn follow(context: Context, stream: String, start: DeliverPolicy, send: SyncSender<Read>) {
     let (mut next, mut current, mut silence) = (0, None, SILENCE);
     loop {
@@ -124,7 +124,12 @@ async fn follow(context: Context, stream: String, start: DeliverPolicy, send: Sy
         }
         match tokio::time::timeout(ATTEMPT, open(&context, &stream, start, next)).await {
             Ok(Some(messages)) => {
-                let reopened = current.replace(Consumer { messages, expected: 1 }).is_some() || next > 0;
+                let reopened = current.is_some() || next > 0;
+                if has_lost_its_end(&context, &stream, next).await {
+                    (next, current) = (0, None);
+                } else {
+                    current = Some(Consumer { messages, expected: 1 });
+                }
                 if reopened && hand_over(&send, Read::Event(Event::Reconnected)).await.is_err() {
                     return;
                 }
@@ -138,6 +143,21 @@ async fn follow(context: Context, stream: String, start: DeliverPolicy, send: Sy
             }
         }
     }
+}
+
+/// Whether the log ends before the last message that was read. A server that stopped at once, without power, may
+/// have lost what it had acknowledged; and somebody may have deleted the log and made it anew. What is stored then
+/// has places that were read already.
+async fn has_lost_its_end(context: &Context, stream: &str, next: u64) -> bool {
+    for _ in 0..3 {
+        let Ok(Ok(log)) = tokio::time::timeout(ATTEMPT, context.get_stream(stream)).await else { return false };
+        if log.cached_info().state.last_sequence + 1 >= next {
+            return false;
+        }
+        // A leader that was elected just now may not have applied yet all that it has.
+        tokio::time::sleep(ATTEMPT).await;
+    }
+    true
 }
 
 /// Asks for one message after the other until there is none.
