@@ -1,13 +1,15 @@
 //! The backends as subjects. Everything goes through the public interface.
 
-use flow_table::{Borrowed, Budget, Burst, Flow, FlowSpec, InsertError, NewFlow, Table, Timeout, Timestamp};
+use flow_table::{
+    Borrowed, Budget, Burst, Flow, FlowSpec, InsertError, NewFlow, Table, TableConfig, Timeout, Timestamp,
+};
 
 use crate::Workload;
 use crate::data::{Key, Payload, index, payload};
 use crate::subject::Subject;
 
-/// A table of some backend.
-pub struct Backend<T>(T);
+/// A table of some backend. Some get their memory when they are made.
+pub struct Backend<T, const PREFAULTED: bool = false>(T);
 
 /// Memory for batches of handles, and for batches of borrowed flows. The latter is empty whenever no burst is
 /// open, so its lifetime means nothing.
@@ -32,15 +34,19 @@ fn new_flow(key: Key, timeout: Timeout) -> NewFlow<Key, Payload> {
     NewFlow::new(key, payload(index(&key))).timeout(timeout)
 }
 
-impl<T: Table<Key, Payload> + 'static> Subject for Backend<T> {
+impl<T: Table<Key, Payload> + 'static, const PREFAULTED: bool> Subject for Backend<T, PREFAULTED> {
     type Scratch = Batches<T>;
 
     fn new(_: usize, capacity: usize) -> Self {
-        Self(T::new(capacity))
+        Self(T::with_config(TableConfig::new(capacity).prefault(if PREFAULTED { capacity } else { 0 })))
     }
 
-    fn cannot(_: Workload) -> Option<&'static str> {
-        None
+    fn cannot(workload: Workload) -> Option<&'static str> {
+        (PREFAULTED && workload != Workload::Grow).then_some("it differs while it grows only")
+    }
+
+    fn pause(&self, now: Timestamp) {
+        self.0.reap_local(now, Budget::UNLIMITED);
     }
 
     #[inline]

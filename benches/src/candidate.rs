@@ -21,6 +21,8 @@ pub enum Candidate {
     Dashmap,
     /// The backend `flow-table-custom`.
     Custom,
+    /// The same, with all of its memory from the beginning.
+    CustomPrefaulted,
     /// `papaya::HashMap`.
     Papaya,
     /// `scc::HashMap`.
@@ -70,6 +72,10 @@ macro_rules! with_subject {
             }
             Candidate::Custom => {
                 type $subject = Backend<custom::FlowTable<Key, Payload>>;
+                $body
+            }
+            Candidate::CustomPrefaulted => {
+                type $subject = Backend<custom::FlowTable<Key, Payload>, true>;
                 $body
             }
             Candidate::Papaya => {
@@ -133,6 +139,7 @@ impl Candidate {
     pub const ALL: &[Self] = &[
         Self::Dashmap,
         Self::Custom,
+        Self::CustomPrefaulted,
         Self::Papaya,
         Self::Scc,
         Self::Moka,
@@ -153,6 +160,7 @@ impl Candidate {
         match self {
             Self::Dashmap => "dashmap",
             Self::Custom => "custom",
+            Self::CustomPrefaulted => "custom_prefaulted",
             Self::Papaya => "papaya",
             Self::Scc => "scc",
             Self::Moka => "moka",
@@ -172,7 +180,7 @@ impl Candidate {
     /// The role of the candidate.
     pub const fn role(self) -> Role {
         match self {
-            Self::Dashmap | Self::Custom => Role::Backend,
+            Self::Dashmap | Self::Custom | Self::CustomPrefaulted => Role::Backend,
             Self::Papaya
             | Self::Scc
             | Self::Moka
@@ -193,7 +201,7 @@ impl Candidate {
     pub const fn bytes_per_flow(self) -> usize {
         match (self, self.role()) {
             (Self::Dashmap | Self::Moka, _) => 500,
-            (Self::Custom, _) => 200,
+            (Self::Custom | Self::CustomPrefaulted, _) => 200,
             (_, Role::Floor) => 140,
             _ => 250,
         }

@@ -13,6 +13,8 @@ pub struct Growth {
     pub mean_ns: f64,
     /// Shares of the insertions (1 for all), and the nanoseconds within which that share was done.
     pub distribution: Vec<(f64, u64)>,
+    /// The longest reap between bursts of insertions, in nanoseconds.
+    pub longest_reap_ns: u64,
     /// By how much the process's resident size grew, for each flow.
     pub bytes_per_flow: Option<f64>,
 }
@@ -32,15 +34,16 @@ pub fn grow(candidate: Candidate, flows: usize) -> Growth {
     let filled = world.clone();
     let mut recorded = crew.each(Team { first: 0, threads: 1 }, move |thread| {
         let mut latencies = latencies();
-        filled.run_metered(run, thread, &mut latencies);
-        latencies
+        let longest = filled.run_metered(run, thread, &mut latencies);
+        (latencies, longest)
     });
     let after = resident_bytes();
     world.settle(run);
-    let latencies = recorded.remove(0);
+    let (latencies, longest_reap) = recorded.remove(0);
     Growth {
         mean_ns: latencies.mean(),
         distribution: SHARES.iter().map(|share| (*share, latencies.value_at_quantile(*share))).collect(),
+        longest_reap_ns: longest_reap.as_nanos() as u64,
         bytes_per_flow: before
             .zip(after)
             .map(|(before, after)| after.saturating_sub(before) as f64 / flows as f64),

@@ -1,6 +1,6 @@
 //! Timing of single steps. It is compiled away where only the whole is timed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -18,6 +18,11 @@ pub trait Meter {
     fn begin(&mut self);
     /// It has ended.
     fn end(&mut self);
+    /// Does something between steps that is not one.
+    #[inline]
+    fn aside(&mut self, work: impl FnOnce()) {
+        work();
+    }
 }
 
 /// Measures nothing.
@@ -34,12 +39,18 @@ impl Meter for NoMeter {
 pub struct StepMeter<'l> {
     latencies: &'l mut Latencies,
     begun: Instant,
+    longest_aside: Duration,
 }
 
 impl<'l> StepMeter<'l> {
     /// Records into `latencies`.
     pub fn new(latencies: &'l mut Latencies) -> Self {
-        Self { latencies, begun: Instant::now() }
+        Self { latencies, begun: Instant::now(), longest_aside: Duration::ZERO }
+    }
+
+    /// The longest time that something between steps has taken.
+    pub fn longest_aside(&self) -> Duration {
+        self.longest_aside
     }
 }
 
@@ -53,5 +64,12 @@ impl Meter for StepMeter<'_> {
     fn end(&mut self) {
         let nanos = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(nanos);
+    }
+
+    #[inline]
+    fn aside(&mut self, work: impl FnOnce()) {
+        let begun = Instant::now();
+        work();
+        self.longest_aside = self.longest_aside.max(begun.elapsed());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flow_table::{Timeout, Timestamp};
 
 use crate::Workload;
-use crate::data::Key;
+use crate::data::{BURST, Key};
 
 /// Something to measure: the operations that workloads use.
 ///
@@ -29,6 +29,16 @@ pub trait Subject: Send + Sync + Sized + 'static {
 
     /// This thread has called its last operation for now, and may sleep.
     fn leave(&self) {}
+
+    /// What a dataplane does from time to time while nothing expires: nothing, unless it must.
+    fn pause(&self, _now: Timestamp) {}
+
+    /// Does so after each burst of new flows. The number is that of the last one.
+    fn pause_after(&self, number: u64, now: Timestamp) {
+        if number % BURST as u64 == BURST as u64 - 1 {
+            self.pause(now);
+        }
+    }
 
     /// Inserts the flow with this key. Panics if it is refused.
     fn insert(&self, key: Key, timeout: Timeout, now: Timestamp);

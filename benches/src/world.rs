@@ -1,6 +1,7 @@
 //! A subject and the lanes of the threads that work on it, whatever the subject's type.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::lane::Lane;
 use crate::meter::{Latencies, NoMeter, StepMeter};
@@ -18,8 +19,9 @@ pub trait World: Send + Sync {
     /// Runs the thread's part of a run, which is measured. Panics if the subject returned a wrong result.
     fn run(&self, run: Run, thread: usize);
 
-    /// The same, and records the time of each step in `latencies`.
-    fn run_metered(&self, run: Run, thread: usize, latencies: &mut Latencies);
+    /// The same, and records the time of each step in `latencies`. Returns the longest time between two steps that
+    /// something took.
+    fn run_metered(&self, run: Run, thread: usize, latencies: &mut Latencies) -> Duration;
 
     /// After a run: checks how many flows there are, and empties what a run fills from empty.
     fn settle(&self, run: Run);
@@ -97,10 +99,12 @@ impl<S: Subject> World for Arena<S> {
         });
     }
 
-    fn run_metered(&self, run: Run, thread: usize, latencies: &mut Latencies) {
+    fn run_metered(&self, run: Run, thread: usize, latencies: &mut Latencies) -> Duration {
         self.with(thread, |subject, lane| {
-            workloads::run(run.workload, subject, lane, run.operations, &mut StepMeter::new(latencies));
-        });
+            let mut meter = StepMeter::new(latencies);
+            workloads::run(run.workload, subject, lane, run.operations, &mut meter);
+            meter.longest_aside()
+        })
     }
 
     fn settle(&self, run: Run) {

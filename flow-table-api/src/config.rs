@@ -14,6 +14,7 @@ use crate::KeyHasher;
 #[derive(Clone, Debug)]
 pub struct TableConfig {
     capacity: usize,
+    prefault: [usize; 2],
     shards: Option<NonZeroUsize>,
     hash_seed: Option<u64>,
     refresh_slack: Duration,
@@ -22,10 +23,11 @@ pub struct TableConfig {
 
 impl TableConfig {
     /// A table for at most `capacity` flows (contract C1). The table allocates memory for the flows that it
-    /// holds, not for its capacity.
+    /// holds, not for its capacity, unless it is told to [`prefault`](Self::prefault).
     pub const fn new(capacity: usize) -> Self {
         Self {
             capacity,
+            prefault: [0; 2],
             shards: None,
             hash_seed: None,
             refresh_slack: Duration::ZERO,
@@ -39,6 +41,41 @@ impl TableConfig {
     pub const fn shards(mut self, shards: usize) -> Self {
         self.shards = NonZeroUsize::new(if shards == 0 { 1 } else { shards });
         self
+    }
+
+    /// Makes memory ready for so many flows with one key, or for as many as the capacity, when the table is made:
+    /// mapped, written to, and in huge pages where the system has them. The table keeps it until it is dropped,
+    /// also in [`shrink_to_fit`](crate::Table::shrink_to_fit), and [`memory`](crate::Table::memory) counts it.
+    /// The default is zero.
+    ///
+    /// While no more flows than these are in the table, or held after their end, an insertion neither maps memory
+    /// nor waits for a page. That assumes keys that spread evenly over the hash table, as they do with a good
+    /// hasher, and timeouts that are not shorter than a reap's resolution (10 ms). More flows get memory as they
+    /// come. What the system refuses is not ready, and is asked for again when it is needed; a system that
+    /// promises more than it has may end the process.
+    ///
+    /// The thread that makes the table writes to the memory, so that a system with several memory nodes takes it
+    /// from the node of this thread.
+    ///
+    /// A backend that can't do this ignores it. (Of those here, `custom` does it. `dashmap` takes memory from the
+    /// allocator, flow by flow.)
+    pub const fn prefault(mut self, flows: usize) -> Self {
+        self.prefault[0] = flows;
+        self
+    }
+
+    /// As [`prefault`](Self::prefault), for so many flows with two keys besides.
+    pub const fn prefault_pairs(mut self, flows: usize) -> Self {
+        self.prefault[1] = flows;
+        self
+    }
+
+    /// The flows to make memory ready for: with one key, and with two. Each number is at most the capacity.
+    pub const fn prefaulted(&self) -> [usize; 2] {
+        const fn min(a: usize, b: usize) -> usize {
+            if a < b { a } else { b }
+        }
+        [min(self.prefault[0], self.capacity), min(self.prefault[1], self.capacity)]
     }
 
     /// Fixes the seed of the hash function, for tests. Never do this where others choose the keys (contract

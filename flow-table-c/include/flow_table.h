@@ -111,6 +111,11 @@ typedef struct {
   // If true, look-ups do not find a flow that has expired. Else they find it, with that status, while somebody
   // holds it.
   bool remove_on_expiry;
+  // Flows with one key whose memory is made ready, and kept, when the table is made. Up to so many, an
+  // insertion neither calls the system for the table's memory nor waits for a page.
+  size_t prefault;
+  // Flows with two keys, besides, whose memory is made ready.
+  size_t prefault_pairs;
 } ft_config;
 
 // What a reap has done.

@@ -28,6 +28,11 @@ pub struct Config {
     /// If true, look-ups do not find a flow that has expired. Else they find it, with that status, while somebody
     /// holds it.
     pub remove_on_expiry: bool,
+    /// Flows with one key whose memory is made ready, and kept, when the table is made. Up to so many, an
+    /// insertion neither calls the system for the table's memory nor waits for a page.
+    pub prefault: usize,
+    /// Flows with two keys, besides, whose memory is made ready.
+    pub prefault_pairs: usize,
 }
 
 /// What a table knows of its configuration.
@@ -40,11 +45,16 @@ pub(crate) struct Settings {
     capacity: usize,
     shards: usize,
     refresh_slack: Duration,
+    prefault: [usize; 2],
 }
 
 impl Settings {
     pub(crate) fn config(&self) -> TableConfig {
-        let config = TableConfig::new(self.capacity).refresh_slack(self.refresh_slack);
+        let [singles, pairs] = self.prefault;
+        let config = TableConfig::new(self.capacity)
+            .refresh_slack(self.refresh_slack)
+            .prefault(singles)
+            .prefault_pairs(pairs);
         if self.shards == 0 { config } else { config.shards(self.shards) }
     }
 }
@@ -60,6 +70,7 @@ impl From<&Config> for Settings {
             capacity: config.capacity,
             shards: config.shards,
             refresh_slack: Duration::from_nanos(config.refresh_slack),
+            prefault: [config.prefault, config.prefault_pairs],
         }
     }
 }

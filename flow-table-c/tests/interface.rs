@@ -31,6 +31,8 @@ fn a_flow_lives_and_ends() {
         shards: 0,
         refresh_slack: 0,
         remove_on_expiry: false,
+        prefault: 0,
+        prefault_pairs: 0,
     };
     let (mut table, mut flow) = (ptr::null_mut(), ptr::null_mut());
     let (keys, value) = ([[1u8; 13], [2; 13]], 7u64);

@@ -10,6 +10,13 @@ pub(crate) fn hash_one(hasher: &impl BuildHasher, key: &(impl Hash + ?Sized)) ->
     api::KeyHash::new(hasher.hash_one(key))
 }
 
+/// How many of `keys` fall to one of `parts` parts of a table at most, if their hashes are good. In one part of a
+/// billion there are more: it is six standard deviations above the mean, and some more for small numbers.
+pub(crate) const fn share(keys: usize, parts: usize) -> usize {
+    let mean = keys.div_ceil(parts);
+    mean.saturating_add(6 * mean.isqrt() + 6)
+}
+
 /// The 32 bits of a key's hash that the table uses, kept beside each entry so that moving a slot needs no key.
 ///
 /// ```text
@@ -114,6 +121,13 @@ impl Tag {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn shares_are_a_little_more_than_the_mean() {
+        assert_eq!([0, 1, 64, 1_000_000].map(|keys| share(keys, 1)), [6, 13, 118, 1_006_006]);
+        assert_eq!(share(1 << 20, 64), 16_384 + 6 * 128 + 6);
+        assert_eq!(share(usize::MAX, 1), usize::MAX);
+    }
 
     proptest! {
         #[test]

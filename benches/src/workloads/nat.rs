@@ -14,6 +14,7 @@ pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
     let pace = Pace::of(lane.flows as usize);
     for number in lane.share() {
         subject.insert_pair(key(number), key(REPLY + number), pace.timeout(), pace.time(number));
+        subject.pause_after(lane.born, pace.time(number));
         lane.born += 1;
     }
 }

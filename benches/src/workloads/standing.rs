@@ -19,6 +19,7 @@ pub(super) fn fill<S: Subject>(subject: &S, lane: &mut Lane) {
     let pace = Pace::of(lane.flows as usize);
     for number in lane.share() {
         subject.insert(key(number), TIMEOUT.into(), pace.time(number));
+        subject.pause_after(number / lane.turn.threads, pace.time(number));
     }
     lane.now = pace.time(lane.flows);
     // In a virtual machine, memory that has just been filled can cost microseconds when it is written for the

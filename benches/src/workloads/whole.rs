@@ -43,6 +43,7 @@ pub(super) fn grow<S: Subject>(subject: &S, lane: &Lane, meter: &mut impl Meter)
         meter.begin();
         subject.insert(key, (24 * 60 * TIMEOUT).into(), now);
         meter.end();
+        meter.aside(|| subject.pause_after(number, now));
     }
 }
 

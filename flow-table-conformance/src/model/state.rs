@@ -49,8 +49,8 @@ impl Entry {
         self.deadline = self.deadline.max(Timestamp::from_nanos(1));
     }
 
-    /// Returns `true` if a flow in this state may show this. Backends may take the deadline of a cancelled flow for
-    /// the latest one if it was so late.
+    /// Returns `true` if a flow in this state may show this. Backends may take the deadline of a cancelled flow
+    /// for the latest one if it was so late.
     pub(super) fn shows(&self, (status, deadline, timeout): (Status, Timestamp, Duration)) -> bool {
         const LATE: Timestamp = Timestamp::from_nanos((1 << 61) - 1);
         let rounded = status == Status::Cancelled && self.deadline >= LATE && deadline == Timestamp::MAX;

@@ -33,8 +33,11 @@ pub(crate) struct Core<K, V> {
 impl<K, V> Core<K, V> {
     pub(crate) fn new(config: &TableConfig, records: Option<Recorder<K, V>>) -> Arc<Self> {
         let processors = thread::available_parallelism().map_or(4, |count| count.get());
+        let shards = Shards::new(config, processors);
+        // What the system has no memory for now is asked for when it is needed.
+        let _ = shards.keep(config.prefaulted());
         Arc::new_cyclic(|me| Self {
-            shards: Shards::new(config, processors),
+            shards,
             bursts: Bursts::new((processors * 2).next_power_of_two()),
             limbo: Limbo::new(),
             reap_from: AtomicUsize::new(0),

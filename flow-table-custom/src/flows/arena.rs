@@ -10,8 +10,8 @@ use super::page::{Page, entry_offset};
 use crate::hash::KeyHash;
 use crate::ids::EntryIndex;
 use crate::index::{Slot, SlotHashes};
-use crate::memory::{Mapped, PageId, PagePool};
-use crate::sync::AtomicU32;
+use crate::memory::{AllocError, Mapped, PageId, PagePool};
+use crate::sync::{AtomicU32, Ordering};
 
 /// One free page is kept for so many pages in use.
 const IN_USE_PER_FREE: usize = 2;
@@ -38,6 +38,19 @@ impl<K, V> Arena<K, V> {
         const PAGES: u32 = 1 << EntryIndex::PAGE_BITS;
         let generations = Mapped::zeroed(2 * PAGES as usize).expect("addresses for a number per page");
         Self { pool: PagePool::new(2, PAGES, IN_USE_PER_FREE), generations, slack, flows: PhantomData }
+    }
+
+    /// Keeps memory for at least so many pages of one kind resident for ever. The arena is new.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory. What it has given is kept.
+    pub(crate) fn keep(&self, pages: usize, pair: bool) -> Result<(), AllocError> {
+        for page in 0..pages.min(1 << EntryIndex::PAGE_BITS) {
+            // Relaxed: nobody else has the arena yet. The store makes the number's memory resident.
+            self.generation(Self::page_id(page as u32, pair)).store(0, Ordering::Relaxed);
+        }
+        self.pool.keep(usize::from(pair), pages)
     }
 
     #[inline]

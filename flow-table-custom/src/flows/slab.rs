@@ -25,6 +25,8 @@ pub(crate) struct Slab {
     /// The number of pages with no entry in use. A slab of several pages keeps one, so that a flow that comes
     /// and goes does not take and return a page each time.
     empty: usize,
+    /// Keeps the memory of the sets when there are no pages.
+    keep: bool,
 }
 
 /// The greatest power of two that is not more than `number`, or one.
@@ -64,6 +66,13 @@ impl Slab {
         Ok(Vacant { at: FlowAt::new(page.entry(place), EntryIndex::new(id, place, pair)), generation })
     }
 
+    /// Makes room in the sets for pages with numbers below this, for ever.
+    pub(crate) fn keep(&mut self, pages: usize) -> Result<(), AllocError> {
+        self.keep = true;
+        let last = pages.saturating_sub(1) as u32;
+        self.pages.reserve(last).and_then(|()| self.roomy.reserve(last))
+    }
+
     /// Takes a free entry of a page below `page`, if there is one, or with `within` also of that page.
     pub(crate) fn alloc_below<K, V>(
         &mut self,
@@ -74,14 +83,17 @@ impl Slab {
         pair: bool,
         core: *const (),
     ) -> Option<Vacant<K, V>> {
-        let is_there = self.lowest.is_some_and(|lowest| lowest < page || within && lowest == page);
-        if is_there { self.alloc(arena, locked, pair, core).ok() } else { None }
+        if self.has_room_below(page, within) { self.alloc(arena, locked, pair, core).ok() } else { None }
+    }
+
+    /// Returns `true` if a page below `page`, or with `within` also that page, has a free entry.
+    fn has_room_below(&self, page: u32, within: bool) -> bool {
+        self.lowest.is_some_and(|lowest| lowest < page || within && lowest == page)
     }
 
     /// The highest page below `limit`, if a page below it, or with `within` also itself, has a free entry.
     pub(crate) fn page_to_empty(&self, limit: u32, within: bool) -> Option<u32> {
-        let (page, lowest) = (self.pages.last_below(limit)?, self.lowest?);
-        (lowest < page || within && lowest == page).then_some(page)
+        self.pages.last_below(limit).filter(|&page| self.has_room_below(page, within))
     }
 
     /// The number of pages.
@@ -126,22 +138,17 @@ impl Slab {
         let was_full = page.is_full(locked);
         // Some eighths of the page, and none.
         let look = const { last_power_of_two(entries_in_page::<K, V>(false) / 8) } - 1;
-        page.free(locked, at.index().place())
-            && (was_full || page.live(locked) & look == 0)
-            && self.free_slow(arena, locked, at, was_full)
+        let looks = page.free(locked, at.index().place()) && (was_full || page.live(locked) & look == 0);
+        if looks {
+            self.free_slow(arena, locked, at, was_full);
+        }
+        looks
     }
 
-    /// Notes that the entry is free, in a page that was full or has lost some more entries. Returns `true`: the
-    /// slab may be sparse now.
+    /// Notes that the entry is free, in a page that was full or has lost some more entries.
     #[cold]
     #[inline(never)]
-    fn free_slow<K, V>(
-        &mut self,
-        arena: &Arena<K, V>,
-        locked: &mut Locked,
-        at: FlowAt<K, V>,
-        was_full: bool,
-    ) -> bool {
+    fn free_slow<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, at: FlowAt<K, V>, was_full: bool) {
         let (page, id, pair) = (at.page(), at.index().page(), at.is_pair());
         if was_full {
             self.roomy.insert(id);
@@ -156,7 +163,6 @@ impl Slab {
                 self.shrink(arena, locked, pair);
             }
         }
-        true
     }
 
     fn release<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, id: u32, pair: bool) {
@@ -165,7 +171,7 @@ impl Slab {
         self.lowest = self.roomy.first();
         self.len -= 1;
         self.empty -= 1;
-        if self.len == 0 {
+        if self.len == 0 && !self.keep {
             *self = Self::default();
         }
         let next = arena.page(id, pair).next_generation(locked);

@@ -16,31 +16,48 @@ const MAX_PAGES: u32 = 1 << 16;
 const IN_USE_PER_FREE: usize = 8;
 
 /// The source of the arrays of all segments. Its locks are taken under a shard's lock, and for resizing only.
-pub(crate) struct Arrays(LineArrays);
+pub(crate) struct Arrays {
+    lines: LineArrays,
+    least: u32,
+}
 
 impl Arrays {
-    pub(crate) fn new() -> Self {
-        Self(LineArrays::new(MAX_PAGES, IN_USE_PER_FREE))
+    /// No array is shorter than 2^`least` buckets.
+    pub(crate) fn new(least: u32) -> Self {
+        Self { lines: LineArrays::new(MAX_PAGES, IN_USE_PER_FREE), least }
+    }
+
+    /// Keeps memory for so many of the shortest arrays resident for ever. There are no arrays yet.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory. What it has given is kept.
+    pub(crate) fn keep(&self, arrays: usize) -> Result<(), AllocError> {
+        self.lines.keep(arrays, self.least)
     }
 
     pub(crate) fn pool(&self) -> &PagePool {
-        self.0.pool()
+        self.lines.pool()
     }
 
     /// Bytes of the arrays, including free ones in reserve, and of their bookkeeping.
     pub(crate) fn memory(&self) -> usize {
-        self.0.memory()
+        self.lines.memory()
     }
 }
 
 impl BucketSource for Arrays {
+    fn least(&self) -> u32 {
+        self.least
+    }
+
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError> {
         // Lines of zeros are empty buckets.
-        self.0.alloc(log2).map(NonNull::cast)
+        self.lines.alloc(log2).map(NonNull::cast)
     }
 
     unsafe fn free(&self, array: NonNull<Bucket>, log2: u32) {
         // SAFETY: (1), (2) and (3) are the caller's.
-        unsafe { self.0.free(array.cast::<Line>(), log2) };
+        unsafe { self.lines.free(array.cast::<Line>(), log2) };
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use segment::BucketSource;
 pub(crate) use segment::{Glance, Home, LockedHalf, Place, Segment, SlotHashes};
 pub(crate) use slot::Slot;
 
-use crate::hash::{KeyHash, Tag};
+use crate::hash::{KeyHash, Tag, share};
 
 /// Log2 of the number of segments. It is the same for all tables, however small, because the capacity may be
 /// raised. With 16 million flows, a segment has some 8,000, few enough that replacing its array takes
@@ -37,10 +37,13 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Makes an index for 2^`shard_bits` shards.
-    pub(crate) fn new(shard_bits: u32) -> Self {
+    /// Makes an index for 2^`shard_bits` shards. Segments that have an array have room for their share of `slots`
+    /// slots, or for the most that a segment can have.
+    pub(crate) fn new(shard_bits: u32, slots: usize) -> Self {
         let segments = Box::new(std::array::from_fn(|_| Segment::new()));
-        Self { segments, shard_bits, local_mask: (SEGMENTS >> shard_bits) - 1, arrays: Arrays::new() }
+        let least = if slots == 0 { 0 } else { segment::log2_for(share(slots, SEGMENTS)) };
+        let arrays = Arrays::new(least);
+        Self { segments, shard_bits, local_mask: (SEGMENTS >> shard_bits) - 1, arrays }
     }
 
     #[inline]

@@ -44,6 +44,9 @@ pub(crate) trait SlotHashes {
 
 /// A source of arrays of empty buckets.
 pub(crate) trait BucketSource {
+    /// log2 of the shortest array that a segment has.
+    fn least(&self) -> u32;
+
     /// Returns an array of 2^`log2` empty buckets. It stays readable for as long as the source exists, also
     /// after `free`.
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError>;
@@ -206,6 +209,11 @@ const fn room(log2: u32) -> u32 {
     ((SLOTS << log2) * 13 / 16) as u32
 }
 
+/// log2 of the shortest array with room for so many slots, or of the longest one.
+pub(super) fn log2_for(slots: usize) -> u32 {
+    (0..LOG2_MAX).find(|&log2| room(log2) as usize >= slots).unwrap_or(LOG2_MAX)
+}
+
 impl Home<'_> {
     /// What is nowhere.
     pub(crate) const NONE: Self = Self { bucket: None, version: Version(0) };
@@ -357,7 +365,7 @@ impl Segment {
         hashes: &impl SlotHashes,
     ) -> Result<(), AllocError> {
         match self.buckets().len() {
-            0 => self.rebuild(half, 0, source, hashes),
+            0 => self.rebuild(half, source.least(), source, hashes),
             len if len < 1 << LOG2_MAX => self.rebuild(half, len.trailing_zeros() + 1, source, hashes),
             _ => Err(AllocError),
         }
@@ -536,7 +544,7 @@ impl Segment {
         // Release: pairs with `buckets`.
         self.array.store(array.0, Ordering::Release);
         half.room = room(log2);
-        half.few = if log2 == 0 { 0 } else { room(log2) / 5 };
+        half.few = if log2 == source.least() { 0 } else { room(log2) / 5 };
         self.bump(half);
         for bucket in old {
             bucket.reset();

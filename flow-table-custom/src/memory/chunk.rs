@@ -35,6 +35,12 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
 ///  free, dirty         1     1     keeps its last contents
 /// ```
 ///
+/// The first access to a clean page waits for zeros. For a small page of the system that is short. A huge one
+/// takes a fraction of a millisecond, so it is made when nobody waits for it: [`populate`](Self::populate). A
+/// chunk whose pages are taken before that has small ones, until all are in use: [`collapse`](Self::collapse).
+///
+/// A chunk that is *kept* is resident as a whole until it is dropped. None of its free pages counts as dirty.
+///
 /// The chunk alone owns its memory until it is dropped. The address is exposed: pointers may be rebuilt from
 /// addresses with `with_exposed_provenance`.
 pub(super) struct Chunk {
@@ -43,12 +49,14 @@ pub(super) struct Chunk {
     dirty: u32,
     /// The pages that exist: all of them, except in the last chunk of a pool.
     all: u32,
-    /// The chunk is to be backed by a huge page, so that touching one page of a clean chunk makes them all
-    /// resident.
+    /// The chunk may be backed by a huge page.
     huge: bool,
-    /// Parts of the chunk were given back, and it was not wholly in use since. Until then the system must not
-    /// back it by a huge page, which would make all of it resident again as soon as one page is in use.
+    /// The system must not back the chunk by a huge page, which would make all of it resident as soon as one page
+    /// is in use. This lasts until all of it is in use.
     split: bool,
+    /// All of it is in use, in small pages of the system.
+    scattered: bool,
+    kept: bool,
 }
 
 // SAFETY: the chunk owns its memory, and nothing about it belongs to a thread.
@@ -79,8 +87,7 @@ fn dirty_stretches(mut free: u32, dirty: u32) -> impl Iterator<Item = Range<u32>
 }
 
 impl Chunk {
-    /// Maps a chunk whose first `pages` pages are free and clean; with `huge`, asks for it to be backed by a
-    /// huge page.
+    /// Maps a chunk whose first `pages` pages are free and clean. With `huge`, a huge page may back it.
     ///
     /// # Errors
     ///
@@ -89,8 +96,16 @@ impl Chunk {
         let base = os::map(LAYOUT)?;
         base.as_ptr().expose_provenance();
         let all = u32::MAX >> (PAGES - pages);
-        let chunk = Self { base, free: all, dirty: 0, all, huge, split: false };
+        Ok(Self { base, free: all, dirty: 0, all, huge, split: false, scattered: false, kept: false })
+    }
+
+    /// As [`new`](Self::new), but the chunk is kept.
+    pub(super) fn kept(pages: u32) -> Result<Self, AllocError> {
+        let mut chunk = Self::new(pages, true)?;
+        chunk.kept = true;
         chunk.wish_huge(true);
+        // SAFETY: (1) the mapping is new, and nobody else knows it.
+        unsafe { os::touch(chunk.base, pages as usize * PAGE_BYTES) };
         Ok(chunk)
     }
 
@@ -109,12 +124,30 @@ impl Chunk {
         (self.all & !self.free).count_ones() as usize
     }
 
+    pub(super) fn free(&self) -> usize {
+        self.free.count_ones() as usize
+    }
+
     pub(super) fn dirty(&self) -> usize {
         self.dirty.count_ones() as usize
     }
 
+    /// Free pages that are resident for ever.
+    pub(super) fn kept_free(&self) -> usize {
+        if self.kept { self.free() } else { 0 }
+    }
+
     fn is_free(&self) -> bool {
         self.free == self.all
+    }
+
+    /// Returns `true` if it is wholly free and clean, and may have a huge page.
+    pub(super) fn is_cold(&self) -> bool {
+        self.huge && self.is_free() && self.dirty == 0 && !self.kept
+    }
+
+    pub(super) fn is_scattered(&self) -> bool {
+        self.scattered
     }
 
     /// Returns `true` if it is wholly free and not given back.
@@ -130,16 +163,48 @@ impl Chunk {
     /// Takes the lowest run of `1 << log2` pages, which must exist; returns its first page.
     pub(super) fn take(&mut self, log2: u32) -> u32 {
         let first = aligned_runs(self.free, log2).trailing_zeros();
-        if self.huge && self.is_free() && self.dirty == 0 {
-            self.dirty = self.all;
+        if self.is_cold() {
+            self.wish_huge(false);
+            self.split = true;
         }
         self.free &= !run(first, log2);
         self.dirty &= self.free;
         if self.split && self.free == 0 {
             self.wish_huge(true);
-            self.split = false;
+            (self.split, self.scattered) = (false, true);
         }
         first
+    }
+
+    /// Takes a cold chunk as a whole, to be made resident with [`populate`](Self::populate).
+    pub(super) fn take_to_populate(&mut self) {
+        debug_assert!(self.is_cold());
+        self.wish_huge(true);
+        self.split = false;
+        self.free = 0;
+    }
+
+    /// Makes the chunk at this address resident. This takes a fraction of a millisecond. Returns `false` if the
+    /// system can't, or has no memory.
+    pub(super) fn populate(base: NonNull<u8>) -> bool {
+        os::populate(base, CHUNK_BYTES)
+    }
+
+    /// Frees what [`take_to_populate`](Self::take_to_populate) took.
+    pub(super) fn put_populated(&mut self, populated: bool) {
+        self.free = self.all;
+        self.dirty = if populated { self.all } else { 0 };
+    }
+
+    /// Leaves it to the caller to give the chunk a huge page, with [`collapse`](Self::collapse).
+    pub(super) fn take_to_collapse(&mut self) {
+        self.scattered = false;
+    }
+
+    /// Puts a huge page in the place of the small ones of the chunk at this address, if the system can. Nobody
+    /// who uses the chunk notices. This takes a fraction of a millisecond.
+    pub(super) fn collapse(base: NonNull<u8>) {
+        os::collapse(base, CHUNK_BYTES);
     }
 
     /// Frees a run that is in use.
@@ -152,17 +217,20 @@ impl Chunk {
         let pages = run(first, log2);
         debug_assert_eq!(pages & (self.free | !self.all), 0, "freed pages that are not in use");
         self.free |= pages;
-        self.dirty |= pages;
+        if !self.kept {
+            self.dirty |= pages;
+        }
     }
 
     /// Gives the dirty pages back to the system, with the free pages around them. Returns `false` if the system
     /// does not take them.
     pub(super) fn give_back(&mut self) -> bool {
         let splits = !self.is_free();
-        if splits != self.split {
-            self.wish_huge(!splits);
-            self.split = splits;
+        if splits && !self.split {
+            self.wish_huge(false);
         }
+        self.split = splits;
+        self.scattered = false;
         let given = dirty_stretches(self.free, self.dirty).all(|pages| {
             // SAFETY: (1) the pages are the chunk's own; (2) they are free, as the caller of `put` has
             // promised.
@@ -222,13 +290,39 @@ mod tests {
         any(not(target_os = "linux"), miri, flow_table_portable),
         ignore = "memory goes back on Linux only"
     )]
-    fn the_first_page_of_a_huge_chunk_makes_all_resident() {
+    fn a_chunk_is_split_unless_it_was_populated_or_all_of_it_is_in_use() {
         let mut chunk = Chunk::new(PAGES, true).unwrap();
+        assert!(chunk.is_cold());
         chunk.take(0);
-        assert_eq!((chunk.in_use(), chunk.dirty()), (1, 31));
-        assert!(chunk.give_back());
+        assert_eq!((chunk.in_use(), chunk.dirty(), chunk.split, chunk.is_cold()), (1, 0, true, false));
+        (1..PAGES).for_each(|_| _ = chunk.take(0));
+        assert!(!chunk.split && chunk.is_scattered());
+        chunk.take_to_collapse();
+        Chunk::collapse(chunk.base());
+        assert!(!chunk.is_scattered());
+        // SAFETY: (1) nobody uses the pages.
+        unsafe { chunk.put(0, MAX_RUN_LOG2) };
+        assert!(chunk.is_spare() && chunk.give_back() && chunk.is_cold());
+        chunk.take_to_populate();
+        assert_eq!((chunk.in_use(), chunk.has_run(0)), (32, false), "nobody else takes its pages");
+        let populated = Chunk::populate(chunk.base());
+        chunk.put_populated(populated);
+        assert_eq!(
+            (chunk.in_use(), chunk.dirty(), chunk.is_cold()),
+            (0, if populated { 32 } else { 0 }, !populated)
+        );
         chunk.take(0);
-        assert_eq!((chunk.in_use(), chunk.dirty()), (2, 0), "the huge page is split by now");
+        assert_eq!((chunk.dirty(), chunk.split), (if populated { 31 } else { 0 }, !populated));
+    }
+
+    #[test]
+    fn a_chunk_that_is_kept_has_no_dirty_page_to_give_back() {
+        let mut chunk = Chunk::kept(3).unwrap();
+        assert_eq!((chunk.kept_free(), chunk.dirty(), chunk.is_cold(), chunk.is_spare()), (3, 0, false, false));
+        chunk.take(1);
+        // SAFETY: (1) nobody uses the pages.
+        unsafe { chunk.put(0, 0) };
+        assert_eq!((chunk.in_use(), chunk.kept_free(), chunk.dirty(), chunk.split), (1, 2, 0, false));
     }
 
     /// Taking parts of it does not make the whole resident.
@@ -240,6 +334,8 @@ mod tests {
     fn a_chunk_that_was_given_back_in_part_is_split_until_all_is_in_use_or_given_back() {
         for all_in_use in [true, false] {
             let mut chunk = Chunk::new(PAGES, true).unwrap();
+            chunk.take_to_populate();
+            chunk.put_populated(true);
             chunk.take(4);
             chunk.take(4);
             // SAFETY: (1) nobody uses the pages.

@@ -21,8 +21,21 @@ pub(super) struct Inventory {
     full_before: usize,
     in_use: usize,
     dirty: usize,
+    /// Free pages of chunks that are kept.
+    kept: usize,
     /// Cleared when the system has refused to take memory back; it is not asked again then.
     gives_back: bool,
+    /// Cleared when the system has refused to make a chunk resident.
+    populates: bool,
+}
+
+/// Work for the system that takes a fraction of a millisecond. It is done without the pool's lock, when no packet
+/// waits for it.
+pub(super) enum Chore {
+    /// Makes a chunk resident before its pages are needed.
+    Populate(usize),
+    /// Puts a huge page in the place of small ones.
+    Collapse(NonNull<u8>),
 }
 
 impl Inventory {
@@ -34,7 +47,9 @@ impl Inventory {
             full_before: 0,
             in_use: 0,
             dirty: 0,
+            kept: 0,
             gives_back: os::GIVES_BACK,
+            populates: true,
         }
     }
 
@@ -43,21 +58,23 @@ impl Inventory {
         self.chunks.len()
     }
 
-    /// Pages that are in use or dirty.
+    /// Pages that are in use, dirty or kept.
     pub(super) fn resident(&self) -> usize {
-        self.in_use + self.dirty
+        self.in_use + self.dirty + self.kept
     }
 
-    /// Maps another chunk, within the limit; returns its base.
+    /// Maps another chunk, within the limit; returns its base. With `keep`, it is resident for ever.
     ///
     /// # Errors
     ///
     /// The system has no memory.
-    pub(super) fn add_chunk(&mut self) -> Result<NonNull<u8>, AllocError> {
+    pub(super) fn add_chunk(&mut self, keep: bool) -> Result<NonNull<u8>, AllocError> {
         let number = self.chunks.len();
         try_reserve(&mut self.chunks, 1)?;
-        let chunk = Chunk::new(PAGES.min(self.max_pages - number as u32 * PAGES), number >= SMALL_CHUNKS)?;
+        let pages = PAGES.min(self.max_pages - number as u32 * PAGES);
+        let chunk = if keep { Chunk::kept(pages) } else { Chunk::new(pages, number >= SMALL_CHUNKS) }?;
         let base = chunk.base();
+        self.kept += chunk.kept_free();
         self.chunks.push(chunk);
         Ok(base)
     }
@@ -67,10 +84,17 @@ impl Inventory {
         let chunk = &mut self.chunks[number];
         self.in_use -= chunk.in_use();
         self.dirty -= chunk.dirty();
+        self.kept -= chunk.kept_free();
         let result = change(chunk);
         self.in_use += chunk.in_use();
         self.dirty += chunk.dirty();
+        self.kept += chunk.kept_free();
         result
+    }
+
+    /// The free pages that may be dirty.
+    fn dirty_limit(&self) -> usize {
+        MIN_DIRTY.max(self.in_use / self.in_use_per_dirty)
     }
 
     /// Takes the lowest free run of the mapped chunks, and returns its chunk and its first page there. The
@@ -103,7 +127,52 @@ impl Inventory {
                 self.give_back(second);
             }
         }
-        while self.dirty > MIN_DIRTY.max(self.in_use / self.in_use_per_dirty) && self.give_back_dirtiest() {}
+        while self.dirty > self.dirty_limit() && self.give_back_dirtiest() {}
+    }
+
+    /// Returns `true` if [`begin_chore`](Self::begin_chore) would return something.
+    pub(super) fn has_chore(&self) -> bool {
+        self.next_cold().is_some() || self.chunks.iter().any(Chunk::is_scattered)
+    }
+
+    /// The chunk to be made resident, if that is due: the next page will be taken from it, or no more than half of
+    /// the chunk before it is free, and as many pages may be dirty. It may have to be added. It is never the last
+    /// one of the pool, so that others find a free one all the while.
+    fn next_cold(&self) -> Option<usize> {
+        if !self.populates || self.dirty + PAGES as usize > self.dirty_limit() {
+            return None;
+        }
+        let mut open = (self.full_before..self.chunks.len()).filter(|&number| self.chunks[number].free() != 0);
+        let is_used_up =
+            |number: &usize| !self.chunks[*number].is_cold() && self.chunks[*number].free() <= PAGES as usize / 2;
+        let first = open.next();
+        let next = if first.as_ref().is_some_and(is_used_up) { open.next() } else { first };
+        let next = next.unwrap_or(self.chunks.len());
+        let is_cold = self.chunks.get(next).is_none_or(Chunk::is_cold);
+        (is_cold && (next as u32 + 1) * PAGES < self.max_pages).then_some(next)
+    }
+
+    /// What is to be done next for the system's pages.
+    pub(super) fn begin_chore(&mut self) -> Option<Chore> {
+        if let Some(cold) = self.next_cold() {
+            return Some(Chore::Populate(cold));
+        }
+        let scattered = self.chunks.iter_mut().find(|chunk| chunk.is_scattered())?;
+        scattered.take_to_collapse();
+        Some(Chore::Collapse(scattered.base()))
+    }
+
+    /// Takes a chunk that is to be made resident as a whole; returns its base.
+    pub(super) fn take_to_populate(&mut self, number: usize) -> NonNull<u8> {
+        self.update(number, Chunk::take_to_populate);
+        self.chunks[number].base()
+    }
+
+    /// Frees a chunk that was [taken to be made resident](Self::take_to_populate), and tells whether it is.
+    pub(super) fn put_populated(&mut self, number: usize, populated: bool) {
+        self.update(number, |chunk| chunk.put_populated(populated));
+        self.full_before = self.full_before.min(number);
+        self.populates &= populated;
     }
 
     /// Makes the chunk with the most dirty pages clean. Returns `false` if no page is dirty, or the system does

@@ -50,6 +50,15 @@ impl LineArrays {
         &self.pool
     }
 
+    /// Keeps memory for `arrays` arrays of `1 << log2` lines resident for ever. There are no arrays yet.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`PagePool::keep`].
+    pub(crate) fn keep(&self, arrays: usize, log2: u32) -> Result<(), AllocError> {
+        self.pool.keep(0, (arrays << log2).div_ceil(1 << PAGE_CLASS))
+    }
+
     /// Bytes of the arrays, including free ones in reserve, and of their bookkeeping.
     pub(crate) fn memory(&self) -> usize {
         let shared = self.shared.lock();

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use super::fallible::{AllocError, permit};
 
-pub(super) use system::{GIVES_BACK, give_back, unmap, wish_huge};
+pub(super) use system::{GIVES_BACK, collapse, give_back, populate, unmap, wish_huge};
 
 /// Maps zeroed memory of this layout, whose size is not zero.
 ///
@@ -23,6 +23,18 @@ pub(super) fn map(layout: Layout) -> Result<NonNull<u8>, AllocError> {
     debug_assert_ne!(layout.size(), 0);
     permit()?;
     system::map(layout).ok_or(AllocError)
+}
+
+/// Makes zeroed memory resident by writing zeros to it. Without memory, the system ends the process.
+///
+/// # Safety
+///
+/// 1. [`map`] has just returned the range, and nobody else knows it.
+pub(super) unsafe fn touch(start: NonNull<u8>, bytes: usize) {
+    /// The smallest page of the systems that there are.
+    const PAGE_BYTES: usize = 4096;
+    // SAFETY: (1), and the range is that long. Without `volatile`, the compiler would see that it is zero already.
+    (0..bytes).step_by(PAGE_BYTES).for_each(|at| unsafe { start.add(at).write_volatile(0) });
 }
 
 /// Linux: anonymous mappings.
@@ -84,6 +96,22 @@ mod system {
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, advice) };
     }
 
+    /// Makes a mapped range resident, with huge pages if that is wished, and changes no contents. Returns `false`
+    /// if there is no memory, or the kernel is older than 5.14.
+    pub(crate) fn populate(start: NonNull<u8>, bytes: usize) -> bool {
+        // SAFETY: this advice changes no contents.
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE) == 0 }
+    }
+
+    /// Puts huge pages in the place of the small ones of a range, if there are any. A kernel older than 6.1
+    /// refuses it, which does no harm: it does so by itself some time later.
+    pub(crate) fn collapse(start: NonNull<u8>, bytes: usize) {
+        /// Of Linux's `mman-common.h`.
+        const MADV_COLLAPSE: libc::c_int = 25;
+        // SAFETY: this advice changes no contents.
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, MADV_COLLAPSE) };
+    }
+
     /// Gives the memory of a range back to the system. The range stays mapped and reads as zeros. Returns
     /// `false` and changes nothing if the system does not take it (for example, memory locked by `mlockall`).
     ///
@@ -119,6 +147,12 @@ mod system {
     }
 
     pub(crate) fn wish_huge(_start: NonNull<u8>, _bytes: usize, _wish: bool) {}
+
+    pub(crate) fn populate(_start: NonNull<u8>, _bytes: usize) -> bool {
+        false
+    }
+
+    pub(crate) fn collapse(_start: NonNull<u8>, _bytes: usize) {}
 
     /// # Safety
     ///

@@ -10,10 +10,10 @@
 
 use std::ptr::NonNull;
 
-use super::chunk::{CHUNK_BYTES, MAX_RUN_LOG2, PAGE_BYTES, PAGES};
-use super::inventory::Inventory;
+use super::chunk::{CHUNK_BYTES, Chunk, MAX_RUN_LOG2, PAGE_BYTES, PAGES};
+use super::inventory::{Chore, Inventory};
 use super::{AllocError, Mapped};
-use crate::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
 
 /// The number of a page in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +48,16 @@ impl PageId {
 /// Free memory goes back to the system step by step, while pages are freed. A chunk that is wholly free goes
 /// back at once, except one that is kept for reuse. Other free pages go back when they exceed a share of those
 /// in use and 128 KiB.
+///
+/// What takes the system long, because it concerns a whole chunk, is not done by those who allocate pages, but by
+/// [`chores`](Self::chores).
 pub(crate) struct PagePool {
     /// The bases of all chunks, those of the first kind first.
     directory: Mapped<[AtomicPtr<u8>]>,
     kinds: Box<[Kind]>,
     chunks_per_kind: usize,
+    /// The kinds that have chores, as bits.
+    chores: AtomicU32,
 }
 
 /// The pages of one kind.
@@ -78,7 +83,22 @@ impl PagePool {
             directory: Mapped::zeroed(kinds * chunks_per_kind).expect("addresses for a directory"),
             kinds: std::iter::repeat_with(kind).take(kinds).collect(),
             chunks_per_kind,
+            chores: AtomicU32::new(0),
         }
+    }
+
+    /// Maps memory for at least this many pages of a kind, or for the most that there may be, and makes it
+    /// resident for ever. The pool is new.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory. What it has given is kept.
+    pub(crate) fn keep(&self, kind: usize, pages: usize) -> Result<(), AllocError> {
+        let chunks = pages.div_ceil(PAGES as usize).min(self.chunks_per_kind);
+        let mut inventory = self.kinds[kind].inventory.lock();
+        let added = (0..chunks).try_for_each(|_| self.add_chunk(kind, &mut inventory, true));
+        self.kinds[kind].publish_resident(&inventory);
+        added
     }
 
     /// The address of the byte at `offset` in a page. It does not change until the pool is dropped, whether the
@@ -138,22 +158,22 @@ impl PagePool {
     pub(crate) fn alloc(&self, kind: usize, run_log2: u32) -> Result<PageId, AllocError> {
         debug_assert!(run_log2 <= MAX_RUN_LOG2);
         let mut inventory = self.kinds[kind].inventory.lock();
-        let first_chunk = kind * self.chunks_per_kind;
         let (chunk, place) = loop {
             match inventory.take(run_log2) {
                 Some(taken) => break taken,
-                None => self.add_chunk(first_chunk, &mut inventory)?,
+                None => self.add_chunk(kind, &mut inventory, false)?,
             }
         };
         self.kinds[kind].publish_resident(&inventory);
-        Ok(PageId((first_chunk + chunk) as u32 * PAGES + place))
+        self.note_chores(kind, &inventory);
+        Ok(PageId((kind * self.chunks_per_kind + chunk) as u32 * PAGES + place))
     }
 
     #[cold]
-    fn add_chunk(&self, first_chunk: usize, inventory: &mut Inventory) -> Result<(), AllocError> {
-        let directory = &self.directory[first_chunk..][..self.chunks_per_kind];
+    fn add_chunk(&self, kind: usize, inventory: &mut Inventory, keep: bool) -> Result<(), AllocError> {
+        let directory = &self.directory[kind * self.chunks_per_kind..][..self.chunks_per_kind];
         let slot = directory.get(inventory.chunks()).ok_or(AllocError)?;
-        let base = inventory.add_chunk()?;
+        let base = inventory.add_chunk(keep)?;
         // Relaxed: pairs with `address`, see there.
         slot.store(base.as_ptr(), Ordering::Relaxed);
         Ok(())
@@ -174,6 +194,55 @@ impl PagePool {
         // SAFETY: the caller's 1 and 2.
         unsafe { inventory.put(chunk, page.place(), run_log2) };
         kind.publish_resident(&inventory);
+    }
+
+    /// Returns `true` if there are [`chores`](Self::chores).
+    #[inline]
+    pub(crate) fn has_chores(&self) -> bool {
+        // Relaxed, here and below: a hint. Whoever does a chore looks under the lock whether there is one.
+        self.chores.load(Ordering::Relaxed) != 0
+    }
+
+    fn note_chores(&self, kind: usize, inventory: &Inventory) {
+        if inventory.has_chore() {
+            self.chores.fetch_or(1 << kind, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the chunk that is needed next resident, or puts a huge page in the place of small ones: at most one
+    /// chunk for each kind. That takes a fraction of a millisecond, without the lock.
+    #[cold]
+    pub(crate) fn chores(&self) {
+        let mut kinds = self.chores.swap(0, Ordering::Relaxed);
+        while kinds != 0 {
+            self.chore(kinds.trailing_zeros() as usize);
+            kinds &= kinds - 1;
+        }
+    }
+
+    fn chore(&self, number: usize) {
+        let kind = &self.kinds[number];
+        let mut inventory = kind.inventory.lock();
+        match inventory.begin_chore() {
+            None => {}
+            Some(Chore::Collapse(base)) => {
+                self.note_chores(number, &inventory);
+                drop(inventory);
+                Chunk::collapse(base);
+            }
+            Some(Chore::Populate(chunk)) => {
+                if chunk == inventory.chunks() && self.add_chunk(number, &mut inventory, false).is_err() {
+                    return;
+                }
+                let base = inventory.take_to_populate(chunk);
+                drop(inventory);
+                let populated = Chunk::populate(base);
+                let mut inventory = kind.inventory.lock();
+                inventory.put_populated(chunk, populated);
+                kind.publish_resident(&inventory);
+                self.note_chores(number, &inventory);
+            }
+        }
     }
 
     /// Gives all free memory back to the system, without holding the lock for long.

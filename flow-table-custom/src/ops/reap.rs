@@ -92,6 +92,7 @@ impl<K, V> Core<K, V> {
         budget: Budget,
         mut reap_shard: impl FnMut(usize, bool, &mut usize, &mut ReapReport) -> bool,
     ) -> ReapReport {
+        self.shards.ready_memory();
         let (mut left, mut report) = (budget.get(), ReapReport::default());
         let (capacity, times) = (&self.shards.capacity, &self.shards.due);
         let due = times.due_shards(now);

@@ -9,6 +9,7 @@ mod dying;
 mod emptying;
 mod filed;
 mod guard;
+mod keep;
 mod locks;
 mod shards;
 mod sparse;

@@ -58,7 +58,9 @@ impl<K, V> Shards<K, V> {
     pub(crate) fn new(config: &TableConfig, processors: usize) -> Self {
         let wished = config.wished_shards().map_or(processors * 4, |wished| wished.get());
         let shards = wished.min(SHARDS_MAX).next_power_of_two();
-        let index = Index::new(shards.trailing_zeros());
+        let [singles, pairs] = config.prefaulted();
+        let slots = singles.saturating_add(pairs.saturating_mul(2));
+        let index = Index::new(shards.trailing_zeros(), slots);
         let shard = |number| CachePadded::new(Shard::new(number as u32, index.per_shard()));
         Self {
             arena: Arena::new(config.slack()),
@@ -101,6 +103,17 @@ impl<K, V> Shards<K, V> {
     #[inline]
     pub(crate) fn sparse(&self) -> u64 {
         if ALWAYS { u64::MAX >> (u64::BITS as usize - self.len()) } else { self.due.sparse() }
+    }
+
+    /// Does work for memory that is needed soon, or that is there and could be better, if there is any. That may
+    /// take a millisecond.
+    #[inline]
+    pub(crate) fn ready_memory(&self) {
+        for pool in [self.arena.pool(), self.index.arrays.pool()] {
+            if pool.has_chores() {
+                pool.chores();
+            }
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Shard> {

@@ -86,6 +86,8 @@ impl Block {
 pub(super) struct Blocks {
     segments: Vec<Segment>,
     used: usize,
+    /// So many segments are not given back.
+    keep: usize,
     /// No segment before this one has a free block.
     search_from: usize,
 }
@@ -107,7 +109,21 @@ const MOST: usize = if cfg!(test) { 128 } else { NUMBERED };
 
 impl Blocks {
     pub(super) const fn new() -> Self {
-        Self { segments: Vec::new(), used: 0, search_from: 0 }
+        Self { segments: Vec::new(), used: 0, keep: 0, search_from: 0 }
+    }
+
+    /// Makes so many blocks ready, or as many as there can be, and keeps their memory. There are no blocks yet.
+    pub(super) fn keep(&mut self, blocks: usize) -> Result<(), AllocError> {
+        for _ in 0..blocks.div_ceil(SEGMENT).min(MOST) {
+            self.grow()?;
+            self.keep += 1;
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if some are kept.
+    pub(super) const fn are_kept(&self) -> bool {
+        self.keep != 0
     }
 
     /// An empty block at the end of the chain of `bucket`, after `prev`.
@@ -175,15 +191,16 @@ impl Blocks {
         self.used -= 1;
     }
 
-    /// Returns `true` if more than half of the blocks are free, not counting two segments.
+    /// Returns `true` if more than half of the blocks are free, not counting two segments, and there are more than
+    /// are kept.
     #[inline]
     pub(super) fn is_wasteful(&self) -> bool {
-        self.segments.len() * SEGMENT > 2 * self.used + 2 * SEGMENT
+        self.segments.len() * SEGMENT > 2 * self.used + 2 * SEGMENT && self.segments.len() > self.keep
     }
 
-    /// Returns `true` if the blocks in use would fit into fewer segments.
+    /// Returns `true` if the blocks in use would fit into fewer segments, and not all of them are kept.
     pub(super) fn can_shrink(&self) -> bool {
-        self.used <= self.segments.len().saturating_sub(1) * SEGMENT && !self.segments.is_empty()
+        self.used <= self.segments.len().saturating_sub(1) * SEGMENT && self.segments.len() > self.keep
     }
 
     /// Takes one step towards fewer segments, if [`can_shrink`](Self::can_shrink). It gives the last segment

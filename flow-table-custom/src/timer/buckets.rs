@@ -22,6 +22,17 @@ impl Buckets {
         Self { occupied: 0, levels: [const { None }; Bucket::LEVELS], blocks: Blocks::new() }
     }
 
+    /// Makes memory ready for so many entries, in whatever buckets, and keeps it. There are none yet.
+    pub(super) fn keep(&mut self, entries: usize) -> Result<(), AllocError> {
+        for level in &mut self.levels {
+            *level = Some(Level::new()?);
+        }
+        // The last block of each bucket may have a single entry. More than these buckets are not in use at a time,
+        // unless timeouts are of all lengths up to years.
+        const BUCKETS: usize = 2 * Bucket::PER_LEVEL + 64;
+        self.blocks.keep(entries / Block::CAPACITY + entries.min(BUCKETS))
+    }
+
     /// Adds an entry to a bucket, and returns its position, which the caller stores.
     #[inline]
     pub(super) fn push(&mut self, bucket: Bucket, entry: EntryIndex) -> Result<Position, AllocError> {
@@ -191,6 +202,9 @@ impl Buckets {
     pub(super) fn shrink(&mut self, entries: &mut impl Entries) {
         while self.blocks.can_shrink() {
             self.shrink_step(entries);
+        }
+        if self.blocks.are_kept() {
+            return;
         }
         self.blocks.trim();
         for level in &mut self.levels {

@@ -34,6 +34,12 @@ impl TimerQueue {
         Self { wheel: Wheel::new(), run: Run::new(), heap: Heap::new() }
     }
 
+    /// Makes memory ready for so many entries that are not due within the current tick, and keeps it. There are
+    /// none yet.
+    pub(crate) fn keep(&mut self, entries: usize) -> Result<(), AllocError> {
+        self.wheel.keep(entries)
+    }
+
     /// Files an entry that is not filed, and returns its position, which the caller stores. Without memory it
     /// stays unfiled.
     #[inline(always)]

@@ -70,6 +70,11 @@ impl Wheel {
         Self { cursor: zero, horizon: zero, first: First::NONE, buckets: Buckets::new() }
     }
 
+    /// As [`Buckets::keep`].
+    pub(super) fn keep(&mut self, entries: usize) -> Result<(), AllocError> {
+        self.buckets.keep(entries)
+    }
+
     /// Files an entry under `tick`, and returns its position, which the caller stores. Returns `None` if the tick
     /// is not after the horizon.
     #[inline(always)]

@@ -60,10 +60,85 @@ fn resident(pool: &PagePool) -> usize {
     pool.resident() / PAGE_BYTES
 }
 
-/// Small tables stay small.
+/// Whoever takes a page waits for that page only.
 #[test]
-fn chunks_are_huge_from_the_second_on() {
-    assert_eq!([1, 32, 33, 64].map(|pages| resident(&pool_with(pages))), [1, 32, 64, 64]);
+fn pages_in_use_are_resident_and_no_others() {
+    assert_eq!([1, 32, 33, 64].map(|pages| resident(&pool_with(pages))), [1, 32, 33, 64]);
+}
+
+/// So that small tables stay small, as many pages must be in use as may be dirty. The last chunk is not made
+/// ready.
+#[test]
+#[cfg_attr(
+    any(not(target_os = "linux"), miri, flow_table_portable),
+    ignore = "memory is made ready on Linux only"
+)]
+fn the_next_chunk_is_made_ready_once_half_of_the_last_one_is_in_use() {
+    let pool = PagePool::new(1, 6 * 32, 2);
+    let mut in_use = 0;
+    let mut take = |until: usize| {
+        (in_use..until).for_each(|_| _ = pool.alloc(0, 0).unwrap());
+        in_use = until;
+        let had = pool.has_chores();
+        pool.chores();
+        (had, resident(&pool))
+    };
+    assert_eq!(take(31), (false, 31));
+    assert_eq!(take(63), (false, 63), "32 more would be more than half as many as are in use");
+    assert_eq!(take(64), (true, 96), "the second one is full, and the third one is made ready");
+    assert!(pool.has_chores(), "the second one has small pages");
+    assert_eq!((take(64), pool.has_chores()), ((true, 96), false));
+    assert_eq!([85, 86, 87].map(&mut take), [(false, 96), (true, 128), (false, 128)]);
+    assert_eq!(
+        [111, 112, 113].map(&mut take),
+        [(false, 128), (true, 160), (false, 160)],
+        "half of the fourth one"
+    );
+    assert_eq!([144, 160].map(&mut take), [(false, 160); 2], "the sixth is the last one");
+}
+
+#[test]
+#[cfg_attr(
+    any(not(target_os = "linux"), miri, flow_table_portable),
+    ignore = "memory is made ready on Linux only"
+)]
+fn a_chunk_that_was_given_back_is_made_ready_before_others() {
+    let pool = PagePool::new(1, 256, 2);
+    assert!((0..256).all(|_| pool.alloc(0, 0).is_ok()));
+    while pool.has_chores() {
+        pool.chores();
+    }
+    free_each(&pool, 64..96);
+    free_each(&pool, 128..160);
+    assert_eq!(resident(&pool), 7 * 32, "one of the two is given back");
+    pool.purge();
+    assert_eq!(pool.alloc(0, 0), Ok(PageId::new(64)));
+    pool.chores();
+    assert_eq!(resident(&pool), 6 * 32 + 1, "the one in use is not used up");
+    assert!((65..80).all(|page| pool.alloc(0, 0) == Ok(PageId::new(page))));
+    pool.chores();
+    assert_eq!(resident(&pool), 6 * 32 + 16 + 32);
+    // SAFETY: the page was in use before.
+    assert_eq!(load(unsafe { ends(pool.address(PageId::new(128), 0), PAGE_BYTES) }), [0; 2]);
+}
+
+/// Whatever comes and goes, and whoever asks for memory back.
+#[test]
+fn what_is_kept_stays() {
+    let pool = PagePool::new(1, 256, 2);
+    pool.keep(0, 33).unwrap();
+    assert_eq!(resident(&pool), 64, "whole chunks");
+    for _ in 0..2 {
+        let pages: Vec<_> = (0..256).map(|_| pool.alloc(0, 0).unwrap().get()).collect();
+        assert_eq!(resident(&pool), 256);
+        free_each(&pool, pages.into_iter().rev());
+        pool.purge();
+        assert!(!os::GIVES_BACK || resident(&pool) == 64);
+    }
+    assert_eq!(pool.alloc(0, 0), Ok(PageId::new(0)));
+    pool.chores();
+    assert!(!os::GIVES_BACK || resident(&pool) == 64, "there is nothing to make ready");
+    assert_eq!(PagePool::new(1, 33, 2).keep(0, usize::MAX), Ok(()), "no more than there may be");
 }
 
 #[test]

@@ -41,6 +41,10 @@ unsafe impl Send for Arrays {}
 unsafe impl Sync for Arrays {}
 
 impl BucketSource for Arrays {
+    fn least(&self) -> u32 {
+        0
+    }
+
     fn alloc(&self, log2: u32) -> Result<NonNull<Bucket>, AllocError> {
         let mut free = self.free.lock().unwrap();
         if let Some(at) = free.iter().position(|&(_, size)| size == log2) {

@@ -245,6 +245,7 @@ pub(crate) const fn color(candidate: Candidate) -> RGBColor {
     match candidate {
         Candidate::Dashmap => RGBColor(0, 114, 178),
         Candidate::Custom => RGBColor(213, 94, 0),
+        Candidate::CustomPrefaulted => RGBColor(230, 150, 60),
         Candidate::Papaya => RGBColor(0, 158, 115),
         Candidate::Scc => RGBColor(204, 121, 167),
         Candidate::Moka => RGBColor(225, 190, 40),
