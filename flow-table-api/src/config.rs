@@ -48,17 +48,17 @@ impl TableConfig {
     /// also in [`shrink_to_fit`](crate::Table::shrink_to_fit), and [`memory`](crate::Table::memory) counts it.
     /// The default is zero.
     ///
-    /// While no more flows than these are in the table, or held after their end, an insertion neither maps memory
-    /// nor waits for a page. That assumes keys that spread evenly over the hash table, as they do with a good
-    /// hasher, and timeouts that are not shorter than a reap's resolution (10 ms). More flows get memory as they
-    /// come. What the system refuses is not ready, and is asked for again when it is needed; a system that
-    /// promises more than it has may end the process.
+    /// An insertion then takes no memory from the system and waits for no page, while the table has no more flows
+    /// than these, counting those that have ended and are held, not reaped yet, or may be seen by open bursts.
+    /// That assumes hashes that spread evenly, as those of a good hasher do, and a system that leaves memory
+    /// where it is (see `mlockall`). More flows get memory as they come.
     ///
-    /// The thread that makes the table writes to the memory, so that a system with several memory nodes takes it
-    /// from the node of this thread.
+    /// What the system refuses is not ready, and is asked for again when it is needed. A system that promises
+    /// more than it has may end the process. The thread that makes the table writes to the memory, so that a
+    /// system with several memory nodes takes it from the node of this thread.
     ///
-    /// A backend that can't do this ignores it. (Of those here, `custom` does it. `dashmap` takes memory from the
-    /// allocator, flow by flow.)
+    /// A backend that can't do this ignores it. (Of those here, `custom` does it, in units of 2 MiB, and with
+    /// some 130 KiB more for each shard. `dashmap` takes memory from the allocator, flow by flow.)
     pub const fn prefault(mut self, flows: usize) -> Self {
         self.prefault[0] = flows;
         self

@@ -404,7 +404,8 @@ pub trait Table<K: Key, V: Value>: Send + Sync + Sized {
     ///
     /// # Complexity
     ///
-    /// O(1) if nothing is due, whatever the size of the table.
+    /// O(1) if nothing is due, whatever the size of the table. A backend may use a call to make memory ready for
+    /// later insertions: a fixed amount, which may take a fraction of a millisecond.
     fn reap_with(&self, now: Timestamp, budget: Budget, ended: impl FnMut(Ended<Self::Ref>)) -> ReapReport;
 
     /// As [`reap_with`](Self::reap_with), for this thread's share of the flows only. It is for workers that

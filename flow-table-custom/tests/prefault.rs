@@ -69,13 +69,50 @@ fn insertions_into_a_prefaulted_table_wait_for_no_page() {
     assert!(without > 100, "{without} faults without memory that was made ready");
 }
 
+/// Deadlines that come before the queue's next bucket are in another part of it.
+#[test]
+fn flows_that_are_due_soon_have_their_memory_too() {
+    let soon = |table: &TestTable| {
+        let mut flows: Vec<_> = (0..SINGLES - 64)
+            .map(|number| NewFlow::new(key(number, false), [7; 3]).timeout(Duration::from_millis(1_200)))
+            .collect();
+        let first = |number| NewFlow::new(key(SINGLES + number, false), [7; 3]).timeout(Duration::from_secs(3));
+        insert_all(table, &mut (0..64).map(first).collect(), Timestamp::ZERO);
+        // The last bucket that was looked at ends later than some of the flows.
+        table.reap(Timestamp::from_millis(3_010), Budget::UNLIMITED);
+        let (before, memory) = (faults(), table.memory());
+        insert_all(table, &mut flows, Timestamp::from_millis(3_010));
+        (faults() - before, table.memory() - memory)
+    };
+    soon(&ready());
+    assert_eq!((0..3).map(|_| soon(&ready())).min(), Some((0, 0)));
+    assert!(soon(&TestTable::with_config(config())).1 > 0);
+}
+
+/// Without memory from the beginning, a reap makes some ready before it is needed, and no more than once.
+#[test]
+fn a_reap_makes_the_next_memory_ready() {
+    const CHUNK: usize = 2 << 20;
+    let table = TestTable::with_config(config());
+    insert_all(&table, &mut flows(), Timestamp::ZERO);
+    let after_a_reap = || {
+        table.reap(Timestamp::ZERO, Budget::UNLIMITED);
+        table.memory()
+    };
+    let before = after_a_reap() - CHUNK;
+    assert!(before > 12 << 20);
+    assert_eq!([(); 3].map(|()| after_a_reap() - before), [CHUNK; 3]);
+    table.shrink_to_fit();
+    assert!(table.memory() < before);
+}
+
 /// Fills the table in a process of its own that may call the system to write and to exit only: the kernel ends a
 /// process that makes another call. Returns whether it has filled the table.
 fn fills_without_a_call(table: &TestTable) -> bool {
     let mut flows = flows();
     let (mut reader, mut writer) = pipe().expect("a pipe");
-    // SAFETY: the child has this thread only, which holds no lock, and nobody else is in the table or the
-    // allocator.
+    // SAFETY: the child has this thread only, which holds no lock, and nobody else is in the table. The system's
+    // allocator stays usable in a child of a process with threads.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "a process");
     if child == 0 {

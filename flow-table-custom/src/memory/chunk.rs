@@ -2,7 +2,8 @@ use std::alloc::Layout;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-use super::{AllocError, os};
+use super::AllocError;
+use super::os::{self, Populated};
 
 /// Bytes of a chunk, and its alignment: the huge page of x86-64 and of AArch64 with small pages of 4 KiB.
 pub(super) const CHUNK_BYTES: usize = 2 << 20;
@@ -37,7 +38,7 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES) {
 ///
 /// The first access to a clean page waits for zeros. For a small page of the system that is short. A huge one
 /// takes a fraction of a millisecond, so it is made when nobody waits for it: [`populate`](Self::populate). A
-/// chunk whose pages are taken before that has small ones, until all are in use: [`collapse`](Self::collapse).
+/// chunk whose pages are taken before that has small ones, at least until all are in use.
 ///
 /// A chunk that is *kept* is resident as a whole until it is dropped. None of its free pages counts as dirty.
 ///
@@ -54,8 +55,6 @@ pub(super) struct Chunk {
     /// The system must not back the chunk by a huge page, which would make all of it resident as soon as one page
     /// is in use. This lasts until all of it is in use.
     split: bool,
-    /// All of it is in use, in small pages of the system.
-    scattered: bool,
     kept: bool,
 }
 
@@ -96,7 +95,7 @@ impl Chunk {
         let base = os::map(LAYOUT)?;
         base.as_ptr().expose_provenance();
         let all = u32::MAX >> (PAGES - pages);
-        Ok(Self { base, free: all, dirty: 0, all, huge, split: false, scattered: false, kept: false })
+        Ok(Self { base, free: all, dirty: 0, all, huge, split: false, kept: false })
     }
 
     /// As [`new`](Self::new), but the chunk is kept.
@@ -146,10 +145,6 @@ impl Chunk {
         self.huge && self.is_free() && self.dirty == 0 && !self.kept
     }
 
-    pub(super) fn is_scattered(&self) -> bool {
-        self.scattered
-    }
-
     /// Returns `true` if it is wholly free and not given back.
     pub(super) fn is_spare(&self) -> bool {
         self.is_free() && self.dirty != 0
@@ -171,7 +166,7 @@ impl Chunk {
         self.dirty &= self.free;
         if self.split && self.free == 0 {
             self.wish_huge(true);
-            (self.split, self.scattered) = (false, true);
+            self.split = false;
         }
         first
     }
@@ -184,27 +179,14 @@ impl Chunk {
         self.free = 0;
     }
 
-    /// Makes the chunk at this address resident. This takes a fraction of a millisecond. Returns `false` if the
-    /// system can't, or has no memory.
-    pub(super) fn populate(base: NonNull<u8>) -> bool {
+    /// Makes the chunk at this address resident. This takes a fraction of a millisecond.
+    pub(super) fn populate(base: NonNull<u8>) -> Populated {
         os::populate(base, CHUNK_BYTES)
     }
 
-    /// Frees what [`take_to_populate`](Self::take_to_populate) took.
-    pub(super) fn put_populated(&mut self, populated: bool) {
-        self.free = self.all;
-        self.dirty = if populated { self.all } else { 0 };
-    }
-
-    /// Leaves it to the caller to give the chunk a huge page, with [`collapse`](Self::collapse).
-    pub(super) fn take_to_collapse(&mut self) {
-        self.scattered = false;
-    }
-
-    /// Puts a huge page in the place of the small ones of the chunk at this address, if the system can. Nobody
-    /// who uses the chunk notices. This takes a fraction of a millisecond.
-    pub(super) fn collapse(base: NonNull<u8>) {
-        os::collapse(base, CHUNK_BYTES);
+    /// Frees what [`take_to_populate`](Self::take_to_populate) took. Any part of it may be resident.
+    pub(super) fn put_populated(&mut self) {
+        (self.free, self.dirty) = (self.all, self.all);
     }
 
     /// Frees a run that is in use.
@@ -226,11 +208,10 @@ impl Chunk {
     /// does not take them.
     pub(super) fn give_back(&mut self) -> bool {
         let splits = !self.is_free();
-        if splits && !self.split {
+        if splits && self.huge && !self.split {
             self.wish_huge(false);
         }
-        self.split = splits;
-        self.scattered = false;
+        self.split = splits && self.huge;
         let given = dirty_stretches(self.free, self.dirty).all(|pages| {
             // SAFETY: (1) the pages are the chunk's own; (2) they are free, as the caller of `put` has
             // promised.
@@ -296,23 +277,38 @@ mod tests {
         chunk.take(0);
         assert_eq!((chunk.in_use(), chunk.dirty(), chunk.split, chunk.is_cold()), (1, 0, true, false));
         (1..PAGES).for_each(|_| _ = chunk.take(0));
-        assert!(!chunk.split && chunk.is_scattered());
-        chunk.take_to_collapse();
-        Chunk::collapse(chunk.base());
-        assert!(!chunk.is_scattered());
+        assert!(!chunk.split);
         // SAFETY: (1) nobody uses the pages.
         unsafe { chunk.put(0, MAX_RUN_LOG2) };
         assert!(chunk.is_spare() && chunk.give_back() && chunk.is_cold());
         chunk.take_to_populate();
         assert_eq!((chunk.in_use(), chunk.has_run(0)), (32, false), "nobody else takes its pages");
-        let populated = Chunk::populate(chunk.base());
-        chunk.put_populated(populated);
-        assert_eq!(
-            (chunk.in_use(), chunk.dirty(), chunk.is_cold()),
-            (0, if populated { 32 } else { 0 }, !populated)
-        );
+        assert_eq!(Chunk::populate(chunk.base()), Populated::Yes);
+        chunk.put_populated();
+        assert_eq!((chunk.in_use(), chunk.dirty(), chunk.is_cold()), (0, 32, false));
         chunk.take(0);
-        assert_eq!((chunk.dirty(), chunk.split), (if populated { 31 } else { 0 }, !populated));
+        assert_eq!((chunk.dirty(), chunk.split), (31, false));
+    }
+
+    /// The first chunk of a pool.
+    #[test]
+    #[cfg_attr(
+        any(not(target_os = "linux"), miri, flow_table_portable),
+        ignore = "memory goes back on Linux only"
+    )]
+    fn a_chunk_without_huge_pages_is_neither_cold_nor_split() {
+        let mut chunk = Chunk::new(PAGES, false).unwrap();
+        for _ in 0..2 {
+            assert!(!chunk.is_cold());
+            chunk.take(4);
+            chunk.take(4);
+            // SAFETY: (1) nobody uses the pages.
+            unsafe { chunk.put(16, 4) };
+            assert!(chunk.give_back() && !chunk.split);
+            // SAFETY: as above.
+            unsafe { chunk.put(0, 4) };
+            assert!(chunk.give_back() && !chunk.split);
+        }
     }
 
     #[test]
@@ -335,7 +331,7 @@ mod tests {
         for all_in_use in [true, false] {
             let mut chunk = Chunk::new(PAGES, true).unwrap();
             chunk.take_to_populate();
-            chunk.put_populated(true);
+            chunk.put_populated();
             chunk.take(4);
             chunk.take(4);
             // SAFETY: (1) nobody uses the pages.

@@ -4,13 +4,21 @@
 use std::ptr::NonNull;
 
 use super::chunk::{Chunk, PAGES};
-use super::{AllocError, os, try_reserve};
+use super::os::{self, Populated};
+use super::{AllocError, try_reserve};
 
 /// The first chunks of a pool, which have no huge pages, so that small tables stay small.
 const SMALL_CHUNKS: usize = 1;
 
 /// The dirty pages that every pool may have, however little it holds: 128 KiB.
 const MIN_DIRTY: usize = 2;
+
+/// With so many pages in use, a chunk is made ready: 6 MiB.
+const READY_FROM: usize = 3 * PAGES as usize;
+
+/// With fewer pages in use, it is given back: 4 MiB. So a pool has never more than twice as many pages as are in
+/// use.
+const READY_UNTIL: usize = 2 * PAGES as usize;
 
 pub(super) struct Inventory {
     max_pages: u32,
@@ -25,17 +33,13 @@ pub(super) struct Inventory {
     kept: usize,
     /// Cleared when the system has refused to take memory back; it is not asked again then.
     gives_back: bool,
-    /// Cleared when the system has refused to make a chunk resident.
+    /// Cleared when the system can't make a chunk resident.
     populates: bool,
-}
-
-/// Work for the system that takes a fraction of a millisecond. It is done without the pool's lock, when no packet
-/// waits for it.
-pub(super) enum Chore {
-    /// Makes a chunk resident before its pages are needed.
-    Populate(usize),
-    /// Puts a huge page in the place of small ones.
-    Collapse(NonNull<u8>),
+    /// A chunk is being made resident.
+    populating: bool,
+    /// The chunk that was made resident before it is needed, until a page of it is taken. Its pages do not count
+    /// when there are too many dirty ones.
+    ready: Option<usize>,
 }
 
 impl Inventory {
@@ -50,6 +54,8 @@ impl Inventory {
             kept: 0,
             gives_back: os::GIVES_BACK,
             populates: true,
+            populating: false,
+            ready: None,
         }
     }
 
@@ -92,9 +98,12 @@ impl Inventory {
         result
     }
 
-    /// The free pages that may be dirty.
-    fn dirty_limit(&self) -> usize {
-        MIN_DIRTY.max(self.in_use / self.in_use_per_dirty)
+    /// Returns `true` if there are more dirty pages than may be. Where chunks are made ready, there may always be
+    /// what is left of one.
+    fn is_too_dirty(&self) -> bool {
+        let ready = self.ready.map_or(0, |number| self.chunks[number].dirty());
+        let left_over = if self.in_use < READY_UNTIL { 0 } else { PAGES as usize };
+        self.dirty - ready > MIN_DIRTY.max(self.in_use / self.in_use_per_dirty).max(left_over)
     }
 
     /// Takes the lowest free run of the mapped chunks, and returns its chunk and its first page there. The
@@ -106,6 +115,7 @@ impl Inventory {
         if run_log2 == 0 {
             self.full_before = number;
         }
+        self.ready = self.ready.filter(|&ready| ready != number);
         Some((number, self.update(number, |chunk| chunk.take(run_log2))))
     }
 
@@ -121,25 +131,27 @@ impl Inventory {
         self.update(number, |chunk| unsafe { chunk.put(first, run_log2) });
         self.full_before = self.full_before.min(number);
         if self.chunks[number].is_spare() {
-            // There was at most one before.
-            let mut spares = (0..self.chunks.len()).filter(|&number| self.chunks[number].is_spare());
-            if let Some(second) = spares.nth(1) {
-                self.give_back(second);
-            }
+            let is_spare = |&number: &usize| self.chunks[number].is_spare() && self.ready != Some(number);
+            let second = (0..self.chunks.len()).filter(is_spare).nth(1);
+            second.map(|second| self.give_back(second));
         }
-        while self.dirty > self.dirty_limit() && self.give_back_dirtiest() {}
+        self.trim();
     }
 
-    /// Returns `true` if [`begin_chore`](Self::begin_chore) would return something.
-    pub(super) fn has_chore(&self) -> bool {
-        self.next_cold().is_some() || self.chunks.iter().any(Chunk::is_scattered)
+    /// Gives back what is too much.
+    fn trim(&mut self) {
+        if let Some(ready) = self.ready.filter(|_| self.in_use < READY_UNTIL) {
+            self.ready = None;
+            self.give_back(ready);
+        }
+        while self.is_too_dirty() && self.give_back_dirtiest() {}
     }
 
     /// The chunk to be made resident, if that is due: the next page will be taken from it, or no more than half of
-    /// the chunk before it is free, and as many pages may be dirty. It may have to be added. It is never the last
-    /// one of the pool, so that others find a free one all the while.
-    fn next_cold(&self) -> Option<usize> {
-        if !self.populates || self.dirty + PAGES as usize > self.dirty_limit() {
+    /// the chunk before it is free. It may have to be added. It is not the last one of the pool, for which others
+    /// would have no other one meanwhile.
+    pub(super) fn next_cold(&self) -> Option<usize> {
+        if !self.populates || self.populating || self.ready.is_some() || self.in_use < READY_FROM {
             return None;
         }
         let mut open = (self.full_before..self.chunks.len()).filter(|&number| self.chunks[number].free() != 0);
@@ -152,34 +164,40 @@ impl Inventory {
         (is_cold && (next as u32 + 1) * PAGES < self.max_pages).then_some(next)
     }
 
-    /// What is to be done next for the system's pages.
-    pub(super) fn begin_chore(&mut self) -> Option<Chore> {
-        if let Some(cold) = self.next_cold() {
-            return Some(Chore::Populate(cold));
-        }
-        let scattered = self.chunks.iter_mut().find(|chunk| chunk.is_scattered())?;
-        scattered.take_to_collapse();
-        Some(Chore::Collapse(scattered.base()))
-    }
-
-    /// Takes a chunk that is to be made resident as a whole; returns its base.
+    /// Takes the chunk that is to be made resident as a whole; returns its base.
     pub(super) fn take_to_populate(&mut self, number: usize) -> NonNull<u8> {
+        self.populating = true;
         self.update(number, Chunk::take_to_populate);
         self.chunks[number].base()
     }
 
-    /// Frees a chunk that was [taken to be made resident](Self::take_to_populate), and tells whether it is.
-    pub(super) fn put_populated(&mut self, number: usize, populated: bool) {
-        self.update(number, |chunk| chunk.put_populated(populated));
+    /// Frees the chunk that was [taken to be made resident](Self::take_to_populate).
+    pub(super) fn put_populated(&mut self, number: usize, populated: Populated) {
+        self.populating = false;
+        self.populates = populated != Populated::Never;
+        self.update(number, Chunk::put_populated);
         self.full_before = self.full_before.min(number);
-        self.populates &= populated;
+        if populated == Populated::Yes {
+            self.ready = Some(number);
+        } else {
+            self.give_back(number);
+        }
+        // There may be far fewer pages in use than when this began.
+        self.trim();
     }
 
-    /// Makes the chunk with the most dirty pages clean. Returns `false` if no page is dirty, or the system does
-    /// not take memory back.
-    pub(super) fn give_back_dirtiest(&mut self) -> bool {
-        let dirtiest = (0..self.chunks.len()).max_by_key(|&number| self.chunks[number].dirty());
-        self.dirty != 0 && dirtiest.is_some_and(|number| self.give_back(number))
+    /// Makes the chunk with the most dirty pages clean, other than the one that is ready. Returns `false` if no
+    /// page is dirty, or the system does not take memory back.
+    fn give_back_dirtiest(&mut self) -> bool {
+        let others = (0..self.chunks.len()).filter(|&number| self.ready != Some(number));
+        let dirtiest = others.max_by_key(|&number| self.chunks[number].dirty());
+        dirtiest.is_some_and(|number| self.chunks[number].dirty() != 0 && self.give_back(number))
+    }
+
+    /// Takes a step towards no dirty pages. Returns `false` if it is the last one.
+    pub(super) fn purge_step(&mut self) -> bool {
+        self.ready = None;
+        self.give_back_dirtiest()
     }
 
     fn give_back(&mut self, number: usize) -> bool {

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use super::fallible::{AllocError, permit};
 
-pub(super) use system::{GIVES_BACK, collapse, give_back, populate, unmap, wish_huge};
+pub(super) use system::{GIVES_BACK, give_back, populate, unmap, wish_huge};
 
 /// Maps zeroed memory of this layout, whose size is not zero.
 ///
@@ -23,6 +23,16 @@ pub(super) fn map(layout: Layout) -> Result<NonNull<u8>, AllocError> {
     debug_assert_ne!(layout.size(), 0);
     permit()?;
     system::map(layout).ok_or(AllocError)
+}
+
+/// What the system made of a wish for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Populated {
+    Yes,
+    /// There is no memory for all of it.
+    NotNow,
+    /// The system can't do this.
+    Never,
 }
 
 /// Makes zeroed memory resident by writing zeros to it. Without memory, the system ends the process.
@@ -41,7 +51,10 @@ pub(super) unsafe fn touch(start: NonNull<u8>, bytes: usize) {
 #[cfg(all(target_os = "linux", not(any(miri, flow_table_loom, flow_table_portable))))]
 mod system {
     use std::alloc::Layout;
+    use std::io;
     use std::ptr::{NonNull, null_mut};
+
+    use super::Populated;
 
     /// `true` if [`give_back`] can do anything on this system.
     pub(crate) const GIVES_BACK: bool = true;
@@ -96,20 +109,15 @@ mod system {
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, advice) };
     }
 
-    /// Makes a mapped range resident, with huge pages if that is wished, and changes no contents. Returns `false`
-    /// if there is no memory, or the kernel is older than 5.14.
-    pub(crate) fn populate(start: NonNull<u8>, bytes: usize) -> bool {
+    /// Makes a mapped range resident, with huge pages if that is wished, and changes no contents. A kernel older
+    /// than 5.14 can't.
+    pub(crate) fn populate(start: NonNull<u8>, bytes: usize) -> Populated {
         // SAFETY: this advice changes no contents.
-        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE) == 0 }
-    }
-
-    /// Puts huge pages in the place of the small ones of a range, if there are any. A kernel older than 6.1
-    /// refuses it, which does no harm: it does so by itself some time later.
-    pub(crate) fn collapse(start: NonNull<u8>, bytes: usize) {
-        /// Of Linux's `mman-common.h`.
-        const MADV_COLLAPSE: libc::c_int = 25;
-        // SAFETY: this advice changes no contents.
-        unsafe { libc::madvise(start.as_ptr().cast(), bytes, MADV_COLLAPSE) };
+        if unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE) } == 0 {
+            return Populated::Yes;
+        }
+        let cannot = io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+        if cannot { Populated::Never } else { Populated::NotNow }
     }
 
     /// Gives the memory of a range back to the system. The range stays mapped and reads as zeros. Returns
@@ -139,6 +147,8 @@ mod system {
     use std::alloc::{Layout, alloc_zeroed, dealloc};
     use std::ptr::NonNull;
 
+    use super::Populated;
+
     pub(crate) const GIVES_BACK: bool = false;
 
     pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
@@ -148,11 +158,9 @@ mod system {
 
     pub(crate) fn wish_huge(_start: NonNull<u8>, _bytes: usize, _wish: bool) {}
 
-    pub(crate) fn populate(_start: NonNull<u8>, _bytes: usize) -> bool {
-        false
+    pub(crate) fn populate(_start: NonNull<u8>, _bytes: usize) -> Populated {
+        Populated::Never
     }
-
-    pub(crate) fn collapse(_start: NonNull<u8>, _bytes: usize) {}
 
     /// # Safety
     ///

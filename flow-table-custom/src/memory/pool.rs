@@ -11,7 +11,7 @@
 use std::ptr::NonNull;
 
 use super::chunk::{CHUNK_BYTES, Chunk, MAX_RUN_LOG2, PAGE_BYTES, PAGES};
-use super::inventory::{Chore, Inventory};
+use super::inventory::Inventory;
 use super::{AllocError, Mapped};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering};
 
@@ -49,15 +49,15 @@ impl PageId {
 /// back at once, except one that is kept for reuse. Other free pages go back when they exceed a share of those
 /// in use and 128 KiB.
 ///
-/// What takes the system long, because it concerns a whole chunk, is not done by those who allocate pages, but by
-/// [`chores`](Self::chores).
+/// Those who allocate pages do not wait until the system has zeroed a chunk: [`make_ready`](Self::make_ready)
+/// does.
 pub(crate) struct PagePool {
     /// The bases of all chunks, those of the first kind first.
     directory: Mapped<[AtomicPtr<u8>]>,
     kinds: Box<[Kind]>,
     chunks_per_kind: usize,
-    /// The kinds that have chores, as bits.
-    chores: AtomicU32,
+    /// The kinds of which a chunk is to be made ready, as bits.
+    wishes: AtomicU32,
 }
 
 /// The pages of one kind.
@@ -83,7 +83,7 @@ impl PagePool {
             directory: Mapped::zeroed(kinds * chunks_per_kind).expect("addresses for a directory"),
             kinds: std::iter::repeat_with(kind).take(kinds).collect(),
             chunks_per_kind,
-            chores: AtomicU32::new(0),
+            wishes: AtomicU32::new(0),
         }
     }
 
@@ -165,7 +165,7 @@ impl PagePool {
             }
         };
         self.kinds[kind].publish_resident(&inventory);
-        self.note_chores(kind, &inventory);
+        self.note_wish(kind, &inventory);
         Ok(PageId((kind * self.chunks_per_kind + chunk) as u32 * PAGES + place))
     }
 
@@ -196,53 +196,38 @@ impl PagePool {
         kind.publish_resident(&inventory);
     }
 
-    /// Returns `true` if there are [`chores`](Self::chores).
+    /// Returns `true` if there is something to [make ready](Self::make_ready).
     #[inline]
-    pub(crate) fn has_chores(&self) -> bool {
-        // Relaxed, here and below: a hint. Whoever does a chore looks under the lock whether there is one.
-        self.chores.load(Ordering::Relaxed) != 0
+    pub(crate) fn wishes(&self) -> bool {
+        // Relaxed, here and below: a hint. Whoever acts on it looks under the lock.
+        self.wishes.load(Ordering::Relaxed) != 0
     }
 
-    fn note_chores(&self, kind: usize, inventory: &Inventory) {
-        if inventory.has_chore() {
-            self.chores.fetch_or(1 << kind, Ordering::Relaxed);
+    fn note_wish(&self, kind: usize, inventory: &Inventory) {
+        if inventory.next_cold().is_some() {
+            self.wishes.fetch_or(1 << kind, Ordering::Relaxed);
         }
     }
 
-    /// Makes the chunk that is needed next resident, or puts a huge page in the place of small ones: at most one
-    /// chunk for each kind. That takes a fraction of a millisecond, without the lock.
+    /// Makes the chunk resident from which pages of a kind will be taken next, if it is needed soon. That takes a
+    /// fraction of a millisecond, without the lock.
     #[cold]
-    pub(crate) fn chores(&self) {
-        let mut kinds = self.chores.swap(0, Ordering::Relaxed);
-        while kinds != 0 {
-            self.chore(kinds.trailing_zeros() as usize);
-            kinds &= kinds - 1;
-        }
-    }
-
-    fn chore(&self, number: usize) {
-        let kind = &self.kinds[number];
+    pub(crate) fn make_ready(&self) {
+        let number = self.wishes.load(Ordering::Relaxed).trailing_zeros() as usize;
+        let Some(kind) = self.kinds.get(number) else { return };
+        self.wishes.fetch_and(!(1 << number), Ordering::Relaxed);
         let mut inventory = kind.inventory.lock();
-        match inventory.begin_chore() {
-            None => {}
-            Some(Chore::Collapse(base)) => {
-                self.note_chores(number, &inventory);
-                drop(inventory);
-                Chunk::collapse(base);
-            }
-            Some(Chore::Populate(chunk)) => {
-                if chunk == inventory.chunks() && self.add_chunk(number, &mut inventory, false).is_err() {
-                    return;
-                }
-                let base = inventory.take_to_populate(chunk);
-                drop(inventory);
-                let populated = Chunk::populate(base);
-                let mut inventory = kind.inventory.lock();
-                inventory.put_populated(chunk, populated);
-                kind.publish_resident(&inventory);
-                self.note_chores(number, &inventory);
-            }
+        let Some(chunk) = inventory.next_cold() else { return };
+        if chunk == inventory.chunks() && self.add_chunk(number, &mut inventory, false).is_err() {
+            return;
         }
+        let base = inventory.take_to_populate(chunk);
+        kind.publish_resident(&inventory);
+        drop(inventory);
+        let populated = Chunk::populate(base);
+        let mut inventory = kind.inventory.lock();
+        inventory.put_populated(chunk, populated);
+        kind.publish_resident(&inventory);
     }
 
     /// Gives all free memory back to the system, without holding the lock for long.
@@ -251,7 +236,7 @@ impl PagePool {
             let mut more = true;
             while more {
                 let mut inventory = kind.inventory.lock();
-                more = inventory.give_back_dirtiest();
+                more = inventory.purge_step();
                 kind.publish_resident(&inventory);
             }
         }

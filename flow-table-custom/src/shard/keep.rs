@@ -3,8 +3,12 @@
 use super::shards::Shards;
 use crate::flows::entries_in_page;
 use crate::hash::share;
+use crate::ids::EntryIndex;
 use crate::index::SEGMENTS;
 use crate::memory::AllocError;
+
+/// The most pages of a kind.
+const MAX_PAGES: usize = 1 << EntryIndex::PAGE_BITS;
 
 impl<K, V> Shards<K, V> {
     /// Makes memory ready for so many flows with one key and with two, and keeps it. The shards are new.
@@ -17,6 +21,9 @@ impl<K, V> Shards<K, V> {
             return Ok(());
         }
         self.index.arrays.keep(SEGMENTS)?;
+        // No more than have indices.
+        let flows =
+            [false, true].map(|pair| flows[usize::from(pair)].min(MAX_PAGES * entries_in_page::<K, V>(pair)));
         let pages = [false, true].map(|pair| self.pages_for(flows[usize::from(pair)], pair));
         for pair in [false, true] {
             self.arena.keep(pages[usize::from(pair)], pair)?;
@@ -29,7 +36,7 @@ impl<K, V> Shards<K, V> {
             for (slab, pages) in state.slabs.iter_mut().zip(pages) {
                 slab.keep(pages)?;
             }
-            state.timers.keep(share(flows[0].saturating_add(flows[1]), self.len()))?;
+            state.timers.keep(share(flows[0] + flows[1], self.len()))?;
         }
         Ok(())
     }

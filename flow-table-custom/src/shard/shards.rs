@@ -105,14 +105,12 @@ impl<K, V> Shards<K, V> {
         if ALWAYS { u64::MAX >> (u64::BITS as usize - self.len()) } else { self.due.sparse() }
     }
 
-    /// Does work for memory that is needed soon, or that is there and could be better, if there is any. That may
-    /// take a millisecond.
+    /// Makes a chunk of memory ready that is needed soon, if there is one. That may take a millisecond.
     #[inline]
     pub(crate) fn ready_memory(&self) {
-        for pool in [self.arena.pool(), self.index.arrays.pool()] {
-            if pool.has_chores() {
-                pool.chores();
-            }
+        let pools = [self.arena.pool(), self.index.arrays.pool()];
+        if let Some(pool) = pools.into_iter().find(|pool| pool.wishes()) {
+            pool.make_ready();
         }
     }
 

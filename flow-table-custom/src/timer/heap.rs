@@ -9,9 +9,10 @@ use crate::memory::{AllocError, shrink_to, try_reserve};
 ///
 /// It orders to the nanosecond. Changes cost O(log n) moves of nodes, each of which writes a position into an
 /// entry's record.
-#[derive(Default)]
 pub(crate) struct Heap {
     nodes: Vec<Node>,
+    /// Memory for so many nodes is given back on request only, or not at all if it is more than [`Self::KEPT`].
+    kept: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -27,7 +28,17 @@ impl Heap {
     const KEPT: usize = 64;
 
     pub(crate) const fn new() -> Self {
-        Self { nodes: Vec::new() }
+        Self { nodes: Vec::new(), kept: Self::KEPT }
+    }
+
+    /// Makes memory ready for so many entries, and keeps it. There are none yet.
+    pub(super) fn keep(&mut self, entries: usize) -> Result<(), AllocError> {
+        try_reserve(&mut self.nodes, entries)?;
+        // This writes to the memory, so that it is there.
+        self.nodes.resize(entries, Node { deadline: Timestamp::MAX, entry: EntryIndex::new(0, 1, false) });
+        self.nodes.clear();
+        self.kept = entries.max(Self::KEPT);
+        Ok(())
     }
 
     /// The earliest deadline.
@@ -80,8 +91,8 @@ impl Heap {
                 self.sift_down(index, last, entries);
             }
         }
-        if self.nodes.capacity() > Self::KEPT.max(4 * self.nodes.len()) {
-            let capacity = Self::KEPT.max(2 * self.nodes.len());
+        if self.nodes.capacity() > self.kept.max(4 * self.nodes.len()) {
+            let capacity = self.kept.max(2 * self.nodes.len());
             shrink_to(&mut self.nodes, capacity);
         }
     }
@@ -139,7 +150,7 @@ impl Heap {
 
     /// Gives unused memory back.
     pub(crate) fn shrink(&mut self) {
-        shrink_to(&mut self.nodes, 0);
+        shrink_to(&mut self.nodes, if self.kept > Self::KEPT { self.kept } else { 0 });
     }
 
     /// Every entry with the deadline it is filed under, after checking that order and positions are right.

@@ -34,9 +34,9 @@ impl TimerQueue {
         Self { wheel: Wheel::new(), run: Run::new(), heap: Heap::new() }
     }
 
-    /// Makes memory ready for so many entries that are not due within the current tick, and keeps it. There are
-    /// none yet.
+    /// Makes memory ready for so many entries, and keeps it. There are none yet.
     pub(crate) fn keep(&mut self, entries: usize) -> Result<(), AllocError> {
+        self.heap.keep(entries)?;
         self.wheel.keep(entries)
     }
 

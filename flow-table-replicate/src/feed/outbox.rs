@@ -130,8 +130,8 @@ impl Outbox {
         self.flush_above(0, counters);
     }
 
-    /// Hands this thread's buffers over that are worth a batch, unless others wait already: then they would fill the
-    /// ring, and not come to the log any earlier. Never waits.
+    /// Hands this thread's buffers over that are worth a batch, unless others wait already: then they would fill
+    /// the ring, and not come to the log any earlier. Never waits.
     pub fn flush_worthwhile(&self, counters: &Counting) {
         if self.ring.is_empty() {
             self.flush_above(WORTHWHILE.min(self.limit / 2), counters);

@@ -1,6 +1,7 @@
 //! Limits, threads, and what the system gets back.
 
 use super::*;
+use crate::memory::inventory::Inventory;
 
 #[test]
 fn a_pool_without_pages_left_refuses() {
@@ -66,8 +67,15 @@ fn pages_in_use_are_resident_and_no_others() {
     assert_eq!([1, 32, 33, 64].map(|pages| resident(&pool_with(pages))), [1, 32, 33, 64]);
 }
 
-/// So that small tables stay small, as many pages must be in use as may be dirty. The last chunk is not made
-/// ready.
+/// Takes so many pages, and lets a reap make a chunk ready after each.
+fn take(pool: &PagePool, pages: usize) {
+    for _ in 0..pages {
+        pool.alloc(0, 0).unwrap();
+        pool.make_ready();
+    }
+}
+
+/// Small tables stay small. The last chunk is not made ready.
 #[test]
 #[cfg_attr(
     any(not(target_os = "linux"), miri, flow_table_portable),
@@ -75,26 +83,13 @@ fn pages_in_use_are_resident_and_no_others() {
 )]
 fn the_next_chunk_is_made_ready_once_half_of_the_last_one_is_in_use() {
     let pool = PagePool::new(1, 6 * 32, 2);
-    let mut in_use = 0;
-    let mut take = |until: usize| {
-        (in_use..until).for_each(|_| _ = pool.alloc(0, 0).unwrap());
-        in_use = until;
-        let had = pool.has_chores();
-        pool.chores();
-        (had, resident(&pool))
+    let mut resident_after = |pages| {
+        take(&pool, pages);
+        resident(&pool)
     };
-    assert_eq!(take(31), (false, 31));
-    assert_eq!(take(63), (false, 63), "32 more would be more than half as many as are in use");
-    assert_eq!(take(64), (true, 96), "the second one is full, and the third one is made ready");
-    assert!(pool.has_chores(), "the second one has small pages");
-    assert_eq!((take(64), pool.has_chores()), ((true, 96), false));
-    assert_eq!([85, 86, 87].map(&mut take), [(false, 96), (true, 128), (false, 128)]);
-    assert_eq!(
-        [111, 112, 113].map(&mut take),
-        [(false, 128), (true, 160), (false, 160)],
-        "half of the fourth one"
-    );
-    assert_eq!([144, 160].map(&mut take), [(false, 160); 2], "the sixth is the last one");
+    assert_eq!([95, 1, 1].map(&mut resident_after), [95, 128, 128], "from 96 on");
+    assert_eq!([14, 1, 1].map(&mut resident_after), [128, 160, 160], "16 of the fourth one are in use");
+    assert_eq!([31, 1].map(&mut resident_after), [160, 160], "the sixth is the last one");
 }
 
 #[test]
@@ -105,21 +100,73 @@ fn the_next_chunk_is_made_ready_once_half_of_the_last_one_is_in_use() {
 fn a_chunk_that_was_given_back_is_made_ready_before_others() {
     let pool = PagePool::new(1, 256, 2);
     assert!((0..256).all(|_| pool.alloc(0, 0).is_ok()));
-    while pool.has_chores() {
-        pool.chores();
-    }
     free_each(&pool, 64..96);
     free_each(&pool, 128..160);
-    assert_eq!(resident(&pool), 7 * 32, "one of the two is given back");
     pool.purge();
+    assert_eq!(resident(&pool), 6 * 32);
     assert_eq!(pool.alloc(0, 0), Ok(PageId::new(64)));
-    pool.chores();
+    pool.make_ready();
     assert_eq!(resident(&pool), 6 * 32 + 1, "the one in use is not used up");
-    assert!((65..80).all(|page| pool.alloc(0, 0) == Ok(PageId::new(page))));
-    pool.chores();
+    take(&pool, 15);
     assert_eq!(resident(&pool), 6 * 32 + 16 + 32);
-    // SAFETY: the page was in use before.
-    assert_eq!(load(unsafe { ends(pool.address(PageId::new(128), 0), PAGE_BYTES) }), [0; 2]);
+    assert_eq!(load(page_ends(&pool, 128)), [0; 2]);
+    pool.purge();
+    assert_eq!(resident(&pool), 6 * 32 + 16, "it goes back on request");
+}
+
+/// Traffic that comes and goes does not have the system take memory and give it again and again.
+#[test]
+#[cfg_attr(
+    any(not(target_os = "linux"), miri, flow_table_portable),
+    ignore = "memory is made ready on Linux only"
+)]
+fn what_was_made_ready_stays_until_a_third_of_the_pages_are_free() {
+    let pool = PagePool::new(1, 256, 2);
+    take(&pool, 96);
+    for come_and_go in 1..=32 {
+        free_each(&pool, 96 - come_and_go..96);
+        assert!(resident(&pool) >= 96, "32 are ready, and {come_and_go} are free");
+        take(&pool, come_and_go as usize);
+        assert_eq!(resident(&pool), 128);
+    }
+    free_each(&pool, 63..96);
+    assert_eq!(resident(&pool), 64, "one is free");
+}
+
+/// While one thread makes a chunk ready, others take pages, free them, and would make the next one ready.
+#[test]
+fn one_chunk_is_made_ready_at_a_time_and_what_is_in_use_by_then_counts() {
+    let mut inventory = Inventory::new(512, 2);
+    for _ in 0..4 {
+        inventory.add_chunk(false).unwrap();
+    }
+    let run = |number| (number, 0);
+    assert_eq!([0, 1, 2].map(|_| inventory.take(5)), [0, 1, 2].map(|number| Some(run(number))));
+    assert_eq!(inventory.next_cold(), Some(3));
+    let base = inventory.take_to_populate(3);
+    assert_eq!((inventory.take(0), inventory.next_cold()), (None, None), "it has gone, and there is no other");
+    assert_ne!(chunk::Chunk::populate(base), os::Populated::NotNow);
+    for number in 0..3 {
+        // SAFETY: each was taken, and is freed once. Nobody reads it.
+        unsafe { inventory.put(number, 0, 5) };
+    }
+    inventory.put_populated(3, os::Populated::Yes);
+    assert!(!os::GIVES_BACK || inventory.resident() == 0, "{} pages", inventory.resident());
+}
+
+/// Without memory, what the system has given in part goes back. It is asked again, unless it can't.
+#[test]
+fn a_chunk_that_could_not_be_made_ready_is_clean() {
+    for (populated, again) in [(os::Populated::NotNow, Some(3)), (os::Populated::Never, None)] {
+        let mut inventory = Inventory::new(512, 2);
+        (0..4).for_each(|_| _ = inventory.add_chunk(false).unwrap());
+        assert!((0..3).all(|_| inventory.take(5).is_some()));
+        inventory.take_to_populate(3);
+        inventory.put_populated(3, populated);
+        if os::GIVES_BACK {
+            assert_eq!((inventory.resident(), inventory.next_cold()), (96, again));
+        }
+    }
 }
 
 /// Whatever comes and goes, and whoever asks for memory back.
@@ -136,7 +183,7 @@ fn what_is_kept_stays() {
         assert!(!os::GIVES_BACK || resident(&pool) == 64);
     }
     assert_eq!(pool.alloc(0, 0), Ok(PageId::new(0)));
-    pool.chores();
+    pool.make_ready();
     assert!(!os::GIVES_BACK || resident(&pool) == 64, "there is nothing to make ready");
     assert_eq!(PagePool::new(1, 33, 2).keep(0, usize::MAX), Ok(()), "no more than there may be");
 }
