@@ -98,8 +98,8 @@ impl Settings {
     }
 
     /// Sets how many ended flows a standby remembers, in order to refuse late records of them; a million by
-    /// default, of about 60 bytes each. It forgets the oldest first, and all of them after two sweeps and twice the
-    /// time after which an owner [gives up](Self::give_up).
+    /// default, of about 60 bytes each. It forgets the oldest first, and all of them after two sweeps and twice
+    /// the time after which an owner [gives up](Self::give_up).
     pub const fn tombstones(mut self, flows: usize) -> Self {
         self.tombstones = flows;
         self

@@ -13,10 +13,11 @@
 //! ```
 //!
 //! Either (2) sees the end, and no beginning is recorded, or (3) sees the life, and its end is recorded. (The
-//! fences are SeqCst.) Who changes a value has a fence between the change and reading the life, too: either it sees
-//! the life and records the change, or the beginning holds the change. And if (2) sees the flow active, its successor under the same key is installed later, so
-//! the successor's life is greater. If each flow got its life before it was installed, of two flows that replace
-//! each other the earlier one could get the greater life, and a standby would keep the wrong one.
+//! fences are SeqCst.) Who changes a value has a fence between the change and reading the life, too: either it
+//! sees the life and records the change, or the beginning holds the change. And if (2) sees the flow active, its
+//! successor under the same key is installed later, so the successor's life is greater. If each flow got its life
+//! before it was installed, of two flows that replace each other the earlier one could get the greater life, and a
+//! standby would keep the wrong one.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};

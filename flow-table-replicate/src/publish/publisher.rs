@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// time is published again, with growing pauses and some chance in them, and given up after a while. Then the next
 /// sweep repeats what was in its shards. A claim is not given up: somebody waits until it comes back.
 ///
-/// While the window is full, records stay in the threads' buffers until these are full: so the ring holds full ones,
-/// and an engine that stalls costs no records before it has stalled for as long as they last.
+/// While the window is full, records stay in the threads' buffers until these are full: so the ring holds full
+/// ones, and an engine that stalls costs no records before it has stalled for as long as they last.
 pub struct Publisher<S> {
     shared: Arc<Shared>,
     sink: S,

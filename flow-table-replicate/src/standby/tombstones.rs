@@ -9,8 +9,9 @@ use crate::{Epoch, Life};
 /// The flows that have ended lately: records of them that come late are refused.
 ///
 /// A flow is known by the hash of its key under the cluster key, 64 bits. It is remembered until a sweep that
-/// began after its end is complete, and for as long as its owner may repeat what it wrote earlier; but at most so many
-/// are. Sweeps alone do not tell: they follow each other quickly after a loss, and those of other gateways count, too.
+/// began after its end is complete, and for as long as its owner may repeat what it wrote earlier; but at most so
+/// many are. Sweeps alone do not tell: they follow each other quickly after a loss, and those of other gateways
+/// count, too.
 pub struct Tombstones {
     ended: HashMap<u64, (Epoch, Life)>,
     /// In the order in which their ends came.

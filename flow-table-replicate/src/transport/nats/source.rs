@@ -108,7 +108,8 @@ struct Consumer {
 /// Reads the log, and goes on with another consumer whenever something is wrong with the one that it has: its
 /// leader is gone, the connection is silent, a message is missing. While the servers elect a leader of theirs they
 /// make no consumers, for up to nine seconds. Until then the log's own leader is asked for one message after the
-/// other, and a consumer that is only silent is kept. A log that has lost its end is read again from its beginning.
+/// other, and a consumer that is only silent is kept. A log that has lost its end is read again from its
+/// beginning.
 async fn follow(context: Context, stream: String, start: DeliverPolicy, send: SyncSender<Read>) {
     let (mut next, mut current, mut silence) = (0, None, SILENCE);
     loop {
