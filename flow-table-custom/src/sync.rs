@@ -1,11 +1,15 @@
 //! The only door to atomics, locks and counted references. They are std's, or loom's under
 //! `--cfg flow_table_loom`, or shuttle's under `--cfg flow_table_shuttle`. Under `--cfg flow_table_stall` they are
 //! std's, and hold threads up at accesses to them. Under `--cfg flow_table_tsan` ThreadSanitizer understands them.
+//!
+//! On Linux the locks are those of `rustix-futex-sync`: std's algorithm without poisoning, for which std looks for
+//! a panic when it locks and when it unlocks. Like std's, they take no memory, also where threads wait.
 
 #[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_stall, flow_table_tsan)))]
 mod imp {
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-    pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
+
+    pub(crate) use super::locks::{RawGuard, RawMutex};
 }
 
 #[cfg(flow_table_loom)]
@@ -40,10 +44,10 @@ mod imp {
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64 as Counter;
     pub(crate) use std::sync::atomic::{Ordering, fence};
-    pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
     use std::thread;
     use std::time::Duration;
 
+    pub(crate) use super::locks::{RawGuard, RawMutex};
     pub(crate) use super::pointed::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
     /// For so many accesses, by all threads, the places stay the same.
@@ -128,7 +132,14 @@ mod pointed {
     }
 }
 
-use std::sync::TryLockError;
+/// The locks of threads that nobody schedules.
+#[cfg(not(any(flow_table_loom, flow_table_shuttle, flow_table_tsan)))]
+mod locks {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    pub(crate) use rustix_futex_sync::{Mutex as RawMutex, MutexGuard as RawGuard};
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    pub(crate) use std::sync::{Mutex as RawMutex, MutexGuard as RawGuard};
+}
 
 #[cfg(flow_table_tsan)]
 pub(crate) use flow_table_api::tsan::{Arc, OnceLock, Weak};
@@ -146,18 +157,32 @@ impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(imp::RawMutex::new(value))
     }
+}
 
+#[cfg(all(target_os = "linux", not(any(miri, flow_table_loom, flow_table_shuttle, flow_table_tsan))))]
+impl<T> Mutex<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock()
     }
 
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock()
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(any(miri, flow_table_loom, flow_table_shuttle, flow_table_tsan)))))]
+impl<T> Mutex<T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
         }
     }
 }
