@@ -8,6 +8,7 @@ pub(super) const PAGE_CLASS: u32 = (PAGE_BYTES / LINE_BYTES).ilog2();
 
 const BITS: usize = u64::BITS as usize;
 const WORDS: usize = (2 << PAGE_CLASS) / BITS;
+const _: () = assert!(WORDS <= u32::BITS as usize);
 
 /// The free blocks of one page, 2^k lines each: the nodes of a binary tree, a bit each.
 ///
@@ -20,17 +21,27 @@ const WORDS: usize = (2 << PAGE_CLASS) / BITS;
 /// Two buddies, nodes 2n and 2n + 1, are never both free: they would be merged to node n.
 pub(super) struct Buddies {
     nodes: [u64; WORDS],
+    /// The words of `nodes` that are not zero, as bits.
+    words: u32,
 }
 
 impl Buddies {
     /// A page with nothing free.
     pub(super) const fn new() -> Self {
-        Self { nodes: [0; WORDS] }
+        Self { nodes: [0; WORDS], words: 0 }
     }
 
-    /// The smallest class, `log2` or more, with a free block.
+    /// The smallest class, `log2` or more, with a free block. It is that of the last free node before those of
+    /// smaller classes.
     pub(super) fn smallest_from(&self, log2: u32) -> Option<u32> {
-        (log2..=PAGE_CLASS).find(|&class| self.lowest(class).is_some())
+        let end = 2 << (PAGE_CLASS - log2);
+        let node = if end <= BITS {
+            (self.nodes[0] & u64::MAX >> (BITS - end)).checked_ilog2()?
+        } else {
+            let word = (self.words & u32::MAX >> (u32::BITS as usize - end / BITS)).checked_ilog2()?;
+            word * u64::BITS + self.nodes[word as usize].ilog2()
+        };
+        Some(PAGE_CLASS - node.ilog2())
     }
 
     /// The node of the lowest free block of a class.
@@ -40,8 +51,9 @@ impl Buddies {
             let nodes = self.nodes[0] & ((1 << first) - 1) << first;
             return (nodes != 0).then(|| nodes.trailing_zeros() as usize);
         }
-        let at = (first / BITS..2 * first / BITS).find(|&word| self.nodes[word] != 0)?;
-        Some(at * BITS + self.nodes[at].trailing_zeros() as usize)
+        let words = self.words & ((1 << (first / BITS)) - 1) << (first / BITS);
+        let word = words.trailing_zeros() as usize;
+        (words != 0).then(|| word * BITS + self.nodes[word].trailing_zeros() as usize)
     }
 
     /// Takes the lowest free block of a class that has one, frees what it has beyond 2^`log2` lines, and
@@ -78,5 +90,7 @@ impl Buddies {
         } else {
             self.nodes[word] &= !bit;
         }
+        let bit = 1 << word;
+        self.words = if self.nodes[word] == 0 { self.words & !bit } else { self.words | bit };
     }
 }
