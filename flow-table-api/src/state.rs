@@ -42,6 +42,8 @@ pub struct StateWord {
 
 impl StateWord {
     const STATUS_SHIFT: u32 = 62;
+    /// The word of an active flow with deadline zero: the lowest one of an active flow without a mark.
+    const ACTIVE: u64 = (Status::Active as u64) << Self::STATUS_SHIFT;
     /// The upper three bits of a marked flow's word, and the bits below them.
     const MARKED: u64 = (Status::Cancelled as u64) << 1 | 1;
     const MARKED_SHIFT: u32 = Self::STATUS_SHIFT - 1;
@@ -168,6 +170,7 @@ impl FlowState {
 
     /// Overwrites the word with `status` and `deadline`, for a new flow in memory that the backend owns and
     /// reuses.
+    #[inline]
     pub fn reset(&self, status: Status, deadline: Timestamp) {
         // Relaxed: whatever publishes the new flow releases this too.
         self.0.store(StateWord { status, deadline }.pack(), Ordering::Relaxed);
@@ -193,6 +196,23 @@ impl FlowState {
         // SeqCst: a burst may rely on it instead of looking for a reference: an active flow is referenced, and
         // ends before its last reference is given up. Pairs with `transition`.
         StateWord::active(now) < self.0.load(Ordering::SeqCst)
+    }
+
+    /// The deadline of a flow that is live at `now`.
+    #[inline]
+    pub fn live_until(&self, now: Timestamp) -> Option<Timestamp> {
+        // Acquire: as in `load`.
+        let word = self.0.load(Ordering::Acquire);
+        if word >= StateWord::ACTIVE {
+            let deadline = word - StateWord::ACTIVE;
+            return (now.as_nanos() < deadline).then(|| Timestamp::from_nanos(deadline));
+        }
+        if StateWord::is_marked(word) { Self::live_until_of(StateWord::unpack(word), now) } else { None }
+    }
+
+    #[cold]
+    fn live_until_of(word: StateWord, now: Timestamp) -> Option<Timestamp> {
+        word.is_live(now).then_some(word.deadline)
     }
 
     /// As [`is_live`](Self::is_live), after taking the flow's mark off, if it has one.
@@ -419,6 +439,26 @@ impl FlowState {
     /// Changes the status from `Active` to `Expired` if the deadline is not after `now`.
     #[inline]
     pub fn expire(&self, now: Timestamp) -> Expiry {
+        let is_due = |word: u64| word.wrapping_sub(StateWord::ACTIVE) <= now.as_nanos();
+        if self.end_if(is_due, Status::Expired) { Expiry::Expired } else { self.expire_slow(now) }
+    }
+
+    /// The usual end of a flow: `ends` returns `true` only for words of active flows without a mark. Returns
+    /// `false` if the flow must be looked at again: `ends` refuses its word, or the word has changed.
+    #[inline]
+    fn end_if(&self, ends: impl FnOnce(u64) -> bool, status: Status) -> bool {
+        // SeqCst: as in `transition`.
+        let word = self.0.load(Ordering::SeqCst);
+        if !ends(word) {
+            return false;
+        }
+        let deadline = Timestamp::from_nanos(word & Timestamp::MAX.as_nanos());
+        let ended = StateWord { status: Status::Active, deadline }.ended(status).pack();
+        self.0.compare_exchange(word, ended, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    #[inline(never)]
+    fn expire_slow(&self, now: Timestamp) -> Expiry {
         let swapped = self.transition(|old| {
             if old.status != Status::Active {
                 Err(Expiry::NotActive(old.status))
@@ -434,7 +474,13 @@ impl FlowState {
         }
     }
 
+    #[inline]
     fn end(&self, status: Status) -> bool {
+        self.end_if(|word| word >= StateWord::ACTIVE, status) || self.end_slow(status)
+    }
+
+    #[inline(never)]
+    fn end_slow(&self, status: Status) -> bool {
         self.transition(|old| match old.status {
             Status::Active => Ok(old.ended(status)),
             _ => Err(()),
@@ -448,6 +494,7 @@ impl FlowState {
     }
 
     /// Changes the status from `Active` to `Detached`. Returns `true` if this call did it.
+    #[inline]
     pub fn detach(&self) -> bool {
         self.end(Status::Detached)
     }

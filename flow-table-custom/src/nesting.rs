@@ -26,6 +26,7 @@ impl Drop for Nested {
 }
 
 /// Returns `true` if no further value may be dropped within those that are being dropped.
+#[inline]
 pub(crate) fn is_deepest() -> bool {
     DEPTH.try_with(|depth| depth.get() >= DEEPEST).unwrap_or(false)
 }

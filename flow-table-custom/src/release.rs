@@ -23,19 +23,24 @@ type LastOwner<K, V> = Option<Arc<Core<K, V>>>;
 impl<K, V> Core<K, V> {
     /// Drops a flow that nobody references any more. It waits in limbo instead if a burst may see it, or if too
     /// many drops are nested on this thread.
+    #[inline]
     pub(crate) fn finish(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
         match self.bursts.unseen(iter::once_with(|| dead.birth())) {
             Some(unseen) if !nesting::is_deepest() => {
-                self.reclaim(dead.drop_flow(&unseen, self.records.as_ref(), panics))
+                self.reclaim_here(dead.drop_flow(&unseen, self.records.as_ref(), panics))
             }
-            _ => {
-                // P10: once the entry is in limbo, another thread may free it, and with it what keeps the core
-                // alive for the caller.
-                let core = self.share();
-                self.unlink_all(dead.at());
-                self.wait_for_bursts([dead], panics).or(Some(core))
-            }
+            _ => self.let_wait(dead, panics),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn let_wait(&self, dead: Dead<K, V>, panics: &mut Panics) -> LastOwner<K, V> {
+        // P10: once the entry is in limbo, another thread may free it, and with it what keeps the core alive for
+        // the caller.
+        let core = self.share();
+        self.unlink_all(dead.at());
+        self.wait_for_bursts([dead], panics).or(Some(core))
     }
 
     /// Moves flows without slots to limbo, where they wait for the bursts that may see them. Drops those that need
@@ -99,8 +104,14 @@ impl<K, V> Core<K, V> {
         self.shards.lock(shard).unlink_key(pair, Direction::Reply);
     }
 
-    /// Takes the slots of an entry out whose flow has been dropped, and frees it.
+    /// As [`reclaim_here`](Self::reclaim_here).
     fn reclaim(&self, entry: Empty<K, V>) -> LastOwner<K, V> {
+        self.reclaim_here(entry)
+    }
+
+    /// Takes the slots of an entry out whose flow has been dropped, and frees it.
+    #[inline(always)]
+    fn reclaim_here(&self, entry: Empty<K, V>) -> LastOwner<K, V> {
         let flow = entry.at();
         if flow.is_pair() {
             self.unlink_reply(flow);

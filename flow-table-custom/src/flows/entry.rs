@@ -27,11 +27,11 @@
 //!   is set in the layout for two keys.
 
 use std::marker::PhantomData;
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{self, NonNull};
 
 use flow_table_api::state::{FlowOptions, FlowState, StateWord};
-use flow_table_api::{Direction, Equivalent, FinalRecord, NewFlowParts, Status, Timestamp};
+use flow_table_api::{Direction, Equivalent, FinalRecord, NewFlow, NewFlowParts, Status, Timeout, Timestamp};
 
 use super::refs::RefWord;
 use crate::index::Slot;
@@ -221,26 +221,35 @@ impl<K, V> Entry<K, V> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Writes a new, detached flow that the table holds. `slack` is [`FlowOptions::SLACK`] or zero.
+    /// Writes a new, detached flow that the table holds, and returns its timeout. `slack` is
+    /// [`FlowOptions::SLACK`] or zero.
     ///
     /// # Safety
     ///
     /// 1. The caller owns the entry: its count is zero, its keys and value are not initialised, and nobody else
     ///    owns it.
-    /// 2. `flow.reply` is present exactly if the entry's page is one of pairs.
+    /// 2. `flow.reply_key()` is present exactly if the entry's page is one of pairs.
     #[inline]
-    pub(crate) unsafe fn write(self, flow: NewFlowParts<K, V>, slack: u32) {
-        self.state().reset(Status::Detached, Timestamp::ZERO);
-        let pair = flow.reply.is_some();
-        self.options().reset(flow.timeout, flow.on_expiry, if pair { HELD | PAIR | slack } else { HELD | slack });
-        // SAFETY: by (1) nobody reads or writes these fields, and by (2) they lie within the entry.
+    pub(crate) unsafe fn write(self, flow: NewFlow<K, V>, slack: u32) -> Timeout {
+        let pair = flow.reply_key().is_some();
+        // No atomic access comes before, across which compilers move no copies.
+        // SAFETY: by (1) nobody reads or writes these fields, and by (2) they lie within the entry. What is copied
+        // here from where the caller has it is not dropped there: `into_parts` takes it over, and it is forgotten.
         unsafe {
-            self.key_pointer_of(pair, Direction::Forward).write(flow.key);
-            self.value_pointer_of(pair).write(flow.value);
-            if let Some(reply) = flow.reply {
-                self.key_pointer_of(pair, Direction::Reply).write(reply);
+            self.key_pointer_of(pair, Direction::Forward).copy_from_nonoverlapping(flow.key(), 1);
+            self.value_pointer_of(pair).copy_from_nonoverlapping(flow.value(), 1);
+            if let Some(reply) = flow.reply_key() {
+                self.key_pointer_of(pair, Direction::Reply).copy_from_nonoverlapping(reply, 1);
             }
         }
+        let parts = ManuallyDrop::new(flow.into_parts());
+        self.state().reset(Status::Detached, Timestamp::ZERO);
+        self.options().reset(
+            parts.timeout,
+            parts.on_expiry,
+            if pair { HELD | PAIR | slack } else { HELD | slack },
+        );
+        parts.timeout
     }
 
     /// Moves keys and value out again.

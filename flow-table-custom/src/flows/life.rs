@@ -68,12 +68,11 @@ impl<K, V> Vacant<K, V> {
         birth: u32,
     ) -> (Unpublished<K, V>, Timeout) {
         let Self { at, generation } = self;
-        let flow = flow.into_parts();
-        let timeout = flow.timeout;
-        assert!(flow.reply.is_some() == at.is_pair() && hashes.reply.is_some() == at.is_pair());
+        assert!(flow.reply_key().is_some() == at.is_pair() && hashes.reply.is_some() == at.is_pair());
         at.page().start_record(locked, at.index().place(), hashes, birth);
+        let slack = if at.page().slack().is_zero() { 0 } else { FlowOptions::SLACK };
         // SAFETY: (1) `self` is the right to the free entry; (2) checked above.
-        unsafe { at.entry().write(flow, if at.page().slack().is_zero() { 0 } else { FlowOptions::SLACK }) };
+        let timeout = unsafe { at.entry().write(flow, slack) };
         (Unpublished { at, generation }, timeout)
     }
 }

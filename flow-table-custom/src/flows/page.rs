@@ -302,7 +302,7 @@ impl<K, V> Page<K, V> {
     }
 
     /// Frees an entry whose flow is gone. Returns `false` if it can never be used again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn free(&self, locked: &mut Locked, place: u32) -> bool {
         let part = self.part(locked);
         // An entry without a next generation is never used again, and counts as in use for ever.

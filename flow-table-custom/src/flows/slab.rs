@@ -39,7 +39,7 @@ const KEEPS_EMPTY_FROM: usize = 4;
 
 impl Slab {
     /// Takes a free entry. A page that is new to the slab is marked with `core`, the address of the table's core.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn alloc<K, V>(
         &mut self,
         arena: &Arena<K, V>,
@@ -131,7 +131,7 @@ impl Slab {
 
     /// Frees an entry whose flow is gone. Returns `true` each time that a page has lost so many entries that the
     /// slab may have become sparse.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free<K, V>(&mut self, arena: &Arena<K, V>, locked: &mut Locked, entry: Empty<K, V>) -> bool {
         let Empty(at) = entry;
         let page = at.page();

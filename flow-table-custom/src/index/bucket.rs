@@ -123,6 +123,15 @@ impl Bucket {
         self.set_tag(number, tag.get());
     }
 
+    /// Fills an empty slot. Call it under the shard's lock.
+    #[inline]
+    pub(crate) fn fill(&self, number: usize, tag: Tag, slot: Slot) {
+        self.slots[number].store(slot.to_bits(), Ordering::Release);
+        let word = &self.tags[number / 8];
+        // As in `put` and `set_tag`; the tag was zero.
+        word.store(word.load(Ordering::Relaxed) | u64::from(tag.get()) << (number % 8 * 8), Ordering::Release);
+    }
+
     /// Empties a slot. Call it under the shard's lock.
     #[inline]
     pub(crate) fn clear(&self, number: usize) {

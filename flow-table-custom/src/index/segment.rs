@@ -418,7 +418,7 @@ impl Segment {
     #[inline]
     pub(crate) fn occupy(&self, half: &mut LockedHalf, hash: KeyHash, place: Place<'_>, slot: Slot) {
         place.passed(hash).for_each(|at| place.buckets.at(at).count_overflow());
-        place.buckets.at(place.bucket).put(place.number, hash.tag(), slot);
+        place.buckets.at(place.bucket).fill(place.number, hash.tag(), slot);
         half.used += 1;
     }
 
@@ -487,6 +487,22 @@ impl Segment {
     /// Empties exactly this slot. Returns `false` if it was not there. Call it under the shard's lock.
     #[inline]
     pub(crate) fn remove(&self, half: &mut LockedHalf, hash: KeyHash, slot: Slot) -> bool {
+        let Some(buckets) = self.array_buckets() else { return false };
+        let bucket = buckets.at(buckets.home(hash));
+        // Nearly always, it is the first one with the tag in the home bucket.
+        if let Some(number) = bucket.tags().matching(hash.tag()).next()
+            && bucket.slot(number) == Some(slot)
+        {
+            bucket.clear(number);
+            half.used -= 1;
+            return true;
+        }
+        self.remove_on_path(half, hash, slot)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn remove_on_path(&self, half: &mut LockedHalf, hash: KeyHash, slot: Slot) -> bool {
         let place = self.find_place(half, hash, |place, other| (other == slot).then_some(place));
         if let Some(place) = place {
             self.clear(half, hash, place);

@@ -57,7 +57,8 @@ impl<K: Key, V: Value> Core<K, V> {
             drop(shard);
             return self.insert_slow(flow, hashes, now, mode);
         };
-        let (new, timeout) = shard.write(vacant, flow, hashes, self.bursts.era());
+        let birth = self.bursts.era();
+        let (new, timeout) = shard.write(vacant, flow, hashes, birth);
         let (at, deadline) = (new.at(), now + timeout);
         let filing = self.shards.filing(deadline, now);
         // The bucket comes last, so that there is time to load it.
@@ -66,7 +67,6 @@ impl<K: Key, V: Value> Core<K, V> {
         // P12: reserve only if nothing can fail afterwards. A place that is taken and given back makes other
         // insertions fail in the meantime.
         let Some(place) = vacancy.filter(|_| self.shards.capacity.reserve()) else {
-            shard.disarm(at);
             let flow = shard.take_back(new);
             drop(shard);
             return self.insert_slow(flow, hashes, now, mode);
@@ -148,9 +148,7 @@ impl<K: Key, V: Value> Core<K, V> {
         let Ok((prepared, deadline)) = prepared else { return Some(Err(Refusal::OutOfMemory)) };
         let at = prepared.at();
         if replaced.is_none() && !room.reserve() {
-            let shard = holders.locks.of(hashes.forward);
-            shard.disarm(at);
-            *flow = Some(shard.take_back(prepared));
+            *flow = Some(holders.locks.of(hashes.forward).take_back(prepared));
             return None;
         }
         let mut inserted = Inserted::new(StrongRef::publish(prepared));

@@ -40,19 +40,21 @@ impl<K, V> Core<K, V> {
             batch.claim(&mut guard, now, left, report);
             batch.release_singles(&mut guard, &mut unreferenced);
             let unseen = unreferenced.unseen(&self.bursts);
-            if let Some(unseen) = unseen {
+            match unseen {
                 // Flows that need no drop are freed under the same lock.
-                let locked = if const { std::mem::needs_drop::<(K, V)>() } || self.records.is_some() {
+                Some(unseen) if !const { std::mem::needs_drop::<(K, V)>() } && self.records.is_none() => {
+                    unreferenced.free_undropped(&unseen, &mut guard);
                     drop(guard);
-                    None
-                } else {
-                    Some(guard)
-                };
-                unreferenced.drop_flows(&unseen, self.records.as_ref(), &mut panics);
-                unreferenced.free(&mut locked.unwrap_or_else(|| self.shards.lock(shard)));
-            } else {
-                drop(guard);
-                self.wait(&mut unreferenced, &mut panics);
+                }
+                Some(unseen) => {
+                    drop(guard);
+                    unreferenced.drop_flows(&unseen, self.records.as_ref(), &mut panics);
+                    unreferenced.free(&mut self.shards.lock(shard));
+                }
+                None => {
+                    drop(guard);
+                    self.wait(&mut unreferenced, &mut panics);
+                }
             }
             batch.unlink_replies();
             panics.repeat(|| batch.next().map(|(flow, _)| drop(StrongRef::from_table(flow))).is_some());
@@ -104,34 +106,28 @@ impl<K, V> Core<K, V> {
         // point.
         let most = 2 * (capacity.held() + capacity.dying()) + SPARE;
         // Relaxed, and not one atomic step: it only spreads the work. The shards from there on come first, then
-        // those before.
+        // those before. Bit 0 is the first one.
         let from = self.reap_from.load(Ordering::Relaxed);
-        let ahead = u64::MAX << from;
-        let mut visit = |mut shards: u64, wait: bool| {
-            let mut busy = 0;
-            while shards != 0 && left > 0 {
-                let shard = shards.trailing_zeros() as usize;
-                shards &= shards - 1;
-                while left > 0 && report.expired + report.cancelled <= most && times.has_work(shard, now) {
-                    if !reap_shard(shard, wait, &mut left, &mut report) {
-                        busy |= 1 << shard;
-                        break;
-                    }
+        let (mut shards, mut busy, mut wait) = (due.rotate_right(from as u32), 0, false);
+        while left > 0 && report.expired + report.cancelled <= most {
+            if shards == 0 {
+                if busy == 0 {
+                    break;
                 }
-                if left == 0 {
-                    self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
+                (shards, busy, wait) = (busy, 0, true);
+            }
+            let at = shards.trailing_zeros();
+            shards &= shards - 1;
+            let shard = (at as usize + from) % u64::BITS as usize;
+            while left > 0 && report.expired + report.cancelled <= most && times.has_work(shard, now) {
+                if !reap_shard(shard, wait, &mut left, &mut report) {
+                    busy |= 1 << at;
+                    break;
                 }
             }
-            busy
-        };
-        let mut busy = 0;
-        for shards in [due & ahead, due & !ahead] {
-            if shards != 0 {
-                busy |= visit(shards, false);
+            if left == 0 {
+                self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
             }
-        }
-        if busy != 0 {
-            visit(busy, true);
         }
         let all = left > 0 && report.expired + report.cancelled <= most;
         report.more = !all && times.due_shards(now) != 0;

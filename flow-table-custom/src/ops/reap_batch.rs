@@ -8,7 +8,7 @@ use crate::grace::{Bursts, Unseen};
 use crate::handle::StrongRef;
 use crate::nesting;
 use crate::panics::Panics;
-use crate::shard::{ShardGuard, Shards};
+use crate::shard::{ShardGuard, Shards, reason_of};
 
 /// The most flows that are claimed under one lock.
 const BATCH: usize = 64;
@@ -46,8 +46,8 @@ impl<'s, K, V> Batch<'s, K, V> {
     ) {
         let dying = self.claim_dying(guard, budget, report);
         let mut rescheduled = 0;
-        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow| {
-            self.push(flow, guard, report);
+        guard.search_ended(now, budget, &mut rescheduled, BATCH - dying, |guard, flow, reason| {
+            self.push(flow, reason, guard, report);
             true
         });
         report.rescheduled += rescheduled;
@@ -65,8 +65,8 @@ impl<'s, K, V> Batch<'s, K, V> {
     ) {
         let dying = self.claim_dying(guard, budget, report);
         let (mut rescheduled, mut most) = (0, BATCH - dying);
-        guard.search_noticed(budget, &mut rescheduled, &mut most, &mut |guard, flow| {
-            self.push(flow, guard, report);
+        guard.search_noticed(budget, &mut rescheduled, &mut most, &mut |guard, flow, reason| {
+            self.push(flow, reason, guard, report);
             true
         });
         report.rescheduled += rescheduled;
@@ -86,7 +86,7 @@ impl<'s, K, V> Batch<'s, K, V> {
             && let Some(flow) = guard.pop_dying()
         {
             *budget -= 1;
-            self.push(flow, guard, report);
+            self.push(flow, reason_of(flow.entry().state().load().status), guard, report);
         }
         let dying = self.flows.len();
         if dying > 0 {
@@ -102,7 +102,7 @@ impl<'s, K, V> Batch<'s, K, V> {
         guard: &mut ShardGuard<'_, K, V>,
         report: &mut ReapReport,
     ) {
-        self.push(flow, guard, report);
+        self.push(flow, reason_of(flow.entry().state().load().status), guard, report);
         self.shards.capacity.give_back(1);
     }
 
@@ -126,16 +126,18 @@ impl<'s, K, V> Batch<'s, K, V> {
         }
     }
 
-    /// Claims one flow, which has ended and is filed nowhere.
+    /// Claims one flow, which has ended for this reason and is filed nowhere.
     #[inline]
-    fn push(&mut self, flow: FlowAt<K, V>, guard: &mut ShardGuard<'_, K, V>, report: &mut ReapReport) {
+    fn push(
+        &mut self,
+        flow: FlowAt<K, V>,
+        reason: EndReason,
+        guard: &mut ShardGuard<'_, K, V>,
+        report: &mut ReapReport,
+    ) {
         let Some(own) = guard.claim(flow) else {
             debug_assert!(false, "filed, but not held");
             return;
-        };
-        let reason = match flow.entry().state().load().status {
-            Status::Cancelled => EndReason::Cancelled,
-            _ => EndReason::Expired,
         };
         match reason {
             EndReason::Cancelled => report.cancelled += 1,
@@ -195,9 +197,11 @@ impl<'s, K, V> Batch<'s, K, V> {
             let dead = own.release();
             // There may be other holders, but none of them can free the entry without this shard's lock.
             if dead.is_some() || !is_findable(flow) {
-                guard.unlink_key(flow, Direction::Forward);
+                guard.unlink_single(flow);
             }
-            unreferenced.dead.extend(dead);
+            if let Some(dead) = dead {
+                unreferenced.dead.push(dead);
+            }
         }
         if !pairs.is_empty() {
             self.flows.extend(pairs);
@@ -258,6 +262,14 @@ impl<K, V> Unreferenced<K, V> {
     #[inline]
     pub(super) fn drop_flows(&mut self, unseen: &Unseen, records: Option<&Recorder<K, V>>, panics: &mut Panics) {
         self.empty.extend(self.dead.drain(..).map(|dead| dead.drop_flow(unseen, records, panics)));
+    }
+
+    /// Frees the entries of flows that need no drop and no record.
+    #[inline]
+    pub(super) fn free_undropped(&mut self, unseen: &Unseen, guard: &mut ShardGuard<'_, K, V>) {
+        let mut panics = Panics::none();
+        self.dead.drain(..).for_each(|dead| guard.free(dead.drop_flow(unseen, None, &mut panics)));
+        panics.resume();
     }
 
     /// Frees the entries whose flows are dropped.

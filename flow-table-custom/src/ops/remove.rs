@@ -67,19 +67,20 @@ impl<K: Key, V: Value> Core<K, V> {
 
     /// Detaches an active flow and takes the table's reference to it. All shards of the flow are locked. The
     /// caller removes the slots.
-    #[inline]
+    #[inline(always)]
     fn detach(
         &self,
         shard: &mut ShardGuard<'_, K, V>,
         flow: FlowAt<K, V>,
         evicted: bool,
     ) -> Option<TableRef<K, V>> {
-        flow.entry().state().detach().then(|| {
-            shard.count_removed(evicted);
-            let own = shard.let_go(flow).expect("the table has a reference to an active flow");
-            self.shards.capacity.give_back(1);
-            own
-        })
+        if !flow.entry().state().detach() {
+            return None;
+        }
+        shard.count_removed(evicted);
+        let own = shard.let_go(flow).expect("the table has a reference to an active flow");
+        self.shards.capacity.give_back(1);
+        Some(own)
     }
 }
 

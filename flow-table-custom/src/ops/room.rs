@@ -98,7 +98,7 @@ fn let_die<K, V>(shards: &Shards<K, V>, shard: usize, now: Timestamp, flows: usi
     if shards.has_questions() {
         return let_die_beside_questions(shards, &mut shard, now, flows);
     }
-    shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow| dies(shards, shard, flow, &mut died));
+    shard.search_ended(now, &mut visits, &mut 0, flows, |shard, flow, _| dies(shards, shard, flow, &mut died));
     died
 }
 
@@ -112,7 +112,9 @@ fn let_die_beside_questions<K, V>(
 ) -> usize {
     let (mut visits, mut most, mut died) = (VISITS, flows, 0);
     // A flow that may not die ends the search, and sets `most` to zero.
-    shard.search_noticed(&mut visits, &mut 0, &mut most, &mut |shard, flow| dies(shards, shard, flow, &mut died));
+    shard.search_noticed(&mut visits, &mut 0, &mut most, &mut |shard, flow, _| {
+        dies(shards, shard, flow, &mut died)
+    });
     let mut live = ArrayVec::<_, VISITS>::new_const();
     while most > 0
         && visits > 0

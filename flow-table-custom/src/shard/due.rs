@@ -18,8 +18,12 @@ use crate::sync::{AtomicU64, Ordering};
 /// Later than every timestamp: there is nothing to do.
 const NEVER: u64 = u64::MAX;
 
+/// Times in a cache line, except where schedules are explored.
+const PER_LINE: usize = if cfg!(flow_table_loom) { 1 } else { 8 };
+
 pub(crate) struct DueTimes {
-    times: Box<[AtomicU64]>,
+    /// In whole lines. Those that no shard has are `NEVER`.
+    times: Box<[[AtomicU64; PER_LINE]]>,
     /// The shards in which flows are dying, as bits. They are work for a reap, whatever the time. The bit of a
     /// shard changes under its lock.
     dying: AtomicU64,
@@ -31,14 +35,20 @@ impl DueTimes {
     /// Times for at most 64 shards.
     pub(crate) fn new(shards: usize) -> Self {
         debug_assert!(shards <= u64::BITS as usize);
-        let times = std::iter::repeat_with(|| AtomicU64::new(NEVER)).take(shards).collect();
+        let line = || std::array::from_fn(|_| AtomicU64::new(NEVER));
+        let times = std::iter::repeat_with(line).take(shards.div_ceil(PER_LINE)).collect();
         Self { times, dying: AtomicU64::new(0), sparse: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn time(&self, shard: usize) -> &AtomicU64 {
+        &self.times.as_flattened()[shard]
     }
 
     /// Records that there is work in `shard` from `time` on.
     #[inline]
     pub(crate) fn lower(&self, shard: usize, time: Timestamp) {
-        let due = &self.times[shard];
+        let due = self.time(shard);
         if time.as_nanos() < due.load(Ordering::SeqCst) {
             due.fetch_min(time.as_nanos(), Ordering::SeqCst);
         }
@@ -50,7 +60,7 @@ impl DueTimes {
     pub(crate) fn settle(&self, shard: usize, time: Option<Timestamp>) {
         // A swap, for loom: its stores that race with read-modify-writes have no one order. (Processors take as
         // long for both.)
-        self.times[shard].swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
+        self.time(shard).swap(time.map_or(NEVER, Timestamp::as_nanos), Ordering::SeqCst);
     }
 
     /// Sets or clears the bit that says that the shard's flows lie far apart in memory. Call it under the shard's
@@ -86,7 +96,7 @@ impl DueTimes {
     /// ones.
     #[inline]
     pub(crate) fn is_due(&self, shard: usize, now: Timestamp) -> bool {
-        self.times[shard].load(Ordering::SeqCst) <= now.as_nanos()
+        self.time(shard).load(Ordering::SeqCst) <= now.as_nanos()
     }
 
     /// Returns `true` if there may be work for a reap in the shard at `now`.
@@ -98,13 +108,15 @@ impl DueTimes {
     /// The shards in which there may be work at `now`, as bits. O(shards): eight to a cache line.
     #[inline]
     pub(crate) fn due_shards(&self, now: Timestamp) -> u64 {
-        let due =
-            |(shard, due): (usize, &AtomicU64)| u64::from(due.load(Ordering::SeqCst) <= now.as_nanos()) << shard;
-        self.times
-            .iter()
-            .enumerate()
-            .map(due)
-            .fold(self.dying.load(Ordering::SeqCst), |shards, shard| shards | shard)
+        // The last one first. A rotation and a sum, which is a bit: compilers make three instructions of them.
+        let mut shards = 0_u64;
+        for line in self.times.iter().rev() {
+            for due in line.iter().rev() {
+                let is_due = u64::from(due.load(Ordering::SeqCst) <= now.as_nanos());
+                shards = shards.rotate_left(1).wrapping_add(is_due);
+            }
+        }
+        shards | self.dying.load(Ordering::SeqCst)
     }
 
     /// The earliest time at which there may be work, or `None` if there will be none. O(shards).
@@ -112,7 +124,7 @@ impl DueTimes {
         if self.dying.load(Ordering::SeqCst) != 0 {
             return Some(Timestamp::ZERO);
         }
-        let earliest = self.times.iter().map(|due| due.load(Ordering::SeqCst)).min();
+        let earliest = self.times.as_flattened().iter().map(|due| due.load(Ordering::SeqCst)).min();
         earliest.filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
     }
 }

@@ -1,7 +1,7 @@
 //! The view that the timer queue has of the entries of its shard. The queue knows entry indices only; this
 //! finds their records and flows.
 
-use flow_table_api::{Direction, Status, Timestamp};
+use flow_table_api::{Direction, Timestamp};
 
 use super::shards::Shards;
 use crate::flows::{FlowAt, Locked};
@@ -46,11 +46,9 @@ impl<K, V> Entries for Filed<'_, K, V> {
 
     #[inline]
     fn due(&self, flow: FlowAt<K, V>, now: Timestamp) -> Due {
-        let word = flow.entry().state().load();
-        if word.status == Status::Active && now < word.deadline {
-            Due::At(self.shards.filing(word.deadline, now))
-        } else {
-            Due::Now
+        match flow.entry().state().live_until(now) {
+            Some(deadline) => Due::At(self.shards.filing(deadline, now)),
+            None => Due::Now,
         }
     }
 

@@ -2,7 +2,7 @@
 //! reaches all of this through [`ShardGuard`] only, so that it cannot forget the lock.
 
 use flow_table_api::state::Expiry;
-use flow_table_api::{Direction, NewFlow, Status, Timeout, Timestamp};
+use flow_table_api::{Direction, EndReason, NewFlow, Status, Timeout, Timestamp};
 
 use super::counters::Counters;
 use super::filed::Filed;
@@ -34,6 +34,15 @@ pub(crate) enum Held<'s, K, V> {
     None,
     /// No such flow, but others that may have the key: of two keys, or not held by the table any more.
     Unsure,
+}
+
+/// Why a flow has ended that a reap hands over.
+#[inline]
+pub(crate) const fn reason_of(status: Status) -> EndReason {
+    match status {
+        Status::Cancelled => EndReason::Cancelled,
+        _ => EndReason::Expired,
+    }
 }
 
 impl<K, V> Shards<K, V> {
@@ -81,7 +90,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     // ---- Entries -------------------------------------------------------------------------------------------
 
     /// Takes a free entry for a flow of this shard. `core` is the address of the table's core.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn alloc(&mut self, pair: bool, core: *const ()) -> Result<Vacant<K, V>, AllocError> {
         let ShardState { locked, slabs, entries, .. } = &mut *self.state;
         let vacant = slabs[usize::from(pair)].alloc(&self.shards.arena, locked, pair, core)?;
@@ -101,16 +110,18 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         entry.write(&mut self.state.locked, flow, hashes, birth)
     }
 
-    /// Undoes [`write`](Self::write), frees the entry, which is filed nowhere, and returns the flow.
+    /// Undoes [`write`](Self::write) and [`arm`](Self::arm), frees the entry, and returns the flow.
     #[cold]
+    #[inline(never)]
     pub(crate) fn take_back(&mut self, entry: Unpublished<K, V>) -> NewFlow<K, V> {
+        self.disarm(entry.at());
         let (flow, entry) = entry.take_back();
         self.free(entry);
         flow
     }
 
     /// Frees an entry of this shard that has no slots.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free(&mut self, entry: Empty<K, V>) {
         let ShardState { locked, slabs, entries, .. } = &mut *self.state;
         let look = slabs[usize::from(entry.at().is_pair())].free(&self.shards.arena, locked, entry);
@@ -122,10 +133,13 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
 
     /// Takes the table's reference to a flow, and takes the flow out of the timer queue. P4: whoever gets the
     /// reference also gets the flow's place in the capacity.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn let_go(&mut self, flow: FlowAt<K, V>) -> Option<TableRef<K, V>> {
         debug_assert!(!self.is_dying(flow), "only what is active, or was until now");
-        self.disarm(flow);
+        {
+            split!(self: timers with filed);
+            timers.disarm(flow, filed);
+        }
         self.claim(flow)
     }
 
@@ -246,6 +260,15 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         self.note_unlinked(flow);
     }
 
+    /// As [`unlink_key`](Self::unlink_key), for many flows with one key each.
+    #[inline(always)]
+    pub(crate) fn unlink_single(&mut self, flow: FlowAt<K, V>) {
+        if self.position(flow) != Position::UNLINKED {
+            self.unlink(flow.hash(Direction::Forward), Slot::new(flow.index(), Direction::Forward));
+            self.note_unlinked(flow);
+        }
+    }
+
     /// Notes that a flow with one key has lost its slot, so that nobody looks for it again. This is noted until
     /// the flow is filed again.
     #[inline]
@@ -311,7 +334,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     }
 
     /// Files a flow under its deadline. It must not be filed anywhere.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arm(&mut self, flow: FlowAt<K, V>, deadline: Timestamp) -> Result<(), AllocError> {
         debug_assert!(!self.position(flow).is_filed(), "armed twice");
         split!(self: timers with filed);
@@ -362,7 +385,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     }
 
     /// Takes a flow out of the timer queue. Returns `false` if it was not filed there.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn disarm(&mut self, flow: FlowAt<K, V>) -> bool {
         split!(self: timers with filed);
         timers.disarm(flow, filed)
@@ -441,7 +464,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         budget: &mut usize,
         rescheduled: &mut usize,
         mut most: usize,
-        mut take: impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
+        mut take: impl FnMut(&mut Self, FlowAt<K, V>, EndReason) -> bool,
     ) {
         let Shard { notices, counters, .. } = self.shard;
         let mut expired = 0;
@@ -451,17 +474,20 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         while most > 0 {
             split!(self: timers with filed);
             let Some(flow) = timers.pop_due(now, budget, rescheduled, filed) else { break };
-            match flow.entry().state().expire(now) {
-                Expiry::Expired => expired += 1,
-                Expiry::NotActive(_) => {}
+            let reason = match flow.entry().state().expire(now) {
+                Expiry::Expired => {
+                    expired += 1;
+                    EndReason::Expired
+                }
+                Expiry::NotActive(status) => reason_of(status),
                 Expiry::NotDue(deadline) => {
                     // A refresh came between.
                     *rescheduled += 1;
                     self.rearm(flow, self.shards.filing(deadline, now));
                     continue;
                 }
-            }
-            most = self.pass_on(flow, most, &mut take);
+            };
+            most = self.pass_on(flow, reason, most, &mut take);
         }
         if expired > 0 {
             counters.expired.add(expired);
@@ -511,10 +537,11 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     fn pass_on(
         &mut self,
         flow: FlowAt<K, V>,
+        reason: EndReason,
         most: usize,
-        take: &mut impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
+        take: &mut impl FnMut(&mut Self, FlowAt<K, V>, EndReason) -> bool,
     ) -> usize {
-        if take(self, flow) {
+        if take(self, flow, reason) {
             return most - 1;
         }
         self.rearm(flow, Timestamp::ZERO);
@@ -529,7 +556,7 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
         budget: &mut usize,
         rescheduled: &mut usize,
         most: &mut usize,
-        take: &mut impl FnMut(&mut Self, FlowAt<K, V>) -> bool,
+        take: &mut impl FnMut(&mut Self, FlowAt<K, V>, EndReason) -> bool,
     ) {
         let (arena, notices) = (&self.shards.arena, &self.shard.notices);
         while *budget > 0
@@ -548,12 +575,10 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
                 {
                     *budget -= 1;
                     let flow = arena.at(EntryIndex::new(page, place, pair));
-                    if flow.entry().is_held()
-                        && flow.entry().state().load().status != Status::Active
-                        && !self.is_dying(flow)
-                    {
+                    let status = flow.entry().state().load().status;
+                    if flow.entry().is_held() && status != Status::Active && !self.is_dying(flow) {
                         self.disarm(flow);
-                        *most = self.pass_on(flow, *most, take);
+                        *most = self.pass_on(flow, reason_of(status), *most, take);
                     } else {
                         *rescheduled += 1;
                     }

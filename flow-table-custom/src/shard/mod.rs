@@ -21,7 +21,7 @@ pub(crate) use counters::{Counter, Counters};
 #[cfg(all(test, flow_table_loom))]
 pub(crate) use due::DueTimes;
 pub(crate) use emptying::{Emptied, Stage};
-pub(crate) use guard::{Held, Question, ShardGuard};
+pub(crate) use guard::{Held, Question, ShardGuard, reason_of};
 pub(crate) use locks::Locks;
 pub(crate) use shards::Shards;
 pub(crate) use switch::Replacement;

@@ -61,7 +61,7 @@ impl Buckets {
 
     /// Takes the last entry of a bucket out. Returns `true` beside it if the bucket is empty now. The entry's
     /// position is left as it was; the caller sets it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self, bucket: Bucket, entries: &mut impl Entries) -> Option<(EntryIndex, bool)> {
         let tail = self.tail(bucket)?;
         let block = &mut self.blocks[tail];
@@ -103,6 +103,7 @@ impl Buckets {
 
     /// Takes the entry in a slot out, as [`pop`](Self::pop) does. The last entry of the bucket fills the gap.
     /// Returns the bucket if it is empty now.
+    #[inline(always)]
     pub(super) fn remove(
         &mut self,
         block: BlockNumber,

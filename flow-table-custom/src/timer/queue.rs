@@ -84,15 +84,25 @@ impl TimerQueue {
     }
 
     /// Takes an entry out. Returns `false` if it was not filed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn disarm<E: Entries>(&mut self, entry: E::Found, entries: &mut E) -> bool {
-        match entries.position(entry).place() {
-            Place::Nowhere | Place::Dying(_) => return false,
-            Place::Heap(index) => self.heap.remove(index, entries),
-            Place::Run(index) => self.run.remove(index),
-            Place::Block(block, slot) => self.wheel.remove(block, slot, entries),
+        if let Place::Block(block, slot) = entries.position(entry).place() {
+            self.wheel.remove(block, slot, entries);
+        } else if !self.disarm_soon(entry, entries) {
+            return false;
         }
         entries.set_position(entry, Position::NONE);
+        true
+    }
+
+    /// As [`disarm`](Self::disarm), if it is not in the wheel. The caller stores its position.
+    #[inline(never)]
+    fn disarm_soon<E: Entries>(&mut self, entry: E::Found, entries: &mut E) -> bool {
+        match entries.position(entry).place() {
+            Place::Heap(index) => self.heap.remove(index, entries),
+            Place::Run(index) => self.run.remove(index),
+            Place::Nowhere | Place::Dying(_) | Place::Block(..) => return false,
+        }
         true
     }
 
@@ -116,7 +126,7 @@ impl TimerQueue {
     /// Each entry that is looked at uses one of the budget. Entries that turn out to be due later are filed
     /// again and counted in `rescheduled`. If the result is `None` and budget is left,
     /// [`next_due`](Self::next_due) is after `now`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop_due<E: Entries>(
         &mut self,
         now: Timestamp,
@@ -220,7 +230,7 @@ impl TimerQueue {
 
     /// Takes out the next entry that is filed under `now` or before, except from the wheel. Its position is left
     /// as it was; the caller sets it.
-    #[inline]
+    #[inline(always)]
     fn take_in_order(&mut self, now: Timestamp, entries: &mut impl Entries) -> Option<EntryIndex> {
         if let Some(first) = self.run.first()
             && first <= now

@@ -98,7 +98,7 @@ impl Wheel {
     }
 
     /// The bucket from which entries are to be taken, if it has begun by `tick`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begun(&mut self, tick: Tick) -> Option<First> {
         if self.first.begins <= tick {
             return Some(self.first);
@@ -109,7 +109,7 @@ impl Wheel {
 
     /// Takes out an entry of the bucket that [`begun`](Self::begun) has returned for `tick`. It may be due, or
     /// have to be filed again. Its position is left as it was; the caller sets it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, first: First, tick: Tick, entries: &mut impl Entries) -> Option<EntryIndex> {
         if !first.open {
             self.open(first, tick, entries);
@@ -166,6 +166,7 @@ impl Wheel {
     }
 
     /// Takes the entry in a slot out, as [`take`](Self::take) does.
+    #[inline(always)]
     pub(super) fn remove(&mut self, block: BlockNumber, slot: usize, entries: &mut impl Entries) {
         let emptied = self.buckets.remove(block, slot, entries);
         if emptied == Some(self.first.bucket) {
