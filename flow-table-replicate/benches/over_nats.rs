@@ -5,9 +5,10 @@
 //!   ends a second. The packet path's own thread is not counted.
 //! * Promotion of a standby that has a million flows, with the server and without it.
 //! * The time of a burst on the packet path (16 packets of known flows, a new flow and an end), without
-//!   replication, with it, and while the server is away: the ratio of the 99.99th percentiles, in the same round.
-//!   Server, client and packet path share the machine, so the same is told without the time for which the thread
-//!   waited for a processor.
+//!   replication, with it, and while the server is away: the 99.99th percentiles. They take turns of a second, in
+//!   one process; a second table without replication takes turns as well, and shows what is chance. Server, client
+//!   and packet path share the machine, so the same is told without the time for which the thread waited for a
+//!   processor.
 //!
 //! The arguments `client`, `promotion` and `outage` choose what is measured. With the argument `--test`, or from
 //! `cargo test`, everything is small.
@@ -39,15 +40,16 @@ struct Size {
     seconds: u64,
     rate: u32,
     rounds: u32,
+    turn: Duration,
 }
 
 fn main() {
     let small = std::env::args().any(|argument| argument == "--test") || cfg!(debug_assertions);
     let Some(program) = program() else { return };
     let size = if small {
-        Size { flows: 5_000, seconds: 1, rate: 10_000, rounds: 1 }
+        Size { flows: 5_000, seconds: 1, rate: 10_000, rounds: 1, turn: Duration::from_millis(200) }
     } else {
-        Size { flows: 1_000_000, seconds: 8, rate: 200_000, rounds: 5 }
+        Size { flows: 1_000_000, seconds: 8, rate: 200_000, rounds: 40, turn: Duration::from_secs(1) }
     };
     let parts = [("client", client as fn(&mut Servers, &Size)), ("promotion", promotion), ("outage", outage)];
     let chosen = |name: &str| std::env::args().any(|argument| argument == name);
@@ -158,72 +160,118 @@ impl Waited {
     }
 }
 
-/// The 99.99th percentiles of bursts in nanoseconds: of the time that they took, and of that without the time for
-/// which the thread waited for a processor.
-fn bursts<T: Table<FlowKey, u64>>(table: &T, now: impl Fn() -> Timestamp, seconds: u64) -> [f64; 2] {
-    const KNOWN: u32 = 50_000;
-    const PER_SECOND: f64 = 20_000.0;
-    let insert = |id| {
-        let flow = NewFlow::new(key(id), value(id)).timeout(Duration::from_secs(300));
-        drop(table.insert(flow, now()).expect("there is room"));
-    };
-    (0..KNOWN).for_each(insert);
-    let (mut times, mut next, waited) = ([Vec::new(), Vec::new()], KNOWN, Waited::new());
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(seconds) {
-        let due = (PER_SECOND * start.elapsed().as_secs_f64()) as u32;
-        while next < KNOWN + due {
-            let before = waited.read();
-            let (began, time) = (Instant::now(), now());
-            for packet in 0..16 {
-                let id = next.wrapping_mul(31).wrapping_add(packet * 3_001) % KNOWN;
-                let flow = table.lookup(&key(id), time).expect("it is known");
-                black_box(flow.refresh(time));
-            }
-            insert(next);
-            drop(table.remove(&key(next)));
-            let took = began.elapsed().as_nanos() as u64;
-            times[0].push(took);
-            times[1].push(took.saturating_sub(waited.read() - before));
-            next += 1;
-        }
-        table.reap_local(now(), flow_table_api::Budget::flows(64));
-        thread::sleep(Duration::from_micros(100));
-    }
-    times.map(|mut times| {
-        times.sort_unstable();
-        times[times.len() - 1 - times.len() / 10_000] as f64
-    })
+/// How long bursts took, in nanoseconds: as a clock shows it, and without the time for which the thread waited for a
+/// processor.
+type Times = [Vec<u64>; 2];
+
+/// Packets come to a table in bursts.
+struct Packets<'t, T, N> {
+    table: &'t T,
+    now: N,
+    next: u32,
 }
 
+impl<'t, T: Table<FlowKey, u64>, N: Fn() -> Timestamp> Packets<'t, T, N> {
+    const KNOWN: u32 = 50_000;
+    const PER_SECOND: f64 = 20_000.0;
+
+    fn new(table: &'t T, now: N) -> Self {
+        let packets = Self { table, now, next: Self::KNOWN };
+        (0..Self::KNOWN).for_each(|id| packets.insert(id));
+        packets
+    }
+
+    fn insert(&self, id: u32) {
+        let flow = NewFlow::new(key(id), value(id)).timeout(Duration::from_secs(3_600));
+        drop(self.table.insert(flow, (self.now)()).expect("there is room"));
+    }
+
+    /// Bursts come for a while.
+    fn turn(&mut self, length: Duration) -> Times {
+        let (mut times, waited) = (Times::default(), Waited::new());
+        let (start, first) = (Instant::now(), self.next);
+        while start.elapsed() < length {
+            let due = (Self::PER_SECOND * start.elapsed().as_secs_f64()) as u32;
+            while self.next < first + due {
+                let before = waited.read();
+                let (began, time) = (Instant::now(), (self.now)());
+                for packet in 0..16 {
+                    let id = self.next.wrapping_mul(31).wrapping_add(packet * 3_001) % Self::KNOWN;
+                    let flow = self.table.lookup(&key(id), time).expect("it is known");
+                    black_box(flow.refresh(time));
+                }
+                self.insert(self.next);
+                drop(self.table.remove(&key(self.next)));
+                let took = began.elapsed().as_nanos() as u64;
+                times[0].push(took);
+                times[1].push(took.saturating_sub(waited.read() - before));
+                self.next += 1;
+            }
+            self.table.reap_local((self.now)(), flow_table_api::Budget::flows(64));
+            thread::sleep(Duration::from_micros(100));
+        }
+        times
+    }
+}
+
+/// The 99.99th percentile in microseconds.
+fn most(mut times: Vec<u64>) -> f64 {
+    times.sort_unstable();
+    times[times.len() - 1 - times.len() / 10_000] as f64 / 1e3
+}
+
+/// The lower quartile, the median and the upper quartile.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
+}
+
+/// Short turns of each side in one process, in an order that changes from round to round. What the machine does
+/// beside it meets all sides alike. The second side is the same as the first: as far as these two differ, nothing
+/// can be told.
 fn outage(servers: &mut Servers, size: &Size) {
-    let rounds: Vec<[[f64; 2]; 3]> = (0..size.rounds)
-        .map(|_| {
-            let clock = flow_table_api::MonotonicClock::new();
-            let bare = flow_table_custom::FlowTable::<FlowKey, u64>::with_config(TableConfig::new(2_000_000));
-            let without = bursts(&bare, || clock.now(), size.seconds);
-            let owner = Node::start(&servers.connect(), 1, SWEEP);
-            assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
-            let with = bursts(&**owner.gateway.table(), || owner.clock.now(), size.seconds);
-            let owner = Node::start(&servers.connect(), 1, SWEEP);
-            assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
-            servers.servers[0].kill();
-            let away = bursts(&**owner.gateway.table(), || owner.clock.now(), size.seconds);
-            servers.servers[0].start();
-            [without, with, away]
-        })
-        .collect();
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+    let mut gone = Servers::start(program().expect("it was there"), 1);
+    let connected = |servers: &Servers| {
+        let owner = Node::start(&servers.connect(), 1, SWEEP);
+        assert!(owner.gateway.promote(ShardSet::ALL, PATIENCE).confirmed);
+        owner
     };
+    let (owner, away) = (connected(servers), connected(&gone));
+    gone.servers[0].kill();
+    let clock = flow_table_api::MonotonicClock::new();
+    let bare = || flow_table_custom::FlowTable::<FlowKey, u64>::with_config(TableConfig::new(2_000_000));
+    let bare = [bare(), bare()];
+    let mut without = bare.each_ref().map(|table| Packets::new(table, || clock.now()));
+    let mut with = [&owner, &away].map(|node| Packets::new(&**node.gateway.table(), || node.clock.now()));
+    let mut turn = |side: usize, length| match side {
+        0 | 1 => without[side].turn(length),
+        _ => with[side - 2].turn(length),
+    };
+    const SIDES: [&str; 4] = ["without", "again without, as a control", "with replication", "server away"];
+    let (mut all, mut rounds) = ([const { [Vec::new(), Vec::new()] }; 4], Vec::new());
+    for round in 0..size.rounds as usize {
+        let mut most_of = [[0.0; 2]; 4];
+        for place in 0..4 {
+            let side = (round + place) % 4;
+            for (kind, times) in turn(side, size.turn).into_iter().enumerate() {
+                all[side][kind].extend(&times);
+                most_of[side][kind] = most(times);
+            }
+        }
+        rounds.push(most_of);
+    }
     for (kind, what) in ["", ", without waiting for a processor"].into_iter().enumerate() {
-        let times: Vec<_> =
-            (0..3).map(|at| median(rounds.iter().map(|round| round[at][kind] / 1e3).collect())).collect();
-        println!("| 99.99 % of bursts{what}: without, with, server away, µs | {times:.0?} |");
-        for (at, name) in [(1, "with replication"), (2, "server away")] {
-            let ratio = median(rounds.iter().map(|round| round[at][kind] / round[0][kind]).collect());
-            println!("| ratio to without, {name}, median of {} rounds | {ratio:.2} |", rounds.len());
+        let together = all.each_mut().map(|times| most(std::mem::take(&mut times[kind])));
+        println!("| 99.99 % of bursts{what}, µs: | median of {} rounds | all rounds, to without |", rounds.len());
+        for (side, name) in SIDES.into_iter().enumerate() {
+            let [_, median, _] = quartiles(rounds.iter().map(|round| round[side][kind]).collect());
+            println!("| {name} | {median:.1} | {:.1}, {:.2} |", together[side], together[side] / together[0]);
+        }
+        println!("| ratio to without in the same round: | median | quartiles |");
+        for (side, name) in SIDES.into_iter().enumerate().skip(1) {
+            let ratios = rounds.iter().map(|round| round[side][kind] / round[0][kind]);
+            let [low, median, high] = quartiles(ratios.collect());
+            println!("| {name} | {median:.2} | {low:.2} to {high:.2} |");
         }
     }
 }
