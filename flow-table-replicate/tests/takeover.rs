@@ -6,7 +6,8 @@
 //! flows must be there. A machine that keeps the process or the server waiting for longer makes that fail.
 //!
 //! `FLOW_TABLE_RATE` is the number of flows that begin and of those that end in a second (20,000), and
-//! `FLOW_TABLE_SECONDS` for how long (4). Without the program `nats-server` the test says so and checks nothing.
+//! `FLOW_TABLE_SECONDS` for how long after the first end was exported (2). Without the program `nats-server` the
+//! test says so and checks nothing.
 #![cfg(all(feature = "nats", unix))]
 
 #[path = "nats/node.rs"]
@@ -26,7 +27,7 @@ use flow_table_api::{Flow as _, FlowKey, Table as _, Timestamp};
 use flow_table_replicate::ShardSet;
 use flow_table_replicate::transport::nats::{NatsConfig, NatsTransport};
 
-use node::{Node, PATIENCE, key, value, wait_for};
+use node::{Node, PATIENCE, key, value};
 use server::{Servers, program};
 
 const SWEEP: Duration = Duration::from_secs(2);
@@ -130,21 +131,27 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
         .spawn()
         .unwrap();
     let output = BufReader::new(active.stdout.take().unwrap());
+    let (tell, first_export) = channel();
     let reader = thread::spawn(move || {
         let (mut progress, mut exported, mut ending) = (Vec::new(), Vec::new(), 0);
         for line in output.lines().map_while(Result::ok) {
             let number = |name| line.strip_prefix(name).and_then(|number| number.parse::<u32>().ok());
             progress.extend(parse(&line));
-            exported.extend(number("exported "));
+            if let Some(id) = number("exported ") {
+                exported.push(id);
+                // Only the first one is waited for.
+                let _ = tell.send(());
+            }
             ending = number("ending ").unwrap_or(ending);
         }
         (progress, exported, ending)
     });
-    wait_for("flows", PATIENCE, || standby.len() > 0);
-    thread::sleep(Duration::from_secs(number("FLOW_TABLE_SECONDS").unwrap_or(4)));
+    first_export.recv_timeout(PATIENCE).expect("an end is exported");
+    drop(first_export);
+    thread::sleep(Duration::from_secs(number("FLOW_TABLE_SECONDS").unwrap_or(2)));
     active.kill().unwrap();
     active.wait().unwrap();
-    let promotion = standby.gateway.promote(ShardSet::ALL, Duration::from_secs(10));
+    let promotion = standby.gateway.promote(ShardSet::ALL, PATIENCE);
     assert!(promotion.drained && promotion.shards == ShardSet::ALL, "{promotion:?}");
 
     let (progress, by_active, ending) = reader.join().unwrap();
