@@ -12,7 +12,7 @@ pub struct Plain;
 
 impl KeyCodec<Key> for Plain {
     fn encode_key(&self, key: &Key, bytes: &mut Vec<u8>) {
-        key.words().iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend_from_slice(key.words().map(u64::to_le_bytes).as_flattened());
     }
 
     fn decode_key(&self, bytes: &[u8]) -> Result<Key, Malformed> {
@@ -27,7 +27,7 @@ impl KeyCodec<Key> for Plain {
 
 impl ValueCodec<Payload> for Plain {
     fn encode_value(&self, value: &Payload, bytes: &mut Vec<u8>) {
-        value.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend_from_slice(value.map(u64::to_le_bytes).as_flattened());
     }
 
     fn decode_value(&self, bytes: &[u8]) -> Result<Payload, Malformed> {

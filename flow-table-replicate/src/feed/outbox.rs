@@ -113,7 +113,9 @@ impl Outbox {
         if buffer.records == 0 {
             return;
         }
-        let empty = Parcel { bytes: self.spare.pop().unwrap_or_default(), ..Parcel::default() };
+        // Relaxed: see `stock`.
+        let room = || Vec::with_capacity(self.size.load(Ordering::Relaxed));
+        let empty = Parcel { bytes: self.spare.pop().unwrap_or_else(room), ..Parcel::default() };
         let parcel = std::mem::replace(buffer, empty);
         let records = parcel.records.into();
         match self.ring.push(parcel) {
@@ -160,7 +162,7 @@ impl Outbox {
     /// Allocates buffers here and not on the packet path, and touches their memory: four for each thread.
     pub fn stock(&self) {
         let buffers = 4 * self.workers.iter().count();
-        // Relaxed: only the publisher uses it.
+        // Relaxed: it is as good as a hint.
         let size = self.size.load(Ordering::Relaxed);
         while self.spare.len() < buffers.min(self.spare.capacity()) {
             let mut bytes = Vec::with_capacity(size);

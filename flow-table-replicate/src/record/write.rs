@@ -39,9 +39,11 @@ pub fn write_body<K, V, C: Codec<K, V>>(
     record(bytes, head, |bytes| {
         counted(bytes, |bytes| codec.keys().encode_key(flow.key(), bytes))?;
         let remove = if flow.on_expiry() == OnExpiry::Remove { REMOVE } else { 0 };
-        bytes.extend_from_slice(&(Timeout::from(flow.timeout()).to_bits() | remove).to_le_bytes());
         let remaining = deadline.as_nanos().saturating_sub(now.as_nanos());
-        bytes.extend_from_slice(&remaining.to_le_bytes());
+        let mut fields = [0; 12];
+        fields[..4].copy_from_slice(&(Timeout::from(flow.timeout()).to_bits() | remove).to_le_bytes());
+        fields[4..].copy_from_slice(&remaining.to_le_bytes());
+        bytes.extend_from_slice(&fields);
         match flow.reply_key() {
             Some(reply) => counted(bytes, |bytes| codec.keys().encode_key(reply, bytes))?,
             None => bytes.push(0),
@@ -58,10 +60,12 @@ fn record(
     rest: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
 ) -> Result<(), TooLong> {
     let start = bytes.len();
-    bytes.extend_from_slice(&[0, 0, head.op.code(), head.shard.get()]);
-    bytes.extend_from_slice(&head.epoch.get().to_le_bytes());
-    bytes.extend_from_slice(&head.life.to_bits().to_le_bytes());
-    bytes.extend_from_slice(&head.sequence.to_le_bytes());
+    let mut fields = [0; 20];
+    (fields[2], fields[3]) = (head.op.code(), head.shard.get());
+    fields[4..8].copy_from_slice(&head.epoch.get().to_le_bytes());
+    fields[8..16].copy_from_slice(&head.life.to_bits().to_le_bytes());
+    fields[16..].copy_from_slice(&head.sequence.to_le_bytes());
+    bytes.extend_from_slice(&fields);
     rest(bytes)?;
     // At most 24 + 3 × 256 + 4096.
     let len = bytes.len() - start - 2;
