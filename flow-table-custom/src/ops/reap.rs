@@ -121,11 +121,13 @@ impl<K, V> Core<K, V> {
             let shard = (at as usize + from) % u64::BITS as usize;
             while left > 0 && report.expired + report.cancelled <= most && times.has_work(shard, now) {
                 if !reap_shard(shard, wait, &mut left, &mut report) {
+                    debug_assert!(!wait, "it waits for the lock");
                     busy |= 1 << at;
                     break;
                 }
             }
-            if left == 0 {
+            // If one shard's flows come up again and again, it is the others' turn.
+            if left == 0 || report.expired + report.cancelled > most {
                 self.reap_from.store((shard + 1) & (self.shards.len() - 1), Ordering::Relaxed);
             }
         }

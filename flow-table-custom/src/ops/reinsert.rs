@@ -74,6 +74,8 @@ impl<K: Key, V: Value> Core<K, V> {
         if shard.disarm(at) {
             shard.rearm(at, filing);
         } else {
+            // P9: it is due before it is not dying.
+            shard.lower_due(filing);
             let was_dying = shard.remove_dying(at);
             let armed = shard.arm(at, filing);
             if armed.is_err() || !has_place && !room.reserve() {

@@ -10,6 +10,9 @@
 //!   and looks for notices *afterwards*. Each side stores one word and then loads the other side's word, so all
 //!   of these accesses are sequentially consistent. If a notice races with `settle`, either it lowers the time
 //!   that was set, or the reap finds the notice.
+//! * A flow that is due may begin to die, and the other way round. Whoever moves it shows it in its new place
+//!   before it is hidden in the old one. Whoever looks at both looks at the dying before the times, for those who
+//!   come from there, and after them, for those who go there.
 
 use flow_table_api::Timestamp;
 
@@ -102,12 +105,14 @@ impl DueTimes {
     /// Returns `true` if there may be work for a reap in the shard at `now`.
     #[inline]
     pub(crate) fn has_work(&self, shard: usize, now: Timestamp) -> bool {
-        self.is_due(shard, now) || self.dying.load(Ordering::SeqCst) >> shard & 1 != 0
+        let is_dying = || self.dying.load(Ordering::SeqCst) >> shard & 1 != 0;
+        is_dying() || self.is_due(shard, now) || is_dying()
     }
 
     /// The shards in which there may be work at `now`, as bits. O(shards): eight to a cache line.
     #[inline]
     pub(crate) fn due_shards(&self, now: Timestamp) -> u64 {
+        let before = self.dying.load(Ordering::SeqCst);
         // The last one first. A rotation and a sum, which is a bit: compilers make three instructions of them.
         let mut shards = 0_u64;
         for line in self.times.iter().rev() {
@@ -116,15 +121,16 @@ impl DueTimes {
                 shards = shards.rotate_left(1).wrapping_add(is_due);
             }
         }
-        shards | self.dying.load(Ordering::SeqCst)
+        shards | before | self.dying.load(Ordering::SeqCst)
     }
 
     /// The earliest time at which there may be work, or `None` if there will be none. O(shards).
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        if self.dying.load(Ordering::SeqCst) != 0 {
+        let before = self.dying.load(Ordering::SeqCst);
+        let earliest = self.times.as_flattened().iter().map(|due| due.load(Ordering::SeqCst)).min();
+        if before | self.dying.load(Ordering::SeqCst) != 0 {
             return Some(Timestamp::ZERO);
         }
-        let earliest = self.times.as_flattened().iter().map(|due| due.load(Ordering::SeqCst)).min();
         earliest.filter(|&nanos| nanos != NEVER).map(Timestamp::from_nanos)
     }
 }

@@ -402,6 +402,12 @@ impl<'s, K, V> ShardGuard<'s, K, V> {
     #[inline]
     pub(crate) fn count_insert(&mut self, time: Timestamp) {
         self.shard.counters.inserts.add_locked(&mut self.state.locked, 1);
+        self.lower_due(time);
+    }
+
+    /// Shows that there is work in this shard from `time` on, or later.
+    #[inline]
+    pub(crate) fn lower_due(&mut self, time: Timestamp) {
         self.shards.due.lower(self.number, time);
     }
 

@@ -98,3 +98,60 @@ fn ringing_before_the_work_is_there_is_refuted() {
         table.due.lower(0, EARLIER);
     });
 }
+
+/// Work that moves between the times and the dying, under a lock, while another thread looks for it in all ways.
+fn is_always_found(begin: fn(&DueTimes), moves: fn(&DueTimes)) {
+    explore(move || {
+        let due = Arc::new(DueTimes::new(1));
+        begin(&due);
+        let seeker = thread::spawn({
+            let due = Arc::clone(&due);
+            move || (due.earliest(), due.due_shards(EARLIER), due.has_work(0, EARLIER))
+        });
+        moves(&due);
+        let (earliest, shards, has_work) = seeker.join().unwrap();
+        assert!(earliest.is_some_and(|time| time <= EARLIER) && shards == 1 && has_work, "it is overlooked");
+    });
+}
+
+fn due(due: &DueTimes) {
+    due.settle(0, Some(EARLIER));
+}
+
+fn dying(due: &DueTimes) {
+    due.set_dying(0, true);
+}
+
+#[test]
+fn what_begins_to_die_is_found() {
+    is_always_found(due, |due| {
+        due.set_dying(0, true);
+        due.settle(0, None);
+    });
+}
+
+#[test]
+fn what_comes_back_from_the_dying_is_found() {
+    is_always_found(dying, |due| {
+        due.lower(0, EARLIER);
+        due.set_dying(0, false);
+    });
+}
+
+#[test]
+#[should_panic(expected = "overlooked")]
+fn hiding_it_before_it_dies_is_refuted() {
+    is_always_found(due, |due| {
+        due.settle(0, None);
+        due.set_dying(0, true);
+    });
+}
+
+#[test]
+#[should_panic(expected = "overlooked")]
+fn taking_it_from_the_dying_before_it_is_due_is_refuted() {
+    is_always_found(dying, |due| {
+        due.set_dying(0, false);
+        due.lower(0, EARLIER);
+    });
+}
