@@ -1,7 +1,7 @@
 //! Serves what a table does as Prometheus text. `docs/grafana.json` is a dashboard for it.
 //!
-//! `cargo run --release --features metrics --example metrics -- 127.0.0.1:9100` serves until it is ended. Without an
-//! address, it takes a free port, asks itself once, and ends.
+//! `cargo run --release --features metrics --example metrics -- 127.0.0.1:9100` serves until it is ended. Without
+//! an address, it takes a free port, asks itself once, and ends.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -230,7 +230,7 @@ impl FlowState {
     }
 
     /// Marks an active flow as one that the backend may move to other memory. Returns `false` if it is not active,
-    /// or has a deadline between 2⁶¹ ns and [`Timestamp::MAX`].
+    /// or its deadline is zero, or from 2⁶¹ - 1 ns on and not [`Timestamp::MAX`].
     ///
     /// A mark changes nothing that users see. Every change of the word takes it off. Whoever wants to use the
     /// flow's keys or value, and was not excluded by other means, first calls [`settle`](Self::settle) or finds
@@ -245,18 +245,20 @@ impl FlowState {
 
     /// Returns `true` if the flow is marked, and was not moved.
     pub fn is_marked(&self) -> bool {
+        self.marked_word().is_some()
+    }
+
+    /// The word of a flow that is marked, and was not moved.
+    fn marked_word(&self) -> Option<u64> {
         // SeqCst: as in `mark`.
         let word = self.0.load(Ordering::SeqCst);
-        StateWord::is_marked(word) && word != StateWord::MOVED
+        (StateWord::is_marked(word) && word != StateWord::MOVED).then_some(word)
     }
 
     /// Declares a flow that is still marked to be moved. Returns its deadline, or `None` if the mark is gone. From
     /// then on, the flow is not there any more for those who meet this word, and never will be again.
     pub fn begin_move(&self) -> Option<Timestamp> {
-        let word = self.0.load(Ordering::SeqCst);
-        if !StateWord::is_marked(word) || word == StateWord::MOVED {
-            return None;
-        }
+        let word = self.marked_word()?;
         // SeqCst: pairs with `settle` and `is_live`: whoever looked before has taken the mark off.
         let moved = self.0.compare_exchange(word, StateWord::MOVED, Ordering::SeqCst, Ordering::SeqCst);
         moved.is_ok().then(|| StateWord::unpack(word).deadline)

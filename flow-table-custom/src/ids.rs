@@ -17,6 +17,8 @@ pub(crate) struct EntryIndex(u32);
 impl EntryIndex {
     pub(crate) const PLACE_BITS: u32 = 10;
     pub(crate) const PAGE_BITS: u32 = 20;
+    /// The most pages of a kind.
+    pub(crate) const PAGES: u32 = 1 << Self::PAGE_BITS;
     /// Places in a page, those of the header included.
     pub(crate) const PLACES: usize = 1 << Self::PLACE_BITS;
     const PAIR: u32 = 1 << 30;

@@ -160,8 +160,8 @@ impl Waited {
     }
 }
 
-/// How long bursts took, in nanoseconds: as a clock shows it, and without the time for which the thread waited for a
-/// processor.
+/// How long bursts took, in nanoseconds: as a clock shows it, and without the time for which the thread waited for
+/// a processor.
 type Times = [Vec<u64>; 2];
 
 /// Packets come to a table in bursts.

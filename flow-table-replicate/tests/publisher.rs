@@ -75,8 +75,8 @@ fn what_was_refused_goes_first_and_at_once_when_the_transport_is_back() {
     assert_eq!(state.lock().unwrap().taken, [1, 2, 3, 4, 5]);
 }
 
-/// Who takes shards over waits until the claim comes back, for as long as it likes: servers that elect a leader may
-/// take nothing for longer than the publisher tries to publish records.
+/// Who takes shards over waits until the claim comes back, for as long as it likes: servers that elect a leader
+/// may take nothing for longer than the publisher tries to publish records.
 #[test]
 fn a_claim_is_not_given_up() {
     let settings = Settings::new(ClusterKey::new([4; 16])).standby().give_up(Duration::from_secs(5));

@@ -1,6 +1,6 @@
-//! The packet path makes no system call for a record: `strace` counts those of a thread that inserts, refreshes and
-//! removes flows at full speed, over a real server. Without the programs `strace` and `nats-server` the test says so
-//! and checks nothing.
+//! The packet path makes no system call for a record: `strace` counts those of a thread that inserts, refreshes
+//! and removes flows at full speed, over a real server. Without the programs `strace` and `nats-server` the test
+//! says so and checks nothing.
 #![cfg(all(feature = "nats", target_os = "linux"))]
 
 #[path = "nats/node.rs"]

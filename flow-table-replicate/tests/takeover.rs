@@ -168,8 +168,8 @@ fn a_killed_process_leaves_its_flows_to_its_standby() {
     assert!(of == 0, "the log has the ends of {of} flows that are there, {first:?} first; {last:?}; {counters:?}");
     let silent = progress.iter().map(|then| then.silent).max().unwrap_or(0);
     eprintln!(
-        "the log is known to have {} flows, and all of them are there; it had stored nothing for {silent} us at most, \
-         for {} at the end; {} records were dropped",
+        "the log is known to have {} flows, and all of them are there; it had stored nothing for {silent} us at \
+         most, for {} at the end; {} records were dropped",
         begun.saturating_sub(ending),
         last.silent,
         last.dropped,

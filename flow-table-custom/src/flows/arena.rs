@@ -35,7 +35,7 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Arena<K, V> {}
 impl<K, V> Arena<K, V> {
     /// The memory of a table whose refreshes have this slack.
     pub(crate) fn new(slack: Duration) -> Self {
-        const PAGES: u32 = 1 << EntryIndex::PAGE_BITS;
+        const PAGES: u32 = EntryIndex::PAGES;
         let generations = Mapped::zeroed(2 * PAGES as usize).expect("addresses for a number per page");
         Self { pool: PagePool::new(2, PAGES, IN_USE_PER_FREE), generations, slack, flows: PhantomData }
     }
@@ -46,7 +46,7 @@ impl<K, V> Arena<K, V> {
     ///
     /// The system has no memory. What it has given is kept.
     pub(crate) fn keep(&self, pages: usize, pair: bool) -> Result<(), AllocError> {
-        for page in 0..pages.min(1 << EntryIndex::PAGE_BITS) {
+        for page in 0..pages.min(EntryIndex::PAGES as usize) {
             // Relaxed: nobody else has the arena yet. The store makes the number's memory resident.
             self.generation(Self::page_id(page as u32, pair)).store(0, Ordering::Relaxed);
         }

@@ -7,9 +7,6 @@ use crate::ids::EntryIndex;
 use crate::index::SEGMENTS;
 use crate::memory::AllocError;
 
-/// The most pages of a kind.
-const MAX_PAGES: usize = 1 << EntryIndex::PAGE_BITS;
-
 impl<K, V> Shards<K, V> {
     /// Makes memory ready for so many flows with one key and with two, and keeps it. The shards are new.
     ///
@@ -22,8 +19,8 @@ impl<K, V> Shards<K, V> {
         }
         self.index.arrays.keep(SEGMENTS)?;
         // No more than have indices.
-        let flows =
-            [false, true].map(|pair| flows[usize::from(pair)].min(MAX_PAGES * entries_in_page::<K, V>(pair)));
+        let most = |pair| EntryIndex::PAGES as usize * entries_in_page::<K, V>(pair);
+        let flows = [false, true].map(|pair| flows[usize::from(pair)].min(most(pair)));
         let pages = [false, true].map(|pair| self.pages_for(flows[usize::from(pair)], pair));
         for pair in [false, true] {
             self.arena.keep(pages[usize::from(pair)], pair)?;

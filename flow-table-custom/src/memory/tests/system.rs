@@ -133,15 +133,18 @@ fn what_was_made_ready_stays_until_a_third_of_the_pages_are_free() {
     assert_eq!(resident(&pool), 64, "one is free");
 }
 
+/// Four chunks, of which three are in use: the fourth one is to be made ready.
+fn three_of_four() -> Inventory {
+    let mut inventory = Inventory::new(512, 2);
+    (0..4).for_each(|_| _ = inventory.add_chunk(false).unwrap());
+    assert_eq!([0, 1, 2].map(|_| inventory.take(5)), [0, 1, 2].map(|number| Some((number, 0))));
+    inventory
+}
+
 /// While one thread makes a chunk ready, others take pages, free them, and would make the next one ready.
 #[test]
 fn one_chunk_is_made_ready_at_a_time_and_what_is_in_use_by_then_counts() {
-    let mut inventory = Inventory::new(512, 2);
-    for _ in 0..4 {
-        inventory.add_chunk(false).unwrap();
-    }
-    let run = |number| (number, 0);
-    assert_eq!([0, 1, 2].map(|_| inventory.take(5)), [0, 1, 2].map(|number| Some(run(number))));
+    let mut inventory = three_of_four();
     assert_eq!(inventory.next_cold(), Some(3));
     let base = inventory.take_to_populate(3);
     assert_eq!((inventory.take(0), inventory.next_cold()), (None, None), "it has gone, and there is no other");
@@ -158,9 +161,7 @@ fn one_chunk_is_made_ready_at_a_time_and_what_is_in_use_by_then_counts() {
 #[test]
 fn a_chunk_that_could_not_be_made_ready_is_clean() {
     for (populated, again) in [(os::Populated::NotNow, Some(3)), (os::Populated::Never, None)] {
-        let mut inventory = Inventory::new(512, 2);
-        (0..4).for_each(|_| _ = inventory.add_chunk(false).unwrap());
-        assert!((0..3).all(|_| inventory.take(5).is_some()));
+        let mut inventory = three_of_four();
         inventory.take_to_populate(3);
         inventory.put_populated(3, populated);
         if os::GIVES_BACK {
